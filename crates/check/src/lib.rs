@@ -1,0 +1,1 @@
+//! Agreement of a program with a network.

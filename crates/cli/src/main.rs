@@ -1,0 +1,2 @@
+//! The ventris command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The language of programs: sorts, operators, rules, terms.

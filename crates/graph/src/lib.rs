@@ -1,0 +1,1 @@
+//! Computation graphs of networks, their execution and interventions.

@@ -1,0 +1,1 @@
+//! Causal scrubbing, interchange interventions and controls.

@@ -1,0 +1,1 @@
+//! A solver that takes SMT-LIB text.

@@ -1,0 +1,1 @@
+//! Enumeration, equality saturation and rule checking.
