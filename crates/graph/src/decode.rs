@@ -13,9 +13,9 @@ pub(crate) fn columns(domain: &Domain, raw: &Matrix) -> Vec<Column> {
     let sort = domain.output_sort();
     let per_row = |code: &dyn Fn(&[f32]) -> i64| vec![Column::new(sort, raw.iter_rows().map(code).collect())];
     match &domain.decode {
-        Decode::Round => (0..raw.cols)
-            .map(|col| Column::new(sort, raw.iter_rows().map(|row| round(row[col])).collect()))
-            .collect(),
+        Decode::Round => {
+            (0..raw.cols).map(|col| Column::new(sort, raw.iter_rows().map(|row| round(row[col])).collect())).collect()
+        }
         Decode::Number => per_row(&|row| row.first().map_or(UNDEFINED, |&v| encode_value(Value::Real(v.into())))),
         Decode::Argmax(values) => {
             let codes: Vec<i64> = values.iter().map(|&value| encode_value(value)).collect();

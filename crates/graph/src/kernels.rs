@@ -13,9 +13,8 @@ impl<F: Fn(usize, &mut [f32]) + Send + Sync> CustomOp1 for RowMap<F> {
     }
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (start, end) = layout
-            .contiguous_offsets()
-            .ok_or_else(|| candle_core::Error::RequiresContiguous { op: "row-map" }.bt())?;
+        let (start, end) =
+            layout.contiguous_offsets().ok_or_else(|| candle_core::Error::RequiresContiguous { op: "row-map" }.bt())?;
         let mut data = storage.as_slice::<f32>()?[start..end].to_vec();
         let width = layout.dims().last().copied().unwrap_or(1).max(1);
         for (index, row) in data.chunks_exact_mut(width).enumerate() {

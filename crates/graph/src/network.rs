@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use samples::{Batch, Column, Domain, Elements, Points};
 
 use crate::run::id_tensor;
-use crate::{Error, Graph, Matrix, NodeId, Op, Record, Recurrence, RectInputs, Trace, decode};
+use crate::{Error, Graph, Matrix, NodeId, Op, Record, RectInputs, Recurrence, Trace, decode};
 
 /// The family of networks that a model folder names.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

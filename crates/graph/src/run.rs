@@ -334,9 +334,8 @@ impl<'a> Run<'a> {
         let value = self.read(reader, 0)?;
         let Some(norm) = norm else { return Ok(value) };
         let node = self.graph.node(reader);
-        let shared = node.sums[0].filter(|_| {
-            !node.slots[0].iter().any(|&writer| self.edges.contains_key(&(writer, reader)))
-        });
+        let shared =
+            node.sums[0].filter(|_| !node.slots[0].iter().any(|&writer| self.edges.contains_key(&(writer, reader))));
         let Some(sum) = shared else { return Ok(kernels::normalise(&value, norm)?) };
         let key = (sum, Arc::as_ptr(norm) as usize);
         if let Some(known) = self.normed.get(&key) {
