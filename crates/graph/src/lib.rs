@@ -8,6 +8,7 @@
 //! the separate nodes `aL.hH.q`, `.k`, `.v`. Recording and replacing are two uses of one run: see [`Graph::run`].
 
 mod decode;
+mod describe;
 mod graph;
 mod kernels;
 mod matrix;
@@ -18,6 +19,7 @@ mod run;
 
 pub use candle_core::{DType, Device, Tensor};
 
+pub use describe::{EdgeSummary, NodeSummary, Summary};
 pub use graph::{Graph, NodeId};
 pub use matrix::Matrix;
 pub use network::{Activations, Family, Feeding, Network, vocabulary};
