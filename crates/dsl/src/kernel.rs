@@ -1,0 +1,237 @@
+//! The kernel: the few functions whose meaning is built in. Everything else is defined in DSL files by means of them.
+//!
+//! The names and the meaning are SMT-LIB's where SMT-LIB has the function. All are partial: a result beyond 64 bits, a
+//! division by zero, an empty selection to copy from are undefined, and undefined arguments make undefined results,
+//! except where the table of [`Kernel`] says otherwise.
+
+use std::fmt;
+
+use samples::Sort;
+
+/// A function of the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Kernel {
+    /// `(not a)`.
+    Not,
+    /// `(and a b)`: false if either is false, even where the other is undefined.
+    And,
+    /// `(or a b)`: true if either is true, even where the other is undefined.
+    Or,
+    /// `(xor a b)`.
+    Xor,
+    /// `(=> a b)`: true if `a` is false or `b` is true, even where the other is undefined.
+    Implies,
+    /// `(= a b)`, at any scalar sort.
+    Eq,
+    /// `(distinct a b)`, at any scalar sort.
+    Distinct,
+    /// `(ite c a b)`: only the branch taken need be defined.
+    Ite,
+    /// `(defined a)`: whether `a` has a value; itself always defined.
+    Defined,
+    /// `(+ a b)`.
+    Add,
+    /// `(- a b)`.
+    Sub,
+    /// `(* a b)`.
+    Mul,
+    /// `(- a)`.
+    Neg,
+    /// `(div a b)`: the quotient whose remainder lies in `0 .. |b|`; undefined for `b = 0`.
+    Div,
+    /// `(mod a b)`: the remainder in `0 .. |b|`; undefined for `b = 0`.
+    Mod,
+    /// `(abs a)`.
+    Abs,
+    /// `(min a b)`.
+    Min,
+    /// `(max a b)`.
+    Max,
+    /// `(< a b)`.
+    Lt,
+    /// `(<= a b)`.
+    Le,
+    /// `(> a b)`.
+    Gt,
+    /// `(>= a b)`.
+    Ge,
+    /// `(isqrt a)`: the greatest integer whose square is at most `a`; undefined below 0.
+    Isqrt,
+    /// `(to_real a)`.
+    ToReal,
+    /// `(to_int a)`: the greatest integer that is at most `a`.
+    Floor,
+    /// `(/ a b)` on reals; undefined for `b = 0`.
+    RealDiv,
+    /// `(width s)`: how many positions are selected.
+    Width,
+    /// `(copy s v)`: the value of `v` at the positions selected, if it is the same at all of them. Reals that differ
+    /// give their mean, as RASP's aggregate does. Undefined for an empty selection and where a value is.
+    Copy,
+    /// `(mean s v)`: the mean of `v` over the positions selected, truth values counting as 0 and 1; 0 for an empty
+    /// selection, undefined where a value is.
+    Mean,
+    /// `(sel_and s t)`: the positions in both.
+    SelAnd,
+    /// `(sel_or s t)`: the positions in either.
+    SelOr,
+    /// `(sel_not s)`: the other positions (in a causal context, of those up to this one).
+    SelNot,
+}
+
+/// The sorts that a position in a signature admits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SortClass {
+    /// Every sort but `Selector`.
+    Scalar,
+    /// `Int` and `Real`.
+    Numeric,
+    /// `Bool`, `Int` and `Real`: what a mean can be taken of.
+    Measure,
+}
+
+impl SortClass {
+    /// Whether a sort belongs to the class.
+    pub fn admits(self, sort: Sort) -> bool {
+        match self {
+            Self::Scalar => sort != Sort::Selector,
+            Self::Numeric => matches!(sort, Sort::Int | Sort::Real),
+            Self::Measure => matches!(sort, Sort::Bool | Sort::Int | Sort::Real),
+        }
+    }
+
+    /// The sorts that belong to both classes.
+    pub(crate) fn meet(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Numeric, _) | (_, Self::Numeric) => Self::Numeric,
+            (Self::Measure, _) | (_, Self::Measure) => Self::Measure,
+            _ => Self::Scalar,
+        }
+    }
+}
+
+impl fmt::Display for SortClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scalar => "a scalar",
+            Self::Numeric => "Int or Real",
+            Self::Measure => "Bool, Int or Real",
+        })
+    }
+}
+
+/// A place in the signature of a kernel function; all `Class` places of one signature are the same sort.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Slot {
+    Sort(Sort),
+    Class(SortClass),
+}
+
+/// Every kernel function, with its name and its signature.
+const TABLE: &[(Kernel, &str, &[Slot], Slot)] = {
+    use Kernel::*;
+    const B: Slot = Slot::Sort(Sort::Bool);
+    const I: Slot = Slot::Sort(Sort::Int);
+    const R: Slot = Slot::Sort(Sort::Real);
+    const S: Slot = Slot::Sort(Sort::Selector);
+    const A: Slot = Slot::Class(SortClass::Scalar);
+    const N: Slot = Slot::Class(SortClass::Numeric);
+    const M: Slot = Slot::Class(SortClass::Measure);
+    &[
+        (Not, "not", &[B], B),
+        (And, "and", &[B, B], B),
+        (Or, "or", &[B, B], B),
+        (Xor, "xor", &[B, B], B),
+        (Implies, "=>", &[B, B], B),
+        (Eq, "=", &[A, A], B),
+        (Distinct, "distinct", &[A, A], B),
+        (Ite, "ite", &[B, A, A], A),
+        (Defined, "defined", &[A], B),
+        (Add, "+", &[N, N], N),
+        (Sub, "-", &[N, N], N),
+        (Mul, "*", &[N, N], N),
+        (Neg, "-", &[N], N),
+        (Div, "div", &[I, I], I),
+        (Mod, "mod", &[I, I], I),
+        (Abs, "abs", &[N], N),
+        (Min, "min", &[N, N], N),
+        (Max, "max", &[N, N], N),
+        (Lt, "<", &[N, N], B),
+        (Le, "<=", &[N, N], B),
+        (Gt, ">", &[N, N], B),
+        (Ge, ">=", &[N, N], B),
+        (Isqrt, "isqrt", &[I], I),
+        (ToReal, "to_real", &[I], R),
+        (Floor, "to_int", &[R], I),
+        (RealDiv, "/", &[R, R], R),
+        (Width, "width", &[S], I),
+        (Copy, "copy", &[S, A], A),
+        (Mean, "mean", &[S, M], R),
+        (SelAnd, "sel_and", &[S, S], S),
+        (SelOr, "sel_or", &[S, S], S),
+        (SelNot, "sel_not", &[S], S),
+    ]
+};
+
+impl Kernel {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.0)
+    }
+
+    fn row(self) -> &'static (Self, &'static str, &'static [Slot], Slot) {
+        // The table is in the order of the variants; a test checks it.
+        &TABLE[self as usize]
+    }
+
+    /// The name in DSL files.
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The number of arguments.
+    pub fn arity(self) -> usize {
+        self.row().2.len()
+    }
+
+    /// The sorts of the arguments and of the result.
+    pub(crate) fn signature(self) -> (&'static [Slot], Slot) {
+        (self.row().2, self.row().3)
+    }
+
+    /// The functions with this name: `-` has two, of one and of two arguments.
+    pub(crate) fn named(name: &str) -> impl Iterator<Item = Self> + '_ {
+        TABLE.iter().filter(move |row| row.1 == name).map(|row| row.0)
+    }
+
+    /// The function with this name and number of arguments.
+    pub fn find(name: &str, arity: usize) -> Option<Self> {
+        Self::named(name).find(|kernel| kernel.arity() == arity)
+    }
+
+    /// Whether `(f a b c)` may be written for `(f (f a b) c)`.
+    pub(crate) fn chains(self) -> bool {
+        matches!(
+            self,
+            Self::And | Self::Or | Self::Add | Self::Mul | Self::Min | Self::Max | Self::SelAnd | Self::SelOr
+        )
+    }
+
+    /// Whether the result at a point depends on the arguments at that point alone.
+    pub fn is_pointwise(self) -> bool {
+        !matches!(self, Self::Copy | Self::Mean | Self::SelNot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_variants() {
+        for (i, row) in TABLE.iter().enumerate() {
+            assert_eq!(row.0 as usize, i, "{}", row.1);
+            assert_eq!(Kernel::find(row.1, row.2.len()), Some(row.0));
+        }
+    }
+}

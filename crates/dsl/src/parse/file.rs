@@ -1,0 +1,798 @@
+//! DSL files: one language from one text and what it includes.
+
+use samples::{Sort, Symbol, Value};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::infer::{Infer, Ty};
+use crate::kernel::SortClass;
+use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
+use crate::sexpr::{self, Kind, Sexpr};
+use crate::term::{Func, Node, Term};
+
+use super::term::{Mode, RESERVED, TermParser};
+use super::{in_order, nearest, tail};
+
+/// Includes within includes.
+const INCLUDE_LIMIT: usize = 16;
+/// Kernel functions that an operator may stand for, once operators in its meaning are replaced by theirs.
+const EXPANSION_LIMIT: usize = 100_000;
+
+impl Language {
+    /// Reads a DSL file. `include` gives the text of an included file by its name.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in order of place.
+    pub fn parse(origin: &str, source: &str, include: &dyn Fn(&str) -> Option<String>) -> Result<Self, Diagnostics> {
+        let mut builder = Builder {
+            language: Self { variable_cost: 1, ..Self::default() },
+            include,
+            included: Vec::new(),
+            problems: Vec::new(),
+            expansions: Vec::new(),
+        };
+        builder.file(Source { origin, text: source }, 0);
+        if builder.problems.is_empty() {
+            Ok(builder.language)
+        } else {
+            Err(Diagnostics { items: in_order(builder.problems) })
+        }
+    }
+
+    /// Reads a DSL file that comes with the project.
+    ///
+    /// # Errors
+    /// If there is none of that name; those that exist have no errors, which a test checks.
+    pub fn load_shipped(name: &str) -> Result<Self, Diagnostics> {
+        let Some(text) = Self::shipped(name) else {
+            let source = Source { origin: name, text: "" };
+            let report = source.report(Span::default(), format!("no DSL named {name} is shipped"));
+            return Err(Diagnostics { items: vec![report.hint(format!("there are {}", Self::SHIPPED.join(", ")))] });
+        };
+        Self::parse(name, text, &|name| Self::shipped(name).map(str::to_owned))
+    }
+}
+
+struct Builder<'a> {
+    language: Language,
+    include: &'a dyn Fn(&str) -> Option<String>,
+    included: Vec<String>,
+    problems: Vec<Diagnostic>,
+    /// Kernel functions in the expanded meaning of each operator.
+    expansions: Vec<usize>,
+}
+
+/// `:key value ...` after the positional parts of a form.
+struct Attributes<'s> {
+    entries: Vec<(&'s str, Span, &'s [Sexpr])>,
+}
+
+impl<'s> Attributes<'s> {
+    fn get(&self, key: &str) -> Option<&'s [Sexpr]> {
+        self.entries.iter().find(|(own, _, _)| *own == key).map(|(_, _, values)| *values)
+    }
+}
+
+impl Builder<'_> {
+    fn file(&mut self, source: Source<'_>, depth: usize) {
+        let mut problems = Vec::new();
+        let items = sexpr::read(source, &mut problems);
+        self.problems.append(&mut problems);
+        for item in &items {
+            let Some((head, rest)) = item.list().and_then(|list| Some((list.first()?.symbol()?, tail(list)))) else {
+                let report = source.report(item.span, "a DSL file is a list of definitions").found(item.describe());
+                self.problems.push(report);
+                continue;
+            };
+            match head {
+                "include" => self.include(source, item, rest, depth),
+                "without" => self.without(source, rest),
+                "declare-datatype" => self.datatype(source, item, rest),
+                "define-fun" => self.define_fun(source, item, rest),
+                "define-table" => self.define_table(source, item, rest),
+                "constants" => self.constants(source, item, rest),
+                "variables" => self.variables(source, item, rest),
+                "form" => self.form(source, item, rest),
+                "rewrite" | "birewrite" => self.rewrite(source, item, rest, head == "birewrite"),
+                _ => self.unknown_definition(source, item, head),
+            }
+        }
+    }
+
+    fn unknown_definition(&mut self, source: Source<'_>, item: &Sexpr, head: &str) {
+        let known = [
+            "include",
+            "without",
+            "declare-datatype",
+            "define-fun",
+            "define-table",
+            "constants",
+            "variables",
+            "form",
+            "rewrite",
+            "birewrite",
+        ];
+        let mut report = source.report(item.span, format!("unknown definition {head}")).expected(known.join(", "));
+        report.hint = nearest(head, known.into_iter()).map(|other| format!("did you mean {other}?"));
+        self.problems.push(report);
+    }
+
+    fn report(&mut self, source: Source<'_>, span: Span, message: &str, expected: &str) {
+        self.problems.push(source.report(span, message).expected(expected));
+    }
+
+    /// Splits positional parts from keywords; every keyword must be one of those known.
+    fn attributes<'s>(
+        &mut self,
+        source: Source<'_>,
+        items: &'s [Sexpr],
+        known: &[&str],
+    ) -> (&'s [Sexpr], Attributes<'s>) {
+        let first = items.iter().position(|item| item.keyword().is_some()).unwrap_or(items.len());
+        let (positional, mut rest) = items.split_at(first);
+        let mut entries: Vec<(&str, Span, &[Sexpr])> = Vec::new();
+        while let Some((item, after)) = rest.split_first() {
+            let Some(key) = item.keyword() else { break };
+            let end = after.iter().position(|item| item.keyword().is_some()).unwrap_or(after.len());
+            if !known.contains(&key) {
+                let expected = known.iter().map(|k| format!(":{k}")).collect::<Vec<_>>().join(", ");
+                self.report(source, item.span, &format!("unknown keyword :{key}"), &expected);
+            } else if entries.iter().any(|(other, _, _)| *other == key) {
+                self.report(source, item.span, &format!("the keyword :{key} is there twice"), "one");
+            }
+            entries.push((key, item.span, &after[..end]));
+            rest = &after[end..];
+        }
+        (positional, Attributes { entries })
+    }
+
+    /// The value of `:cost`, at least 1.
+    fn cost(&mut self, source: Source<'_>, attributes: &Attributes<'_>, default: u32) -> u32 {
+        let Some((_, span, values)) = attributes.entries.iter().find(|(key, _, _)| *key == "cost") else {
+            return default;
+        };
+        match values {
+            [Sexpr { kind: Kind::Int(cost), .. }] if (1..=1_000_000).contains(cost) => *cost as u32,
+            _ => {
+                self.report(source, *span, "a cost is a whole number", ":cost N with N from 1 to 1000000");
+                default
+            }
+        }
+    }
+
+    fn flag(&mut self, source: Source<'_>, attributes: &Attributes<'_>, key: &str) -> bool {
+        let Some(values) = attributes.get(key) else { return false };
+        if let Some(value) = values.first() {
+            self.report(source, value.span, &format!("the keyword :{key} takes no value"), "nothing");
+        }
+        true
+    }
+
+    fn include(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr], depth: usize) {
+        let [Sexpr { kind: Kind::Text(name), span }] = rest else {
+            return self.report(source, item.span, "an include names one file", "(include \"integers\")");
+        };
+        if self.included.contains(name) {
+            return;
+        }
+        if depth >= INCLUDE_LIMIT {
+            return self.report(source, *span, "includes nested too deep", &format!("at most {INCLUDE_LIMIT}"));
+        }
+        self.included.push(name.clone());
+        match (self.include)(name) {
+            Some(text) => self.file(Source { origin: name, text: &text }, depth + 1),
+            None => {
+                let hint = format!("shipped are {}", Language::SHIPPED.join(", "));
+                self.problems.push(source.report(*span, format!("there is no DSL file {name}")).hint(hint));
+            }
+        }
+    }
+
+    /// `(without NAME ...)`: takes operators away, and the rules about them.
+    fn without(&mut self, source: Source<'_>, rest: &[Sexpr]) {
+        for item in rest {
+            let Some(id) = item.symbol().and_then(|name| self.language.operator(name)) else {
+                let report = source.report(item.span, "only an operator can be taken away").found(item.describe());
+                self.problems.push(report);
+                continue;
+            };
+            let used_by = self
+                .language
+                .operators
+                .iter()
+                .find(|op| op_uses(&op.meaning, id) || op.condition.as_ref().is_some_and(|c| op_uses(c, id)));
+            if let Some(user) = used_by {
+                let hint = format!("take {} away first", user.name);
+                self.problems.push(source.report(item.span, format!("{} is defined by it", user.name)).hint(hint));
+                continue;
+            }
+            self.remove(id);
+        }
+    }
+
+    fn remove(&mut self, id: OpId) {
+        self.language
+            .rules
+            .retain(|rule| ![&rule.lhs, &rule.rhs].into_iter().chain(&rule.conditions).any(|term| op_uses(term, id)));
+        self.language.operators.remove(id.0 as usize);
+        self.expansions.remove(id.0 as usize);
+        let renumber = |term: &Term| map_ops(term, &|op: OpId| if op.0 > id.0 { OpId(op.0 - 1) } else { op });
+        for operator in &mut self.language.operators {
+            operator.meaning = renumber(&operator.meaning);
+            operator.condition = operator.condition.as_ref().map(renumber);
+        }
+        for rule in &mut self.language.rules {
+            rule.lhs = renumber(&rule.lhs);
+            rule.rhs = renumber(&rule.rhs);
+            rule.conditions = rule.conditions.iter().map(renumber).collect();
+        }
+        self.language.by_name =
+            self.language.operators.iter().enumerate().map(|(i, op)| (op.name, OpId(i as u32))).collect();
+    }
+
+    fn datatype(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let shape = "(declare-datatype NAME ((VALUE) ...))";
+        let [name, values] = rest else { return self.report(source, item.span, "this is no datatype", shape) };
+        let (Some(text), Some(list)) = (name.symbol(), values.list()) else {
+            return self.report(source, item.span, "this is no datatype", shape);
+        };
+        let taken = ["Bool", "Int", "Real", "Symbol", "Selector"].contains(&text)
+            || self.language.enums.iter().any(|e| e.name.as_str() == text);
+        if taken {
+            return self.report(source, name.span, &format!("the sort {text} exists already"), "another name");
+        }
+        let mut found: Vec<Symbol> = Vec::new();
+        for value in list {
+            let symbol = value.symbol().or_else(|| match value.list() {
+                Some([only]) => only.symbol(),
+                _ => None,
+            });
+            let Some(symbol) = symbol.filter(|symbol| !RESERVED.contains(symbol)).map(Symbol::new) else {
+                self.report(source, value.span, "this is no constructor", "(NAME), without fields");
+                continue;
+            };
+            if found.contains(&symbol) || self.language.enums.iter().any(|e| e.values.contains(&symbol)) {
+                self.report(source, value.span, &format!("the constructor {symbol} exists already"), "another name");
+            }
+            found.push(symbol);
+        }
+        if found.is_empty() {
+            self.report(source, values.span, "a datatype without values", shape);
+        }
+        self.language.enums.push(Enumeration { name: Symbol::new(text), values: found });
+    }
+
+    fn constants(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let (positional, attributes) = self.attributes(source, rest, &["cost", "from-samples"]);
+        let cost = self.cost(source, &attributes, 1);
+        let from_samples = self.flag(source, &attributes, "from-samples");
+        let Some((sort, items)) = positional.split_first() else {
+            return self.report(source, item.span, "constants have a sort", "(constants Int 0 1 2 :cost 1)");
+        };
+        let language = std::mem::take(&mut self.language);
+        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let mut values: Vec<Value> = Vec::new();
+        if let Some(sort) = parser.sort(sort) {
+            for item in items {
+                match range(item) {
+                    Some(Some((lo, hi))) if sort == Sort::Int => values.extend((lo..=hi).map(Value::Int)),
+                    Some(_) => {
+                        parser.report(item.span, "this is no range").expected =
+                            Some("(range LOW HIGH) of at most 10000 integers".to_owned());
+                    }
+                    None => values.extend(parser.value_of_sort(item, sort)),
+                }
+            }
+            if sort == Sort::Selector {
+                parser.report(item.span, "selectors have no constants");
+            }
+            let problems = parser.finish();
+            self.language = language;
+            self.problems.extend(problems);
+            self.language.constants.groups.push(ConstantGroup { sort, values, cost, from_samples });
+        } else {
+            let problems = parser.finish();
+            self.language = language;
+            self.problems.extend(problems);
+        }
+    }
+
+    fn variables(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let (positional, attributes) = self.attributes(source, rest, &["cost"]);
+        if !positional.is_empty() {
+            self.report(
+                source,
+                item.span,
+                "the cost of variables is all that can be said of them",
+                "(variables :cost 1)",
+            );
+        }
+        self.language.variable_cost = self.cost(source, &attributes, 1);
+    }
+
+    fn form(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let (positional, attributes) = self.attributes(source, rest, &["cost"]);
+        let cost = self.cost(source, &attributes, 1);
+        let name = match positional {
+            [name] => name.symbol(),
+            _ => None,
+        };
+        match Form::ALL.into_iter().find(|form| Some(form.name()) == name) {
+            Some(form) => {
+                self.language.forms.retain(|(own, _)| *own != form);
+                self.language.forms.push((form, cost));
+            }
+            None => {
+                let names = Form::ALL.map(Form::name).join(", ");
+                self.report(
+                    source,
+                    item.span,
+                    "there is no such form",
+                    &format!("(form NAME :cost N) with one of {names}"),
+                );
+            }
+        }
+    }
+
+    /// A name for an operator, unless it is taken.
+    fn new_name(&mut self, source: Source<'_>, item: Option<&Sexpr>, whole: Span) -> Option<Symbol> {
+        let Some(name) = item.and_then(Sexpr::symbol) else {
+            let span = item.map_or(whole, |item| item.span);
+            self.report(
+                source,
+                span,
+                "a definition begins with a name",
+                "(define-fun NAME ((PARAM SORT) ...) SORT TERM)",
+            );
+            return None;
+        };
+        let span = item.map_or(whole, |item| item.span);
+        if RESERVED.contains(&name) {
+            self.report(source, span, &format!("the name {name} is taken by the language"), "another name");
+            return None;
+        }
+        if let Some(id) = self.language.operator(name) {
+            let place = self.language.op(id).place.clone();
+            let report = source.report(span, format!("the operator {name} exists already"));
+            self.problems.push(report.hint(format!("it is defined at {place}; (without {name}) takes it away")));
+            return None;
+        }
+        Some(Symbol::new(name))
+    }
+
+    fn define_fun(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let known =
+            ["when", "cost", "charge", "commutative", "associative", "idempotent", "involution", "unit", "zero"];
+        let (positional, attributes) = self.attributes(source, rest, &known);
+        let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
+        let [_, params, result, meaning] = positional else {
+            let shape = "(define-fun NAME ((PARAM SORT) ...) SORT TERM :cost N ...)";
+            return self.report(source, item.span, "this is no definition", shape);
+        };
+        let cost = self.cost(source, &attributes, 1);
+        let language = std::mem::take(&mut self.language);
+        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let params = parameters(&mut parser, params);
+        let result_sort = sort_pattern(&mut parser, result);
+        parser.variables = params.iter().map(|(name, _)| *name).collect();
+        let term = parser.term(meaning);
+        let condition_item = attributes.get("when").and_then(|values| match values {
+            [only] => Some(only),
+            _ => None,
+        });
+        if attributes.get("when").is_some() && condition_item.is_none() {
+            parser.report(item.span, "a condition is one term").expected = Some(":when TERM".to_owned());
+        }
+        let condition = condition_item.and_then(|item| parser.term(item));
+        if let (Some(result), Some(term)) = (result_sort, &term) {
+            check_definition(
+                &mut parser,
+                &language,
+                &params,
+                result,
+                (term, meaning),
+                (condition.as_ref(), condition_item),
+            );
+        }
+        let charges = charges(&mut parser, &attributes, &params);
+        let facts = facts(&mut parser, &attributes, &params, result_sort, item.span);
+        let place = source.place(item.span);
+        let problems = parser.finish();
+        self.language = language;
+        self.problems.extend(problems);
+        let (Some(meaning), Some(result)) = (term, result_sort) else { return };
+        self.add(source, item.span, Operator { name, params, result, meaning, condition, cost, charges, facts, place });
+    }
+
+    fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
+        let size = |term: &Term| expansion(term, &self.expansions, &mut rustc_hash::FxHashMap::default());
+        let expanded = size(&operator.meaning).saturating_add(operator.condition.as_ref().map_or(0, size));
+        if expanded > EXPANSION_LIMIT {
+            let expected = format!("at most {EXPANSION_LIMIT} kernel functions");
+            return self.report(
+                source,
+                span,
+                "the meaning is too large, once operators in it are replaced by theirs",
+                &expected,
+            );
+        }
+        self.expansions.push(expanded);
+        let id = OpId(self.language.operators.len() as u32);
+        self.language.by_name.insert(operator.name, id);
+        self.language.operators.push(operator);
+    }
+
+    /// `(define-table NAME (SORT ...) SORT ((KEY ...) VALUE) ...)`: an operator that is a finite function.
+    fn define_table(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
+        let (positional, attributes) = self.attributes(source, rest, &["cost"]);
+        let cost = self.cost(source, &attributes, 1);
+        let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
+        let language = std::mem::take(&mut self.language);
+        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let table = parser.table(name, tail(positional), item.span);
+        let problems = parser.finish();
+        self.language = language;
+        self.problems.extend(problems);
+        let Some(table) = table else { return };
+        let params: Vec<(Symbol, SortPattern)> = (1..)
+            .zip(&table.params)
+            .map(|(i, &sort)| (Symbol::new(&format!("a{i}")), SortPattern::Sort(sort)))
+            .collect();
+        let args = params.iter().map(|(name, _)| Term::var(*name)).collect();
+        let operator = Operator {
+            name,
+            result: SortPattern::Sort(table.result),
+            charges: vec![0; params.len()],
+            params,
+            meaning: Term::app(Func::Table(table), args),
+            condition: None,
+            cost,
+            facts: Facts::default(),
+            place: source.place(item.span),
+        };
+        self.add(source, item.span, operator);
+    }
+
+    fn rewrite(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr], both_ways: bool) {
+        let (positional, attributes) = self.attributes(source, rest, &["when"]);
+        let shape = "(rewrite NAME PATTERN REPLACEMENT :when (CONDITION ...))";
+        let [name, lhs_item, rhs_item] = positional else {
+            return self.report(source, item.span, "this is no rule", shape);
+        };
+        let Some(name) = name.symbol() else {
+            return self.report(source, name.span, "a rule begins with its name", shape);
+        };
+        if let Some(other) = self.language.rules.iter().find(|rule| rule.name.as_str() == name) {
+            let hint = format!("the other one is at {}", other.place);
+            let report = source.report(item.span, format!("the rule {name} exists already"));
+            return self.problems.push(report.hint(hint));
+        }
+        let language = std::mem::take(&mut self.language);
+        let mut parser = TermParser::new(&language, source, Mode::Rule);
+        let lhs = parser.term(lhs_item);
+        let n_variables = parser.variables.len();
+        let rhs = parser.term(rhs_item);
+        let condition_items: &[Sexpr] = match attributes.get("when").unwrap_or(&[]) {
+            [Sexpr { kind: Kind::List(list), .. }] if list.first().is_some_and(|first| first.list().is_some()) => list,
+            items => items,
+        };
+        let conditions: Vec<Option<Term>> = condition_items.iter().map(|item| parser.term(item)).collect();
+        if lhs.is_some() {
+            let free: Vec<&str> = parser.variables[n_variables..].iter().map(|name| name.as_str()).collect();
+            if !free.is_empty() {
+                let free = free.join(", ");
+                let report = parser.report(rhs_item.span, format!("the pattern does not bind {free}"));
+                report.hint = Some("every variable of a rule occurs in its left side".to_owned());
+            } else if both_ways && rhs.as_ref().is_some_and(|rhs| parser.variables.iter().any(|&v| !mentions(rhs, v))) {
+                parser.report(rhs_item.span, "a rule for both ways has the same variables on both sides").hint =
+                    Some("write rewrite".to_owned());
+            }
+        }
+        if let Some(Node::Var(_)) = lhs.as_ref().map(Term::node) {
+            parser.report(lhs_item.span, "a pattern that is a variable matches everything");
+        }
+        let conditions: Option<Vec<Term>> = conditions.into_iter().collect();
+        let variables = parser.variables.clone();
+        let mut params = Vec::new();
+        if let (Some(lhs), Some(rhs), Some(conditions)) = (&lhs, &rhs, &conditions) {
+            params = rule_sorts(&mut parser, &language, &variables, (lhs, rhs), conditions, item.span);
+        }
+        let missing = std::mem::take(&mut parser.missing);
+        let place = source.place(item.span);
+        let problems = parser.finish();
+        self.language = language;
+        self.problems.extend(problems);
+        if !missing.is_empty() {
+            let hint = format!("the rule {name} is passed over");
+            self.language.warnings.extend(missing.into_iter().map(|report| report.hint(hint.clone())));
+        } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
+            let name = Symbol::new(name);
+            self.language.rules.push(Rule { name, lhs, rhs, conditions, both_ways, params, place });
+        }
+    }
+}
+
+/// `(range LOW HIGH)`: `None` if it is something else, `Some(None)` if it is a wrong one.
+fn range(item: &Sexpr) -> Option<Option<(i64, i64)>> {
+    let list = item.list().filter(|list| list.first().and_then(Sexpr::symbol) == Some("range"))?;
+    Some(match list {
+        [_, Sexpr { kind: Kind::Int(lo), .. }, Sexpr { kind: Kind::Int(hi), .. }]
+            if lo <= hi && hi.checked_sub(*lo).is_some_and(|n| n < 10_000) =>
+        {
+            Some((*lo, *hi))
+        }
+        _ => None,
+    })
+}
+
+fn sort_pattern(parser: &mut TermParser<'_>, item: &Sexpr) -> Option<SortPattern> {
+    match item.symbol() {
+        Some(name) if name.starts_with('\'') && name.len() > 1 => Some(SortPattern::Var(Symbol::new(name))),
+        _ => parser.sort(item).map(SortPattern::Sort),
+    }
+}
+
+/// `((NAME SORT) ...)`.
+fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> Vec<(Symbol, SortPattern)> {
+    let mut params: Vec<(Symbol, SortPattern)> = Vec::new();
+    let Some(list) = item.list() else {
+        parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
+        return params;
+    };
+    for entry in list {
+        match entry.list() {
+            Some([Sexpr { kind: Kind::Symbol(name), span }, sort]) => {
+                let name = Symbol::new(name);
+                if params.iter().any(|(other, _)| *other == name) {
+                    parser.report(*span, format!("the parameter {name} is there twice"));
+                }
+                let sort = sort_pattern(parser, sort);
+                params.push((name, sort.unwrap_or(SortPattern::Var(Symbol::new("'unknown")))));
+            }
+            _ => {
+                parser.report(entry.span, "this is no parameter").expected = Some("(NAME SORT)".to_owned());
+            }
+        }
+    }
+    params
+}
+
+/// Checks that a meaning has the sort that is declared, for every choice of the sort variables.
+fn check_definition(
+    parser: &mut TermParser<'_>,
+    language: &Language,
+    params: &[(Symbol, SortPattern)],
+    result: SortPattern,
+    (meaning, meaning_item): (&Term, &Sexpr),
+    (condition, condition_item): (Option<&Term>, Option<&Sexpr>),
+) {
+    let mut infer = Infer::new(language);
+    let mut choice: Vec<(Symbol, Ty)> = Vec::new();
+    for &(name, pattern) in params {
+        let ty = infer.pattern(pattern, &mut choice);
+        infer.bind(name, ty);
+    }
+    let expected = infer.pattern(result, &mut choice);
+    let found = infer.infer(meaning);
+    infer.expect(meaning, found, expected, || "the meaning".to_owned());
+    if let Some(condition) = condition {
+        let found = infer.infer(condition);
+        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
+    }
+    parser.report_sorts(&infer, condition_item.map_or(meaning_item.span, |_| meaning_item.span));
+    if infer.errors.is_empty() {
+        let mut seen: Vec<Ty> = Vec::new();
+        for (name, ty) in choice {
+            let resolved = infer.unifier.resolve(ty);
+            let class = infer.unifier.class(ty);
+            if class != Some(SortPattern::class_of(name)) || seen.contains(&resolved) {
+                let found = infer.unifier.show(ty);
+                let report = parser.report(meaning_item.span, format!("the meaning does not fit every {name}"));
+                report.expected = Some(SortPattern::class_of(name).to_string());
+                report.found = Some(found);
+                report.hint =
+                    Some("'N... stands for Int or Real, 'M... for Bool, Int or Real, others for any scalar".to_owned());
+            }
+            seen.push(resolved);
+        }
+    }
+}
+
+/// `:charge ((PARAM N) ...)`.
+fn charges(parser: &mut TermParser<'_>, attributes: &Attributes<'_>, params: &[(Symbol, SortPattern)]) -> Vec<u32> {
+    let mut charges = vec![0; params.len()];
+    let Some(values) = attributes.get("charge") else { return charges };
+    let entries = match values {
+        [only] => only.list().unwrap_or(&[]),
+        _ => values,
+    };
+    for entry in entries {
+        let parts = match entry.list() {
+            Some([Sexpr { kind: Kind::Symbol(name), .. }, Sexpr { kind: Kind::Int(n), .. }]) => {
+                params.iter().position(|(param, _)| param.as_str() == name).zip(u32::try_from(*n).ok())
+            }
+            _ => None,
+        };
+        match parts {
+            Some((index, n)) if n <= 1_000_000 => charges[index] = n,
+            _ => {
+                parser.report(entry.span, "this is no charge").expected =
+                    Some("(PARAM N), what is charged where that argument is no constant".to_owned());
+            }
+        }
+    }
+    charges
+}
+
+fn facts(
+    parser: &mut TermParser<'_>,
+    attributes: &Attributes<'_>,
+    params: &[(Symbol, SortPattern)],
+    result: Option<SortPattern>,
+    whole: Span,
+) -> Facts {
+    let mut facts = Facts::default();
+    for (key, span, values) in &attributes.entries {
+        let arity = match *key {
+            "involution" => 1,
+            "commutative" | "associative" | "idempotent" | "unit" | "zero" => 2,
+            _ => continue,
+        };
+        let sorts_fit = params.len() == arity
+            && params.windows(2).all(|pair| pair[0].1 == pair[1].1)
+            && (*key == "commutative" || params.first().map(|p| p.1) == result);
+        if !sorts_fit {
+            let report = parser.report(*span, format!(":{key} does not fit these sorts"));
+            report.expected = Some(format!("{arity} parameters of one sort, and such a result"));
+            continue;
+        }
+        let value = match (*values, *key) {
+            ([], "unit" | "zero") => {
+                parser.report(*span, format!(":{key} names a value"));
+                None
+            }
+            ([only], "unit" | "zero") => parser.expect_value(only),
+            ([], _) => None,
+            _ => {
+                parser.report(whole, format!(":{key} has too many values"));
+                None
+            }
+        };
+        if let (Some(sort), Some(result)) = (value.and_then(Value::sort), result)
+            && !result.admits(sort)
+        {
+            parser.report(*span, format!(":{key} names a value of the sort")).expected = Some(result.to_string());
+        }
+        match *key {
+            "commutative" => facts.commutative = true,
+            "associative" => facts.associative = true,
+            "idempotent" => facts.idempotent = true,
+            "involution" => facts.involution = true,
+            "unit" => facts.unit = value,
+            _ => facts.zero = value,
+        }
+    }
+    facts
+}
+
+/// Sorts of the variables of a rule; both sides must have one sort and the conditions must be truth values.
+fn rule_sorts(
+    parser: &mut TermParser<'_>,
+    language: &Language,
+    variables: &[Symbol],
+    (lhs, rhs): (&Term, &Term),
+    conditions: &[Term],
+    whole: Span,
+) -> Vec<(Symbol, SortPattern)> {
+    let mut infer = Infer::new(language);
+    let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
+    for (name, ty) in variables.iter().zip(&types) {
+        infer.bind(*name, *ty);
+    }
+    let (left, right) = (infer.infer(lhs), infer.infer(rhs));
+    infer.expect(rhs, right, left, || "the right side".to_owned());
+    for condition in conditions {
+        let found = infer.infer(condition);
+        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
+    }
+    parser.report_sorts(&infer, whole);
+    let mut named: Vec<(Ty, Symbol)> = Vec::new();
+    variables
+        .iter()
+        .zip(types)
+        .map(|(name, ty)| {
+            let resolved = infer.unifier.resolve(ty);
+            let pattern = match infer.unifier.sort(ty) {
+                Some(sort) => SortPattern::Sort(sort),
+                None => {
+                    let known = named.iter().find(|(other, _)| *other == resolved).map(|(_, name)| *name);
+                    SortPattern::Var(known.unwrap_or_else(|| {
+                        let prefix = match infer.unifier.class(ty) {
+                            Some(SortClass::Numeric) => "'N",
+                            Some(SortClass::Measure) => "'M",
+                            _ => "'A",
+                        };
+                        let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));
+                        named.push((resolved, name));
+                        name
+                    }))
+                }
+            };
+            (*name, pattern)
+        })
+        .collect()
+}
+
+/// Kernel functions, tables and forms in a term once operators are replaced by their meanings.
+fn expansion(term: &Term, expansions: &[usize], memo: &mut rustc_hash::FxHashMap<usize, usize>) -> usize {
+    if let Some(&known) = memo.get(&term.address()) {
+        return known;
+    }
+    let mut own = 1;
+    let count = |func: &Func, memo: &mut _| match func {
+        Func::Op(id) => expansions.get(id.0 as usize).copied().unwrap_or(0),
+        Func::Lambda(_, body) => expansion(body, expansions, memo),
+        Func::Table(_) | Func::Kernel(_) => 1,
+    };
+    match term.node() {
+        Node::App(func, _) => own += count(func, memo),
+        Node::Select { pred, .. } => own += count(pred, memo),
+        _ => {}
+    }
+    let total =
+        children(term).into_iter().fold(own, |sum, child| sum.saturating_add(expansion(child, expansions, memo)));
+    memo.insert(term.address(), total);
+    total
+}
+
+/// The direct subterms.
+fn children(term: &Term) -> Vec<&Term> {
+    match term.node() {
+        Node::Var(_) | Node::Const(_) => Vec::new(),
+        Node::App(_, args) => args.iter().collect(),
+        Node::Let(bindings, body) => bindings.iter().map(|(_, value)| value).chain([body]).collect(),
+        Node::Scan(scan) => scan.states.iter().map(|(_, _, update)| update).chain(&scan.outputs).collect(),
+        Node::Select { key, query, .. } => vec![key, query],
+    }
+}
+
+fn mentions(term: &Term, name: Symbol) -> bool {
+    matches!(term.node(), Node::Var(own) if *own == name) || children(term).into_iter().any(|c| mentions(c, name))
+}
+
+fn op_uses(term: &Term, id: OpId) -> bool {
+    let uses = |func: &Func| match func {
+        Func::Op(own) => *own == id,
+        Func::Lambda(_, body) => op_uses(body, id),
+        Func::Kernel(_) | Func::Table(_) => false,
+    };
+    let own = match term.node() {
+        Node::App(func, _) => uses(func),
+        Node::Select { pred, .. } => uses(pred),
+        _ => false,
+    };
+    own || children(term).into_iter().any(|child| op_uses(child, id))
+}
+
+/// The term with its operators renumbered.
+fn map_ops(term: &Term, map: &dyn Fn(OpId) -> OpId) -> Term {
+    let func = |func: &Func| match func {
+        Func::Op(id) => Func::Op(map(*id)),
+        Func::Lambda(params, body) => Func::Lambda(params.clone(), map_ops(body, map)),
+        other => other.clone(),
+    };
+    let all = |terms: &[Term]| terms.iter().map(|term| map_ops(term, map)).collect::<Vec<_>>();
+    Term::new(match term.node() {
+        Node::Var(_) | Node::Const(_) => return term.clone(),
+        Node::App(f, args) => Node::App(func(f), all(args)),
+        Node::Let(bindings, body) => {
+            Node::Let(bindings.iter().map(|(name, value)| (*name, map_ops(value, map))).collect(), map_ops(body, map))
+        }
+        Node::Scan(scan) => Node::Scan(crate::term::Scan {
+            states: scan.states.iter().map(|(name, init, update)| (*name, *init, map_ops(update, map))).collect(),
+            outputs: all(&scan.outputs),
+        }),
+        Node::Select { key, query, pred } => {
+            Node::Select { key: map_ops(key, map), query: map_ops(query, map), pred: func(pred) }
+        }
+    })
+}

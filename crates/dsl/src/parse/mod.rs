@@ -1,0 +1,100 @@
+//! From text to terms and languages.
+
+mod file;
+mod term;
+
+use samples::{Sort, Symbol};
+
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::infer::{Infer, Ty};
+use crate::language::Language;
+use crate::sexpr::{self, Sexpr};
+use crate::term::Term;
+
+use self::term::{Mode, TermParser};
+
+/// Reads a program over the variables given: one term, with the operators of the language.
+///
+/// # Errors
+/// Everything that is wrong: unreadable text, unknown names, forms that the language does not have, sorts that do not
+/// fit.
+pub fn parse_term(text: &str, language: &Language, vars: &[(Symbol, Sort)]) -> Result<Term, Diagnostics> {
+    parse_program("program", text, language, vars)
+}
+
+/// Reads a program as [`parse_term`] does; `origin` names the text in messages.
+///
+/// # Errors
+/// As [`parse_term`].
+pub fn parse_program(
+    origin: &str,
+    text: &str,
+    language: &Language,
+    vars: &[(Symbol, Sort)],
+) -> Result<Term, Diagnostics> {
+    let source = Source { origin, text };
+    let mut problems = Vec::new();
+    let items = sexpr::read(source, &mut problems);
+    if !problems.is_empty() {
+        return Err(Diagnostics { items: problems });
+    }
+    let [item] = &items[..] else {
+        let span = items.get(1).map_or(Span { start: 0, end: 0 }, |item| item.span);
+        let report = source.report(span, "a program is one term").found(format!("{} terms", items.len()));
+        return Err(Diagnostics { items: vec![report] });
+    };
+    let mut parser = TermParser::new(language, source, Mode::Program);
+    parser.variables = vars.iter().map(|(name, _)| *name).collect();
+    let term = parser.term(item);
+    let mut infer = Infer::new(language);
+    for &(name, sort) in vars {
+        infer.bind(name, Ty::Sort(sort));
+    }
+    if let Some(term) = &term {
+        infer.program(term);
+    }
+    parser.report_sorts(&infer, item.span);
+    match (term, parser.finish()) {
+        (Some(term), items) if items.is_empty() => Ok(term),
+        (_, items) => Err(Diagnostics { items }),
+    }
+}
+
+/// Sorts by place: different passes report in different order.
+fn in_order(mut items: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    items.sort_by(|a, b| {
+        (&a.place.origin, a.place.line, a.place.column).cmp(&(&b.place.origin, b.place.line, b.place.column))
+    });
+    items.dedup();
+    items
+}
+
+/// The rest of a list after its head.
+fn tail(items: &[Sexpr]) -> &[Sexpr] {
+    items.get(1..).unwrap_or(&[])
+}
+
+/// The known name that is nearest to one that is not known, for hints: edit distance at most 2 and less than its length.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|other| (distance(name, other), other))
+        .filter(|&(d, other)| d <= 2 && d < name.chars().count().min(other.chars().count()))
+        .min()
+        .map(|(_, other)| other)
+}
+
+/// Levenshtein distance, given up beyond 64 characters.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
