@@ -1,1 +1,19 @@
-//! Enumeration, equality saturation and rule checking.
+//! Program synthesis: the bank of enumerated terms, goals, and how they are met.
+//!
+//! * [`Bank`] enumerates terms by cost, one per class of equal values at the sample points;
+//! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
+//! * [`invert`] and [`unify`] look one operator beyond a bank.
+//!
+//! Equality on samples lives in the bank alone. This crate knows nothing of networks: goals are columns.
+
+mod bank;
+mod goal;
+mod solve;
+#[cfg(test)]
+mod testing;
+mod top;
+
+pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
+pub use goal::Goal;
+pub use solve::{Outcome, Solution, SolveConfig, solve};
+pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};
