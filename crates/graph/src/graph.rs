@@ -4,6 +4,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::FxHashMap;
 
 use crate::Op;
+use crate::kernels::Compact;
 
 /// A node of one graph. Ids ascend from sources to outputs: parents have smaller ids than their readers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -27,6 +28,15 @@ pub(crate) struct Node {
     pub(crate) sums: Vec<Option<usize>>,
     /// The size of the last dimension, where it does not depend on the input.
     pub(crate) width: Option<usize>,
+    /// The weight without rows and columns of zeros, where that is much smaller.
+    pub(crate) compact: Option<Compact>,
+}
+
+impl Node {
+    /// Whether the value is the same whatever the node reads: an unused head or MLP.
+    pub(crate) fn ignores_input(&self) -> bool {
+        self.compact.as_ref().is_some_and(Compact::is_zero)
+    }
 }
 
 /// A set of writers whose sum some nodes read; written once, computed once.
@@ -65,7 +75,12 @@ impl Graph {
         assert!(slots.iter().flatten().all(|parent| *parent < id), "parents of {name} come first");
         let sums = slots.iter().map(|writers| (writers.len() > 1).then(|| self.sum(writers))).collect();
         let width = width(&op);
-        let at = self.dag.add_node(Node { name: name.clone(), op, slots: slots.clone(), sums, width });
+        let compact = match &op {
+            Op::Linear { weight, .. } | Op::Hidden { weight, .. } => Compact::of(weight),
+            Op::Mix { w_o } => Compact::of(w_o),
+            _ => None,
+        };
+        let at = self.dag.add_node(Node { name: name.clone(), op, slots: slots.clone(), sums, width, compact });
         for (slot, writers) in slots.iter().enumerate() {
             for parent in writers {
                 self.dag.add_edge(NodeIndex::new(parent.index()), at, slot);

@@ -67,7 +67,7 @@ pub struct Activations {
 }
 
 /// Numbers that a chunk of sequences may take per node; larger batches are run in chunks.
-const CHUNK: usize = 1 << 19;
+const CHUNK: usize = 1 << 16;
 
 impl Network {
     /// A transformer from its graph, whose nodes `tokens` and `output` are what is fed and read.

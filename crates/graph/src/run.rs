@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use rustc_hash::FxHashMap;
 
 use crate::{Error, Graph, Matrix, NodeId, Norm, Op, kernels};
@@ -212,6 +212,9 @@ impl<'a> Run<'a> {
                 continue;
             }
             todo[index] = true;
+            if graph.node(id).ignores_input() {
+                continue;
+            }
             for parent in graph.slots(id).iter().flatten() {
                 needed[parent.index()] = true;
                 readers[parent.index()] += 1;
@@ -239,6 +242,9 @@ impl<'a> Run<'a> {
             let value = self.compute(id)?;
             self.trace.values[id.index()] = Some(value);
             self.trace.n_computed += 1;
+            if self.graph.node(id).ignores_input() {
+                continue;
+            }
             for parent in self.graph.slots(id).iter().flatten() {
                 self.readers[parent.index()] -= 1;
                 if self.readers[parent.index()] == 0 && !self.trace.recorded[parent.index()] {
@@ -299,15 +305,12 @@ impl<'a> Run<'a> {
                 return self.sum(sum);
             }
         }
-        let mut total: Option<Tensor> = None;
-        for &writer in writers {
-            let value = self.contribution(writer, reader)?;
-            total = Some(match total {
-                None => value,
-                Some(total) => (total + value)?,
-            });
+        if let [writer] = writers.as_slice() {
+            return self.contribution(*writer, reader);
         }
-        total.ok_or(Error::EmptySlot(reader))
+        let parts: Vec<Tensor> =
+            writers.iter().map(|&writer| self.contribution(writer, reader)).collect::<Result<_, _>>()?;
+        kernels::sum(&parts)?.ok_or(Error::EmptySlot(reader))
     }
 
     fn sum(&mut self, index: usize) -> Result<Tensor, Error> {
@@ -316,15 +319,15 @@ impl<'a> Run<'a> {
         }
         let sum = &self.graph.sums()[index];
         // The prefix is summed first, in the same order, so that sharing does not change a single bit.
-        let (mut total, from) = match sum.prefix {
-            Some(prefix) if self.trace.sums[prefix].is_some() => {
-                (self.sum(prefix)?, self.graph.sums()[prefix].writers.len())
-            }
-            _ => (self.known(sum.writers[0])?, 1),
+        let known = sum.prefix.and_then(|prefix| Some((prefix, self.trace.sums[prefix].clone()?)));
+        let (mut parts, from) = match known {
+            Some((prefix, value)) => (vec![value], self.graph.sums()[prefix].writers.len()),
+            None => (Vec::with_capacity(sum.writers.len()), 0),
         };
         for &writer in &sum.writers[from..] {
-            total = (total + self.known(writer)?)?;
+            parts.push(self.known(writer)?);
         }
+        let total = kernels::sum(&parts)?.ok_or(Error::EmptySlot(sum.writers[0]))?;
         self.trace.sums[index] = Some(total.clone());
         Ok(total)
     }
@@ -344,6 +347,20 @@ impl<'a> Run<'a> {
         let normed = kernels::normalise(&value, norm)?;
         self.normed.insert(key, normed.clone());
         Ok(normed)
+    }
+
+    /// The product of what a node reads with its weight.
+    fn product(&mut self, id: NodeId, weight: &Tensor, norm: Option<&Arc<Norm>>) -> Result<Tensor, Error> {
+        let node = self.graph.node(id);
+        if node.ignores_input() {
+            return self.zeros(id);
+        }
+        Ok(kernels::multiply(&self.read_normed(id, norm)?, weight, node.compact.as_ref())?)
+    }
+
+    fn zeros(&self, id: NodeId) -> Result<Tensor, Error> {
+        let (n, length) = self.inputs.shape();
+        Ok(Tensor::zeros((n, length, self.graph.width(id).unwrap_or(0)), DType::F32, &Device::Cpu)?)
     }
 
     fn compute(&mut self, id: NodeId) -> Result<Tensor, Error> {
@@ -367,7 +384,7 @@ impl<'a> Run<'a> {
                 table.index_select(&ids.flatten_all()?, 0)?.reshape(dims)?
             }
             Op::Linear { weight, bias, norm } => {
-                let product = kernels::multiply(&self.read_normed(id, norm.as_ref())?, weight)?;
+                let product = self.product(id, weight, norm.as_ref())?;
                 match bias {
                     None => product,
                     Some(bias) => {
@@ -377,7 +394,7 @@ impl<'a> Run<'a> {
                 }
             }
             Op::Hidden { weight, bias, activation, norm } => {
-                let product = kernels::multiply(&self.read_normed(id, norm.as_ref())?, weight)?;
+                let product = self.product(id, weight, norm.as_ref())?;
                 let bias = bias.as_ref().map(|bias| bias.to_vec1::<f32>()).transpose()?.unwrap_or_default();
                 kernels::map_rows(&product, |_, row| {
                     row.iter_mut().zip(&bias).for_each(|(v, b)| *v += b);
@@ -388,9 +405,10 @@ impl<'a> Run<'a> {
                 let (q, k) = (self.read(id, 0)?, self.read(id, 1)?);
                 kernels::attention(&q, &k, *scale, *causal)?
             }
+            Op::Mix { .. } if graph.node(id).ignores_input() => self.zeros(id)?,
             Op::Mix { w_o } => {
                 let (pattern, v) = (self.read(id, 0)?, self.read(id, 1)?);
-                kernels::multiply(&pattern.contiguous()?.matmul(&v.contiguous()?)?, w_o)?
+                kernels::mix(&pattern, &v, w_o, graph.node(id).compact.as_ref())?
             }
             Op::Constant { vector } => {
                 let (n, length) = self.inputs.shape();
