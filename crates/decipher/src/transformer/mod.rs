@@ -1,13 +1,195 @@
 //! Reading transformers from their structure.
+//!
+//! For networks without normalisation and with ReLU layers whose components carry finite sets of values, such as those
+//! that Tracr compiles, in any basis of the residual stream:
+//!
+//! 1. [`trace`]: every component's own output on samples, with attention hardened and ramps taken as steps
+//!    ([`ramps`]); it must leave every output as it was.
+//! 2. [`live`]: the slice that reaches the output, through the directions in which it is read.
+//! 3. [`build`], [`heads`]: variables with classes and, from the weights, the finite functions between them.
+//! 4. [`labels`], [`program`]: values for the classes, and a program of selects, counts, copies, means and tables.
+//! 5. [`expressions`]: tables replaced by expressions of the language.
+//! 5. [`circuit`]: the edges between components that this takes.
 
+mod align;
+mod build;
+mod circuit;
+mod heads;
+mod labels;
+mod live;
+mod program;
+mod ramps;
+mod trace;
+mod variables;
+mod wiring;
+
+use dsl::Env;
 use graph::Network;
+use samples::{Batch, Column, Decode, Value, decode_code, rng};
 
 use crate::{Config, Error, Hypothesis};
+use build::outputs;
+use trace::{Layout, Trace};
+use variables::Dag;
+use wiring::{Part, Wiring};
+
+/// Sequences that are traced. Tables come from the weights, so that samples need only show what is read at all.
+const SEQUENCES: usize = 600;
+
+/// Sequences on which a program is held against the network before it is returned.
+const FRESH: usize = 2_000;
+
+/// Rounds of adding the inputs that refuted the programs of the round before.
+const ROUNDS: usize = 3;
 
 /// Candidates for what a transformer computes, best first.
 ///
 /// # Errors
-/// Where the network cannot be run.
-pub fn hypotheses(_network: &Network, _config: &Config) -> Result<Vec<Hypothesis>, Error> {
-    Err(Error::Unsupported("transformers".to_owned()))
+/// Where the network cannot be run or is of another kind.
+pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
+    let mut batch = network.domain.sample(SEQUENCES, &mut rng(config.seed, "transformer: structure"));
+    let fresh = network.domain.sample(FRESH, &mut rng(config.seed, "transformer: fresh"));
+    let truth = network.outputs(&fresh).map_err(|error| Error::Network(error.to_string()))?;
+    let mut found = Vec::new();
+    for round in 0..ROUNDS {
+        (config.progress)("reading the network's structure");
+        let reading = match Reading::of(network, &batch) {
+            Ok(reading) => reading,
+            Err(why) => {
+                (config.progress)(&why);
+                return if round == 0 { Err(Error::Unsupported(why)) } else { Ok(found) };
+            }
+        };
+        let mut refuting: Vec<usize> = Vec::new();
+        for candidate in reading.candidates(config) {
+            let (agreement, wrong) = agreement(network, &candidate.term, config, &fresh, &truth[0])?;
+            (config.progress)(&format!("{} agrees with {agreement:.4} of the outputs", candidate.source));
+            refuting.extend(wrong.into_iter().take(50));
+            if agreement >= config.min_agreement {
+                found.push(reading.hypothesis(network, config, candidate)?);
+            }
+        }
+        refuting.sort_unstable();
+        refuting.dedup();
+        if refuting.is_empty() || (config.deadline)() {
+            break;
+        }
+        batch.extend(&fresh.select(&refuting));
+    }
+    found.sort_by_key(|hypothesis| dsl::size(&hypothesis.program, config.language));
+    found.dedup_by(|a, b| a.program == b.program);
+    found.truncate(config.limits.hypotheses);
+    Ok(found)
+}
+
+/// A program, before it has been held against anything.
+struct Candidate {
+    term: dsl::Term,
+    parts: Vec<Option<dsl::Term>>,
+    source: &'static str,
+}
+
+/// What was read from a network.
+struct Reading {
+    wiring: Wiring,
+    layout: Layout,
+    trace: Trace,
+    dag: Dag,
+    domain: samples::Domain,
+}
+
+impl Reading {
+    /// Traces, hardens, slices and builds the variables.
+    ///
+    /// # Errors
+    /// In words, what has no reading.
+    fn of(network: &Network, batch: &Batch) -> Result<Self, String> {
+        let domain = network.domain.clone();
+        let mut wiring = Wiring::of(network)?;
+        let bos = network.feeding().and_then(|feeding| feeding.bos).map(|bos| bos as usize);
+        let layout = Layout::of(batch, bos);
+        let trace = hardened(&mut wiring, &layout, &domain.decode)?;
+        let live = live::slice(&wiring, &trace, &layout, &domain.decode);
+        let dag = build::dag(&wiring, &trace, &layout, &live, &domain)?;
+        Ok(Self { wiring, layout, trace, dag, domain })
+    }
+
+    fn candidates(&self, config: &Config) -> Vec<Candidate> {
+        let labels = labels::labels(&self.dag, &self.domain);
+        let tables = program::program(&self.dag, &labels, config.language, &program::Expressions::default());
+        let tables = tables.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: tables" });
+        tables.into_iter().collect()
+    }
+
+    fn hypothesis(&self, network: &Network, config: &Config, candidate: Candidate) -> Result<Hypothesis, Error> {
+        Ok(Hypothesis {
+            alignment: align::alignment(self, network, config, &candidate.parts)?,
+            program: candidate.term,
+            circuit: Some(circuit::edges(&self.wiring, &self.trace, &self.layout, &self.domain.decode)),
+            source: candidate.source,
+        })
+    }
+}
+
+/// A trace with hard attention and steps for ramps, if that leaves every output as it was; the steps are kept in the
+/// wiring.
+fn hardened(wiring: &mut Wiring, layout: &Layout, decode: &Decode) -> Result<Trace, String> {
+    let soft = trace::run(wiring, layout, false, &mut |_, _| {});
+    let wanted = outputs(&soft, layout, decode);
+    let as_wanted = |trace: &Trace| {
+        let have = outputs(trace, layout, decode);
+        let differ = wanted.iter().zip(&have).filter(|(a, b)| !same_output(**a, **b)).count();
+        differ as f64 <= 1e-3 * wanted.len() as f64
+    };
+    let hard = trace::run(wiring, layout, true, &mut |mlp, pre| mlp.steps = ramps::steps(mlp, pre, &layout.point_rows));
+    if as_wanted(&hard) {
+        return Ok(hard);
+    }
+    for writer in &mut wiring.writers {
+        if let Part::Mlp(mlp) = &mut writer.part {
+            mlp.steps.clear();
+        }
+    }
+    let hard = trace::run(wiring, layout, true, &mut |_, _| {});
+    if as_wanted(&hard) { Ok(hard) } else { Err("attention cannot be hardened without changing outputs".to_owned()) }
+}
+
+/// Whether two decoded outputs agree: numbers within 1e-2.
+fn same_output(a: Value, b: Value) -> bool {
+    match (a.as_f64(), b.as_f64()) {
+        (Some(a), Some(b)) => (a - b).abs() <= 1e-2,
+        _ => a == b,
+    }
+}
+
+/// The share of counted outputs on which a program agrees with the network, and the sequences on which it does not.
+fn agreement(
+    network: &Network,
+    term: &dsl::Term,
+    config: &Config,
+    batch: &Batch,
+    truth: &Column,
+) -> Result<(f64, Vec<usize>), Error> {
+    let points = batch.points();
+    let vars = network.domain.columns(batch);
+    let env = Env { language: config.language, points: &points, vars: &vars, causal: network.is_causal() };
+    let have = dsl::eval(term, &env).map_err(|error| Error::Term(error.to_string()))?;
+    let (mut counted, mut good, mut wrong) = (0_usize, 0_usize, Vec::new());
+    for (row, range) in points.ranges().enumerate() {
+        let mut right = true;
+        for point in range {
+            let want = decode_code(truth.sort, truth.codes[point]);
+            if want == Value::Undefined {
+                continue;
+            }
+            counted += 1;
+            let same = same_output(want, have.value(point));
+            good += usize::from(same);
+            right &= same;
+        }
+        if !right {
+            wrong.push(row);
+        }
+    }
+    Ok((if counted == 0 { 1.0 } else { good as f64 / counted as f64 }, wrong))
 }
