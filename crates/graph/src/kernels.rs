@@ -143,26 +143,35 @@ fn product(x: &Tensor, n: usize, inner: usize, weight: &Tensor) -> Result<Tensor
     Tensor::from_vec(total, (n, out), &Device::Cpu)
 }
 
-/// Adds the product of `x` `[_, inner]` and `w` `[inner, out]` to `total` `[_, out]`.
-fn times(x: &[f32], inner: usize, w: &[f32], out: usize, total: &mut [f32]) {
+/// Writes the product of `x` `[_, inner]` and `w` `[inner, out]` to `product` `[_, out]`.
+///
+/// Sums are kept in double precision: compiled networks add and subtract steep ramps whose difference is what counts.
+fn times(x: &[f32], inner: usize, w: &[f32], out: usize, product: &mut [f32]) {
     if inner == 0 || out == 0 {
         return;
     }
-    for (to, row) in total.chunks_exact_mut(out).zip(x.chunks_exact(inner)) {
+    let mut sums = vec![0.0_f64; out];
+    for (to, row) in product.chunks_exact_mut(out).zip(x.chunks_exact(inner)) {
+        sums.fill(0.0);
         let (fours, rest) = row.as_chunks::<4>();
         let (w_fours, w_rest) = w.split_at(fours.len() * 4 * out);
         // Four rows of weights at a time: one load and one store of the sum for eight operations.
-        for ([a, b, c, d], w) in fours.iter().zip(w_fours.chunks_exact(4 * out)) {
+        for (four, w) in fours.iter().zip(w_fours.chunks_exact(4 * out)) {
+            if *four == [0.0; 4] {
+                continue;
+            }
+            let [a, b, c, d] = four.map(f64::from);
             let (w_a, w) = w.split_at(out);
             let (w_b, w) = w.split_at(out);
             let (w_c, w_d) = w.split_at(out);
-            for ((((to, wa), wb), wc), wd) in to.iter_mut().zip(w_a).zip(w_b).zip(w_c).zip(w_d) {
-                *to += a * wa + b * wb + c * wc + d * wd;
+            for ((((to, wa), wb), wc), wd) in sums.iter_mut().zip(w_a).zip(w_b).zip(w_c).zip(w_d) {
+                *to += a * f64::from(*wa) + b * f64::from(*wb) + c * f64::from(*wc) + d * f64::from(*wd);
             }
         }
         for (a, w) in rest.iter().zip(w_rest.chunks_exact(out)) {
-            to.iter_mut().zip(w).for_each(|(to, w)| *to += a * w);
+            sums.iter_mut().zip(w).for_each(|(to, w)| *to += f64::from(*a) * f64::from(*w));
         }
+        to.iter_mut().zip(&sums).for_each(|(to, sum)| *to = *sum as f32);
     }
 }
 
@@ -185,17 +194,17 @@ fn weigh(pattern: &Tensor, v: &Tensor) -> Result<Tensor> {
     Tensor::from_vec(total, (n, length, width), &Device::Cpu)
 }
 
-/// The inner product, in eight interleaved sums that become vector instructions.
+/// The inner product, in four interleaved sums of double precision that become vector instructions.
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut sums = [0.0_f64; 4];
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<4>(), b.as_chunks::<4>());
     for (a, b) in a.iter().zip(b) {
-        for i in 0..8 {
-            sums[i] += a[i] * b[i];
+        for i in 0..4 {
+            sums[i] += f64::from(a[i]) * f64::from(b[i]);
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
+    let rest: f64 = a_rest.iter().zip(b_rest).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum();
+    (sums.iter().sum::<f64>() + rest) as f32
 }
 
 /// Some of the columns (last dimension) of a tensor.
@@ -282,11 +291,10 @@ fn softmax(row: &mut [f32], scale: f32) {
         *v /= scale;
         max = max.max(*v);
     }
-    let mut sum = 0.0;
+    let mut sum = 0.0_f64;
     for v in row.iter_mut() {
         *v = (*v - max).exp();
-        sum += *v;
+        sum += f64::from(*v);
     }
-    let inverse = 1.0 / sum;
-    row.iter_mut().for_each(|v| *v *= inverse);
+    row.iter_mut().for_each(|v| *v = (f64::from(*v) / sum) as f32);
 }
