@@ -67,7 +67,8 @@ impl Build<'_> {
         self.cheaper(repeated, product)
     }
 
-    fn cheaper(&self, a: Option<Term>, b: Option<Term>) -> Option<Term> {
+    /// The cheaper of two terms, of those that there are.
+    pub(crate) fn cheaper(&self, a: Option<Term>, b: Option<Term>) -> Option<Term> {
         match (a, b) {
             (Some(a), Some(b)) => Some(if self.cost(&b) < self.cost(&a) { b } else { a }),
             (a, b) => a.or(b),

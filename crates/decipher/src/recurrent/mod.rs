@@ -8,11 +8,16 @@
 
 mod align;
 mod build;
+mod features;
+mod history;
 mod invariance;
 mod linear;
 mod mealy;
 mod oracle;
+mod rows;
 mod scalar;
+mod scan;
+mod solve;
 
 use dsl::{Env, Term};
 use graph::{Matrix, Network, Recurrence};
@@ -24,6 +29,7 @@ use crate::{Config, Error, Hypothesis};
 use build::Build;
 use invariance::Invariances;
 use oracle::Recording;
+use solve::{Budget, Solver};
 
 /// What a wrong output costs, in units of the language's cost, per share of outputs: at one in two thousand, ten units.
 const COST_OF_ERRORS: f64 = 20_000.0;
@@ -47,17 +53,31 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     let Elements::Integers { .. } = domain.elements else {
         return Err(Error::Unsupported("recurrent networks over tokens".to_owned()));
     };
-    let task = Task::new(oracle, domain, config)?;
+    let mut task = Task::new(oracle, domain, config)?;
     let mut candidates: Vec<Candidate> = Vec::new();
-    for strategy in STRATEGIES {
-        if (config.deadline)() || !(strategy.wanted)(&task, best(&candidates)) {
-            continue;
-        }
-        (config.progress)(strategy.name);
-        for program in (strategy.search)(&task)? {
-            if let Some(candidate) = task.judge(program, strategy.name)? {
-                candidates.push(candidate);
+    for effort in 0..RUNGS {
+        for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
+            if (config.deadline)() {
+                break;
             }
+            (config.progress)(strategy.name);
+            for program in (strategy.search)(&task, effort)? {
+                candidates.extend(task.judge(program, strategy.name)?);
+            }
+        }
+        if !candidates.is_empty() {
+            break;
+        }
+        if effort == 0 {
+            (config.progress)("finite machine");
+            task.machine = task.learn_machine()?;
+        }
+    }
+    if candidates.is_empty()
+        && let Some(machine) = &task.machine
+    {
+        for program in machine.tables(&task.inputs, task.build()) {
+            candidates.extend(task.judge(program, "table")?);
         }
     }
     candidates.sort_by(|a, b| a.price.total_cmp(&b.price));
@@ -86,30 +106,27 @@ struct Candidate {
     price: f64,
 }
 
-fn best(candidates: &[Candidate]) -> Option<f64> {
-    candidates.iter().map(|candidate| candidate.price).min_by(f64::total_cmp)
-}
-
 /// One way to propose programs.
 struct Strategy {
     name: &'static str,
-    /// Whether to run it, given the price of the best candidate so far.
-    wanted: fn(&Task, Option<f64>) -> bool,
-    search: fn(&Task) -> Result<Vec<Term>, Error>,
+    /// At how many of the rungs of effort it has something to add.
+    rungs: usize,
+    search: fn(&Task, usize) -> Result<Vec<Term>, Error>,
 }
 
-/// In the order in which they run.
+/// In the order in which they run, at each rung of effort.
 const STRATEGIES: &[Strategy] = &[
-    Strategy {
-        name: "linear recurrence",
-        wanted: |_, _| true,
-        search: |task| {
-            let agreement = task.config.min_agreement;
-            Ok(linear::search(&task.recording, &task.inputs, task.build(), agreement).into_iter().collect())
-        },
-    },
-    Strategy { name: "table", wanted: |_, best| best.is_none(), search: |task| task.table() },
+    Strategy { name: "linear recurrence", rungs: 1, search: |task, _| Ok(task.linear()) },
+    Strategy { name: "window", rungs: 3, search: history::window },
+    Strategy { name: "input and output history", rungs: 3, search: history::feedback },
+    Strategy { name: "scan", rungs: 3, search: scan::search },
+    Strategy { name: "running aggregates", rungs: 3, search: features::aggregates },
+    Strategy { name: "counts", rungs: 3, search: features::counts },
+    Strategy { name: "numerals", rungs: 3, search: features::numerals },
 ];
+
+/// Rungs of effort: all strategies run at one before any runs at the next.
+const RUNGS: usize = 3;
 
 /// What all strategies share.
 struct Task<'a> {
@@ -123,6 +140,8 @@ struct Task<'a> {
     recording: Recording,
     /// What they are judged on.
     fresh: Recording,
+    /// The finite machine that the network behaves as, if it was found to be one.
+    machine: Option<mealy::Machine>,
 }
 
 impl<'a> Task<'a> {
@@ -140,6 +159,7 @@ impl<'a> Task<'a> {
             invariances: Invariances::of(oracle, domain, config.seed)?,
             recording: record("recurrent fit", n)?,
             fresh: record("recurrent judge", n)?,
+            machine: None,
         })
     }
 
@@ -147,9 +167,58 @@ impl<'a> Task<'a> {
         Build { language: self.config.language }
     }
 
+    fn solver(&self) -> Solver<'a> {
+        Solver { build: self.build(), constants: self.constants(), deadline: self.config.deadline }
+    }
+
+    /// What an enumeration may cost at a rung of effort.
+    fn budget(&self, effort: usize) -> Budget {
+        let candidates = [60_000, 1_000_000, self.config.limits.candidates / 4][effort.min(2)];
+        Budget { candidates, max_cost: 40, agreement: self.config.min_agreement }
+    }
+
+    /// The least and the greatest number in an input.
+    fn range(&self) -> [i64; 2] {
+        match self.domain.elements {
+            Elements::Integers { lo, hi, .. } => [lo, hi],
+            _ => [0, 0],
+        }
+    }
+
+    /// Constants that the task suggests: the ends and the size of the alphabet, the number of states.
+    fn constants(&self) -> Vec<i64> {
+        let [lo, hi] = self.range();
+        let mut constants = vec![hi - lo + 1, hi, lo];
+        constants.extend(self.machine.as_ref().map(|machine| machine.n_states() as i64));
+        constants.sort_unstable();
+        constants.dedup();
+        constants
+    }
+
+    /// The elements of the alphabet, where there are few.
+    fn symbols(&self) -> Option<Vec<Vec<i64>>> {
+        mealy::elements(&self.domain.alphabet(), self.oracle.dim())
+    }
+
+    /// The names of states that hold outputs.
+    fn output_names(&self) -> Vec<Symbol> {
+        let n = self.recording.n_outputs;
+        (0..n).map(|k| Symbol::new(&if n == 1 { "y".to_owned() } else { format!("y{k}") })).collect()
+    }
+
+    fn linear(&self) -> Vec<Term> {
+        linear::search(&self.recording, &self.inputs, self.build(), self.config.min_agreement).into_iter().collect()
+    }
+
     fn record(&self, purpose: &str, n: usize) -> Result<Recording, Error> {
         let batch = self.domain.sample_longest(n, &mut rng(self.config.seed, purpose));
         Recording::of(self.oracle, &batch)
+    }
+
+    /// Whether a program reproduces enough of the recording.
+    fn fits(&self, program: &Term) -> Result<bool, Error> {
+        let columns = self.evaluate(program, &self.recording.batch())?;
+        Ok(self.recording.agreement(&columns) >= self.config.min_agreement)
     }
 
     /// The candidate that a program makes, if it agrees with the network on fresh samples.
@@ -170,15 +239,10 @@ impl<'a> Task<'a> {
     }
 
     /// The finite machine, where there is one.
-    fn machine(&self) -> Result<Option<mealy::Machine>, Error> {
-        let alphabet = self.domain.alphabet();
-        let Some(symbols) = mealy::elements(&alphabet, self.oracle.dim()) else { return Ok(None) };
+    fn learn_machine(&self) -> Result<Option<mealy::Machine>, Error> {
+        let Some(symbols) = self.symbols() else { return Ok(None) };
         let Config { limits, min_agreement, seed, .. } = self.config;
         mealy::learn(self.oracle, &self.recording, &symbols, limits.states, *min_agreement, *seed)
-    }
-
-    fn table(&self) -> Result<Vec<Term>, Error> {
-        Ok(self.machine()?.and_then(|machine| machine.tables(&self.inputs, self.build())).into_iter().collect())
     }
 }
 

@@ -1,0 +1,221 @@
+//! From observations to an expression: enumeration by the bank with counterexamples (CEGIS), in several small profiles of
+//! operators rather than one that holds them all.
+//!
+//! A bank over all operators overflows long before it reaches what a small one finds at once; the profiles here are
+//! sets of kernel functions, looked up in the user's language, and every operator of the language that is no kernel
+//! function is in all of them.
+
+use dsl::{Kernel, OpId, Term};
+use samples::{Column, Sort, Symbol, Value};
+use synth::{Bank, BankConfig, Leaf, Limits, StopReason, Watch};
+
+use super::build::Build;
+use super::rows::Rows;
+
+/// The kernel functions of each profile; the last one holds every operator.
+const PROFILES: &[&[Kernel]] = {
+    use Kernel::{Abs, Add, And, Distinct, Div, Eq, Isqrt, Ite, Le, Lt, Max, Min, Mod, Mul, Neg, Not, Or, Sub, Xor};
+    &[
+        &[Add, Sub, Neg, Mul, Abs],
+        &[Add, Sub, Mod, Div, Mul],
+        &[Add, Lt, Le, Max, Min, Sub],
+        &[Eq, Distinct, And, Or, Xor, Not, Lt],
+        &[Isqrt, Mul, Eq, Sub, Mod],
+        &[Ite, Lt, Eq, Add, Sub],
+    ]
+};
+
+/// Rows that the bank sees at first, and how many counterexamples join them at a time.
+const FIRST_ROWS: usize = 40;
+const MORE_ROWS: usize = 6;
+const MAX_ROUNDS: usize = 12;
+/// Outputs of more values are not taken apart value by value.
+const MAX_DECIDED: usize = 8;
+
+/// How much a search may cost.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Budget {
+    /// Terms tried per profile.
+    pub candidates: u64,
+    /// Terms of greater cost are not built.
+    pub max_cost: u32,
+    /// The share of points on which an expression must be right.
+    pub agreement: f64,
+}
+
+/// Searches for expressions over a language.
+pub(crate) struct Solver<'a> {
+    pub build: Build<'a>,
+    /// Constants that come from the data (alphabet, number of states), beside those that the language lists.
+    pub constants: Vec<i64>,
+    pub deadline: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Solver<'_> {
+    /// The cheapest expression of one of the sorts over the rows' variables that any profile finds; truth values stand for 1 and 0.
+    pub(crate) fn solve(&self, rows: &Rows, sorts: &[Sort], budget: Budget) -> Option<Term> {
+        if rows.len() == 0 {
+            return None;
+        }
+        if let [only] = rows.values()[..] {
+            let constant = sorts.contains(&Sort::Int).then(|| Term::int(only));
+            let truth = (only == 0 || only == 1).then(|| Term::constant(Value::Bool(only == 1)));
+            return constant.or(truth);
+        }
+        let mut best: Option<(Term, u32)> = None;
+        for profile in self.profiles() {
+            let max_cost = best.as_ref().map_or(budget.max_cost, |(_, cost)| cost - 1);
+            if (self.deadline)() || max_cost == 0 {
+                break;
+            }
+            let found = self.enumerate(rows, sorts, profile.as_deref(), Budget { max_cost, ..budget });
+            best = found.or(best);
+        }
+        best.map(|(term, _)| term)
+    }
+
+    /// A decision list for outputs of few values: the greatest value where one condition holds, else the next where
+    /// another does on the rows that are left, and so on.
+    pub(crate) fn decide(&self, rows: &Rows, budget: Budget) -> Option<Term> {
+        let values = rows.values();
+        if !(2..=MAX_DECIDED).contains(&values.len()) {
+            return None;
+        }
+        let mut left: Vec<usize> = (0..rows.len()).collect();
+        let mut cases = Vec::new();
+        for &value in values[1..].iter().rev() {
+            let part = rows.select(&left);
+            let condition = part.with_goal(part.goal.iter().map(|&goal| i64::from(goal == value)).collect());
+            cases.push((self.solve(&condition, &[Sort::Bool], budget)?, value));
+            left.retain(|&row| rows.goal[row] != value);
+        }
+        let last = Term::int(values[0]);
+        cases.into_iter().rev().try_fold(last, |rest, (condition, value)| {
+            self.build.kernel(Kernel::Ite, vec![condition, Term::int(value), rest])
+        })
+    }
+
+    /// Operators per profile, duplicates left out; `None` is the whole language.
+    fn profiles(&self) -> Vec<Option<Vec<OpId>>> {
+        let language = self.build.language;
+        let mut profiles: Vec<Option<Vec<OpId>>> = Vec::new();
+        for kernels in PROFILES {
+            let belongs = |kernel: Option<Kernel>| kernel.is_none_or(|k| kernels.contains(&k));
+            let operators = language.operators().filter(|(_, op)| belongs(op.kernel())).map(|(id, _)| id);
+            let profile = Some(operators.collect());
+            if !profiles.contains(&profile) {
+                profiles.push(profile);
+            }
+        }
+        profiles.push(None);
+        profiles
+    }
+
+    /// The first, hence cheapest, expression of one profile that agrees on enough of the rows.
+    fn enumerate(&self, rows: &Rows, sorts: &[Sort], operators: Option<&[OpId]>, budget: Budget) -> Option<(Term, u32)> {
+        let mut shown = first_rows(rows);
+        let whole = self.columns(rows);
+        let mut spent = 0;
+        for _ in 0..MAX_ROUNDS {
+            let part = rows.select(&shown);
+            let mut bank = self.bank(&part, operators)?;
+            let limits = Limits {
+                max_candidates: budget.candidates.saturating_sub(spent),
+                ..limits(budget)
+            };
+            let wrong = loop {
+                let mut hit = None;
+                let stop = bank.run(&limits, &mut |found| {
+                    if sorts.contains(&found.sort) && found.codes == part.goal {
+                        hit = Some((found.id, found.cost));
+                        return Watch::Stop;
+                    }
+                    Watch::Keep
+                });
+                let (id, cost) = hit?;
+                let codes = bank.evaluate(id, &whole).ok()?;
+                if rows.agreement(&codes) >= budget.agreement {
+                    return Some((bank.term(id), cost));
+                }
+                if stop != StopReason::Watch {
+                    return None;
+                }
+                let wrong = counterexamples(rows, &codes, &shown);
+                if !wrong.is_empty() {
+                    break wrong;
+                }
+            };
+            spent += bank.n_candidates() / 2;
+            shown.extend(wrong);
+        }
+        None
+    }
+
+    /// All variables of the rows as columns.
+    fn columns(&self, rows: &Rows) -> Vec<Column> {
+        rows.columns.iter().map(|codes| Column::new(Sort::Int, codes.clone())).collect()
+    }
+
+    fn bank(&self, rows: &Rows, operators: Option<&[OpId]>) -> Option<Bank<'_>> {
+        let variables = rows.names.iter().zip(self.columns(rows)).map(|(&name, column)| (name, column)).collect();
+        bank(self, variables, operators)
+    }
+}
+
+/// A bank over some variables, with the constants that the language lists and those of the task.
+pub(crate) fn bank<'a>(solver: &Solver<'a>, variables: Vec<(Symbol, Column)>, operators: Option<&[OpId]>) -> Option<Bank<'a>> {
+    let language = solver.build.language;
+    let n_points = variables.first().map_or(0, |(_, column)| column.n_points());
+    let leaves = variables.into_iter().map(|(name, column)| Leaf::variable(language, name, column)).collect();
+    let mut config = BankConfig::new(language, leaves);
+    if language.constants.from_samples(Sort::Int) {
+        for &value in &solver.constants {
+            let known = config.leaves.iter().any(|leaf| leaf.term == Term::int(value));
+            if !known {
+                config.leaves.extend(Leaf::constant(language, Value::Int(value), n_points));
+            }
+        }
+    }
+    config.operators = operators.map(<[OpId]>::to_vec);
+    config.sorts = Some(vec![Sort::Int, Sort::Bool]);
+    config.alternatives = 0;
+    Bank::new(language, &config).ok()
+}
+
+/// The bank's limits for a budget.
+pub(crate) fn limits(budget: Budget) -> Limits {
+    Limits { max_cost: budget.max_cost, max_classes: 600_000, max_candidates: budget.candidates, max_bytes: 1 << 28 }
+}
+
+/// Rows to begin with: the heaviest ones, whose output is surest, then others evenly spread, and each output twice.
+fn first_rows(rows: &Rows) -> Vec<usize> {
+    let mut by_weight: Vec<usize> = (0..rows.len()).collect();
+    by_weight.sort_by_key(|&row| std::cmp::Reverse(rows.weight[row]));
+    if rows.len() <= FIRST_ROWS {
+        return by_weight;
+    }
+    let mut chosen: Vec<usize> = by_weight[..FIRST_ROWS / 2].to_vec();
+    let values = rows.values();
+    if values.len() <= FIRST_ROWS / 4 {
+        for value in values {
+            let mut of_value = by_weight.iter().filter(|&&row| rows.goal[row] == value && !chosen.contains(&row));
+            let some: Vec<usize> = of_value.by_ref().take(2).copied().collect();
+            chosen.extend(some);
+        }
+    }
+    let stride = (rows.len() / (FIRST_ROWS / 2)).max(1);
+    for &row in by_weight.iter().step_by(stride) {
+        if chosen.len() < FIRST_ROWS && !chosen.contains(&row) {
+            chosen.push(row);
+        }
+    }
+    chosen
+}
+
+/// Rows that values get wrong, the heaviest first.
+fn counterexamples(rows: &Rows, codes: &[i64], shown: &[usize]) -> Vec<usize> {
+    let mut wrong: Vec<usize> = (0..rows.len()).filter(|&r| codes[r] != rows.goal[r] && !shown.contains(&r)).collect();
+    wrong.sort_by_key(|&row| std::cmp::Reverse(rows.weight[row]));
+    wrong.truncate(MORE_ROWS);
+    wrong
+}
