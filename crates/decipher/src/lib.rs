@@ -97,5 +97,9 @@ pub enum Error {
 /// Where the network cannot be run, or is of a kind that no strategy reads. Finding nothing is no error: the list is
 /// empty then.
 pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
-    if network.recurrence().is_some() { recurrent::hypotheses(network, config) } else { transformer::hypotheses(network, config) }
+    if network.recurrence().is_some() {
+        recurrent::hypotheses(network, config)
+    } else {
+        transformer::hypotheses(network, config)
+    }
 }

@@ -24,7 +24,12 @@ const SITE: &str = "h[t]";
 ///
 /// # Errors
 /// Where the program cannot be evaluated.
-pub(crate) fn align(recording: &Recording, program: &Term, language: &Language, domain: &Domain) -> Result<Vec<Aligned>, Error> {
+pub(crate) fn align(
+    recording: &Recording,
+    program: &Term,
+    language: &Language,
+    domain: &Domain,
+) -> Result<Vec<Aligned>, Error> {
     let subterms: Vec<Term> = match program.node() {
         Node::Scan(scan) => scan
             .states

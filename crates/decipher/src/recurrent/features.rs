@@ -95,7 +95,10 @@ pub(crate) fn numerals(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     let backwards = product.and_then(|product| build.weighted_sum(&[(1, Term::var("backwards")), (1, product)], 0));
     let place = build.weighted_sum(&[(base, Term::var("place"))], 0);
     let states: Vec<State> =
-        [state("forwards", 0, forwards), state("backwards", 0, backwards), state("place", 1, place)].into_iter().flatten().collect();
+        [state("forwards", 0, forwards), state("backwards", 0, backwards), state("place", 1, place)]
+            .into_iter()
+            .flatten()
+            .collect();
     if states.len() < 3 {
         return Ok(Vec::new());
     }
@@ -111,8 +114,7 @@ fn over(task: &Task, states: &[State], effort: usize) -> Result<Vec<Term>, Error
     let build = task.build();
     let Some(values) = run(task, states) else { return Ok(Vec::new()) };
     let recording = &task.recording;
-    let names: Vec<Symbol> =
-        task.inputs.iter().copied().chain(states.iter().map(|state| primed(state.name))).collect();
+    let names: Vec<Symbol> = task.inputs.iter().copied().chain(states.iter().map(|state| primed(state.name))).collect();
     let mut outputs = Vec::new();
     for k in 0..recording.n_outputs {
         let at = |point: usize| point * recording.n_outputs + k;

@@ -85,7 +85,8 @@ impl History {
         let (length, width) = (recording.length, recording.n_outputs);
         let points = (0..recording.n_points()).filter(|p| p % length >= self.first());
         let values = |point: usize| {
-            let outputs = (1..=self.output_lags).flat_map(|lag| &recording.outputs[(point - lag) * width..(point - lag + 1) * width]);
+            let outputs = (1..=self.output_lags)
+                .flat_map(|lag| &recording.outputs[(point - lag) * width..(point - lag + 1) * width]);
             let inputs = (0..self.input_lags).flat_map(|lag| recording.element(point / length, point % length - lag));
             outputs.chain(inputs).copied().collect()
         };

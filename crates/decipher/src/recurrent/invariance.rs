@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn a_window_is_as_long_as_what_it_needs() {
-        let previous = Fake { dim: 1, initial: vec![0], n_outputs: 1, step: |s: &[i64], x: &[i64]| (vec![x[0]], vec![s[0]]) };
+        let previous =
+            Fake { dim: 1, initial: vec![0], n_outputs: 1, step: |s: &[i64], x: &[i64]| (vec![x[0]], vec![s[0]]) };
         check(Some(2), false, false, &previous);
     }
 

@@ -37,9 +37,8 @@ struct Row {
 pub(crate) fn search(recording: &Recording, inputs: &[Symbol], build: Build, min_agreement: f64) -> Option<Term> {
     let max_lag = MAX_INPUT_LAG.min(recording.length.saturating_sub(2));
     let regression = Regression::of(recording, max_lag);
-    let mut orders: Vec<(usize, usize)> = (0..=MAX_OUTPUT_LAG.min(max_lag))
-        .flat_map(|p| (0..=max_lag + 1).map(move |q| (p, q)))
-        .collect();
+    let mut orders: Vec<(usize, usize)> =
+        (0..=MAX_OUTPUT_LAG.min(max_lag)).flat_map(|p| (0..=max_lag + 1).map(move |q| (p, q))).collect();
     orders.sort_by_key(|&(p, q)| (p * recording.n_outputs + q * recording.dim, p));
     orders.into_iter().find_map(|(p, q)| {
         let rows = regression.fit(recording, p, q)?;
@@ -71,7 +70,8 @@ impl Regression {
                 row[0] = 1.0;
                 for lag in 1..=MAX_OUTPUT_LAG {
                     for k in 0..n_outputs {
-                        row[1 + (lag - 1) * n_outputs + k] = at(lag).map_or(0.0, |p| recording.outputs[p * n_outputs + k] as f64);
+                        row[1 + (lag - 1) * n_outputs + k] =
+                            at(lag).map_or(0.0, |p| recording.outputs[p * n_outputs + k] as f64);
                     }
                 }
                 for lag in 0..=max_lag {
@@ -85,7 +85,8 @@ impl Regression {
                         gram[(i, j)] += row[i] * row[j];
                     }
                     for k in 0..n_outputs {
-                        targets[(i, k)] += row[i] * recording.outputs[(sequence * recording.length + t) * n_outputs + k] as f64;
+                        targets[(i, k)] +=
+                            row[i] * recording.outputs[(sequence * recording.length + t) * n_outputs + k] as f64;
                     }
                 }
             }
@@ -117,12 +118,14 @@ impl Regression {
     fn snap(&self, recording: &Recording, raw: &[f64], p: usize, q: usize, k: usize) -> Option<Row> {
         (1..=MAX_DENOMINATOR).find_map(|denominator| {
             let scaled = raw[1..].iter().map(|v| v * denominator as f64);
-            let factors: Vec<i64> =
-                scaled.map(|v| ((v - v.round()).abs() < SNAP && v.abs() < 1e6).then(|| v.round() as i64)).collect::<Option<_>>()?;
+            let factors: Vec<i64> = scaled
+                .map(|v| ((v - v.round()).abs() < SNAP && v.abs() < 1e6).then(|| v.round() as i64))
+                .collect::<Option<_>>()?;
             // The constant takes up the rounding: whatever reproduces the outputs will do, the nearest to the fit first.
             let centre = (raw[0] * denominator as f64).round() as i64 + denominator / 2;
             let offsets = (0..=2 * denominator).map(|i| if i % 2 == 0 { -(i / 2) } else { (i + 1) / 2 });
-            let mut rows = offsets.map(|offset| Row { factors: factors.clone(), constant: centre + offset, denominator });
+            let mut rows =
+                offsets.map(|offset| Row { factors: factors.clone(), constant: centre + offset, denominator });
             rows.find(|row| row.predicts(recording, self.max_lag.max(1), p, q, k))
         })
     }
@@ -151,7 +154,8 @@ impl Row {
                 });
                 let inputs = (0..q).flat_map(|lag| recording.element(sequence, t - lag).iter());
                 let variables: Vec<i64> = outputs.chain(inputs).copied().collect();
-                wrong += usize::from(self.value(&variables) != Some(recording.outputs[point * recording.n_outputs + k]));
+                wrong +=
+                    usize::from(self.value(&variables) != Some(recording.outputs[point * recording.n_outputs + k]));
                 if wrong > allowed {
                     return false;
                 }
@@ -178,7 +182,9 @@ impl Recurrence {
             window.extend_from_slice(&inputs);
             window.truncate(self.input_lags * dim);
             let variables: Vec<i64> = outputs.iter().chain(&window).copied().collect();
-            let Some(y) = self.rows.iter().map(|row| row.value(&variables)).collect::<Option<Vec<i64>>>() else { return all };
+            let Some(y) = self.rows.iter().map(|row| row.value(&variables)).collect::<Option<Vec<i64>>>() else {
+                return all;
+            };
             all.extend_from_slice(&y);
             outputs.splice(0..0, y);
             outputs.truncate(split);
@@ -221,7 +227,8 @@ impl Recurrence {
         let matrix = DMatrix::from_fn(base.len(), n, |t, i| (effects[i].get(t).unwrap_or(&base[t]) - base[t]) as f64);
         // The same shift in every sequence: the median over some of them ignores the network's own errors.
         let width = recording.length * recording.n_outputs;
-        let runs: Vec<Vec<i64>> = (0..recording.n.min(25)).map(|sequence| self.run(recording, sequence, &zeros)).collect();
+        let runs: Vec<Vec<i64>> =
+            (0..recording.n.min(25)).map(|sequence| self.run(recording, sequence, &zeros)).collect();
         let shift = DVector::from_fn(base.len(), |t, _| {
             let mut shifts: Vec<i64> = runs
                 .iter()
@@ -242,8 +249,9 @@ impl Recurrence {
 
     fn program(&self, inputs: &[Symbol], build: Build) -> Option<Term> {
         let n_outputs = self.rows.len();
-        let outputs: Vec<Symbol> =
-            (0..n_outputs).map(|k| Symbol::new(&if n_outputs == 1 { "y".to_owned() } else { format!("y{k}") })).collect();
+        let outputs: Vec<Symbol> = (0..n_outputs)
+            .map(|k| Symbol::new(&if n_outputs == 1 { "y".to_owned() } else { format!("y{k}") }))
+            .collect();
         let output_lags = (1..=self.output_lags).flat_map(|lag| outputs.iter().map(move |&y| lagged(y, lag - 1)));
         let input_lags = (0..self.input_lags).flat_map(|lag| inputs.iter().map(move |&x| lagged(x, lag)));
         let variables: Vec<Symbol> = output_lags.chain(input_lags).collect();
@@ -261,7 +269,8 @@ impl Recurrence {
             states.push(State { name, init: self.initial[split + at - inputs.len()], update });
         }
         let is_state = |k: usize| self.output_lags > 0 && self.uses_output(k);
-        let results = (0..n_outputs).map(|k| if is_state(k) { Term::var(primed(outputs[k])) } else { values[k].clone() });
+        let results =
+            (0..n_outputs).map(|k| if is_state(k) { Term::var(primed(outputs[k])) } else { values[k].clone() });
         build.program(&states, results.collect())
     }
 
@@ -277,6 +286,10 @@ impl Row {
     fn term(&self, variables: &[Symbol], build: Build) -> Option<Term> {
         let terms: Vec<(i64, Term)> = self.factors.iter().zip(variables).map(|(&f, &v)| (f, Term::var(v))).collect();
         let sum = build.weighted_sum(&terms, self.constant)?;
-        if self.denominator == 1 { Some(sum) } else { build.kernel(Kernel::Div, vec![sum, Term::int(self.denominator)]) }
+        if self.denominator == 1 {
+            Some(sum)
+        } else {
+            build.kernel(Kernel::Div, vec![sum, Term::int(self.denominator)])
+        }
     }
 }

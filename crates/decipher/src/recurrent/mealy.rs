@@ -198,9 +198,8 @@ impl Answers<'_> {
             }
             let first = machine.next.len();
             let last = depth_ends.min(first + (CHUNK / symbols.len()).max(1));
-            let from: Vec<f32> = (first..last)
-                .flat_map(|s| hidden[s * width..(s + 1) * width].repeat(symbols.len()))
-                .collect();
+            let from: Vec<f32> =
+                (first..last).flat_map(|s| hidden[s * width..(s + 1) * width].repeat(symbols.len())).collect();
             let inputs: Vec<i64> = (first..last).flat_map(|_| symbols.concat()).collect();
             let children = self.oracle.step(&from, &inputs)?;
             let raw = self.oracle.readout(&children)?;
@@ -412,9 +411,10 @@ impl Machine {
     }
 
     fn table(&self, name: &str, inputs: &[Symbol], _: Option<Symbol>, value: &dyn Fn(usize) -> i64) -> Term {
-        let entries = self.symbols.iter().enumerate().map(|(symbol, element)| {
-            (element.iter().copied().map(Value::Int).collect(), Value::Int(value(symbol)))
-        });
+        let entries =
+            self.symbols.iter().enumerate().map(|(symbol, element)| {
+                (element.iter().copied().map(Value::Int).collect(), Value::Int(value(symbol)))
+            });
         let table = Table {
             name: Symbol::new(name),
             params: vec![Sort::Int; inputs.len()],

@@ -19,6 +19,8 @@ mod scalar;
 mod scan;
 mod solve;
 
+use std::cell::OnceCell;
+
 use dsl::{Env, Term};
 use graph::{Matrix, Network, Recurrence};
 use samples::{Batch, Domain, Elements, Symbol, rng};
@@ -33,6 +35,8 @@ use solve::{Budget, Solver};
 
 /// What a wrong output costs, in units of the language's cost, per share of outputs: at one in two thousand, ten units.
 const COST_OF_ERRORS: f64 = 20_000.0;
+/// Agreement from which on a candidate is not doubted.
+const EXACT: f64 = 0.9998;
 
 /// Candidates for what a recurrent network computes, best first.
 ///
@@ -53,12 +57,12 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     let Elements::Integers { .. } = domain.elements else {
         return Err(Error::Unsupported("recurrent networks over tokens".to_owned()));
     };
-    let mut task = Task::new(oracle, domain, config)?;
+    let task = Task::new(oracle, domain, config)?;
     let mut candidates: Vec<Candidate> = Vec::new();
     for effort in 0..RUNGS {
         for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
-            if (config.deadline)() {
-                break;
+            if (config.deadline)() || strategy.costly && candidates.iter().any(Candidate::is_exact) {
+                continue;
             }
             (config.progress)(strategy.name);
             for program in (strategy.search)(&task, effort)? {
@@ -68,13 +72,9 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
         if !candidates.is_empty() {
             break;
         }
-        if effort == 0 {
-            (config.progress)("finite machine");
-            task.machine = task.learn_machine()?;
-        }
     }
     if candidates.is_empty()
-        && let Some(machine) = &task.machine
+        && let Some(machine) = task.machine()?
     {
         for program in machine.tables(&task.inputs, task.build()) {
             candidates.extend(task.judge(program, "table")?);
@@ -104,6 +104,14 @@ struct Candidate {
     source: &'static str,
     /// The language's cost, and what its errors cost.
     price: f64,
+    agreement: f64,
+}
+
+impl Candidate {
+    /// Whether it is as good as a program can be: then costly strategies need not run.
+    fn is_exact(&self) -> bool {
+        self.agreement >= EXACT
+    }
 }
 
 /// One way to propose programs.
@@ -111,18 +119,20 @@ struct Strategy {
     name: &'static str,
     /// At how many of the rungs of effort it has something to add.
     rungs: usize,
+    /// Whether it runs only where nothing exact was found before.
+    costly: bool,
     search: fn(&Task, usize) -> Result<Vec<Term>, Error>,
 }
 
 /// In the order in which they run, at each rung of effort.
 const STRATEGIES: &[Strategy] = &[
-    Strategy { name: "linear recurrence", rungs: 1, search: |task, _| Ok(task.linear()) },
-    Strategy { name: "window", rungs: 3, search: history::window },
-    Strategy { name: "input and output history", rungs: 3, search: history::feedback },
-    Strategy { name: "scan", rungs: 3, search: scan::search },
-    Strategy { name: "running aggregates", rungs: 3, search: features::aggregates },
-    Strategy { name: "counts", rungs: 3, search: features::counts },
-    Strategy { name: "numerals", rungs: 3, search: features::numerals },
+    Strategy { name: "linear recurrence", rungs: 1, costly: false, search: |task, _| Ok(task.linear()) },
+    Strategy { name: "window", rungs: 3, costly: false, search: history::window },
+    Strategy { name: "input and output history", rungs: 3, costly: false, search: history::feedback },
+    Strategy { name: "scan", rungs: 3, costly: true, search: scan::search },
+    Strategy { name: "running aggregates", rungs: 3, costly: true, search: features::aggregates },
+    Strategy { name: "counts", rungs: 3, costly: true, search: features::counts },
+    Strategy { name: "numerals", rungs: 3, costly: true, search: features::numerals },
 ];
 
 /// Rungs of effort: all strategies run at one before any runs at the next.
@@ -140,8 +150,7 @@ struct Task<'a> {
     recording: Recording,
     /// What they are judged on.
     fresh: Recording,
-    /// The finite machine that the network behaves as, if it was found to be one.
-    machine: Option<mealy::Machine>,
+    machine: OnceCell<Option<mealy::Machine>>,
 }
 
 impl<'a> Task<'a> {
@@ -159,7 +168,7 @@ impl<'a> Task<'a> {
             invariances: Invariances::of(oracle, domain, config.seed)?,
             recording: record("recurrent fit", n)?,
             fresh: record("recurrent judge", n)?,
-            machine: None,
+            machine: OnceCell::new(),
         })
     }
 
@@ -189,7 +198,7 @@ impl<'a> Task<'a> {
     fn constants(&self) -> Vec<i64> {
         let [lo, hi] = self.range();
         let mut constants = vec![hi - lo + 1, hi, lo];
-        constants.extend(self.machine.as_ref().map(|machine| machine.n_states() as i64));
+        constants.extend(self.machine.get().and_then(Option::as_ref).map(|machine| machine.n_states() as i64));
         constants.sort_unstable();
         constants.dedup();
         constants
@@ -229,7 +238,7 @@ impl<'a> Task<'a> {
             return Ok(None);
         }
         let price = self.build().cost(&program) + COST_OF_ERRORS * (1.0 - agreement);
-        Ok(Some(Candidate { program, source, price }))
+        Ok(Some(Candidate { program, source, price, agreement }))
     }
 
     fn evaluate(&self, program: &Term, batch: &Batch) -> Result<Vec<samples::Column>, Error> {
@@ -238,11 +247,18 @@ impl<'a> Task<'a> {
         dsl::eval_program(program, &env).map_err(|e| Error::Term(e.to_string()))
     }
 
-    /// The finite machine, where there is one.
-    fn learn_machine(&self) -> Result<Option<mealy::Machine>, Error> {
-        let Some(symbols) = self.symbols() else { return Ok(None) };
-        let Config { limits, min_agreement, seed, .. } = self.config;
-        mealy::learn(self.oracle, &self.recording, &symbols, limits.states, *min_agreement, *seed)
+    /// The finite machine that the network behaves as, if it is one; learnt when first asked for.
+    fn machine(&self) -> Result<Option<&mealy::Machine>, Error> {
+        if self.machine.get().is_none() {
+            (self.config.progress)("finite machine");
+            let Config { limits, min_agreement, seed, .. } = self.config;
+            let learn = |symbols: Vec<Vec<i64>>| {
+                mealy::learn(self.oracle, &self.recording, &symbols, limits.states, *min_agreement, *seed)
+            };
+            let machine = self.symbols().map(learn).transpose()?.flatten();
+            return Ok(self.machine.get_or_init(|| machine).as_ref());
+        }
+        Ok(self.machine.get().and_then(Option::as_ref))
     }
 }
 

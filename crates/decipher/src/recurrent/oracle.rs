@@ -81,7 +81,8 @@ impl Recording {
             let raw = oracle.readout(&hidden)?;
             for row in 0..n {
                 let point = row * length + t;
-                recording.hidden[point * width..(point + 1) * width].copy_from_slice(&hidden[row * width..(row + 1) * width]);
+                recording.hidden[point * width..(point + 1) * width]
+                    .copy_from_slice(&hidden[row * width..(row + 1) * width]);
                 for k in 0..n_outputs {
                     let value = raw[row * n_outputs + k];
                     recording.outputs[point * n_outputs + k] = round(value);
@@ -144,7 +145,8 @@ fn n_equal(column: &Column, output: &[i64]) -> usize {
     match column.sort {
         Sort::Int | Sort::Bool => column.codes.iter().zip(output).filter(|(a, b)| a == b).count(),
         Sort::Real => {
-            let near = |point: usize, want: i64| column.value(point).as_f64().is_some_and(|v| (v - want as f64).abs() < 1e-6);
+            let near =
+                |point: usize, want: i64| column.value(point).as_f64().is_some_and(|v| (v - want as f64).abs() < 1e-6);
             output.iter().enumerate().filter(|&(point, &want)| near(point, want)).count()
         }
         _ => 0,

@@ -102,13 +102,33 @@ impl Code {
 
 fn runs(kernel: Kernel) -> bool {
     use Kernel::{
-        Abs, Add, And, Defined, Distinct, Div, Eq, Ge, Gt, Implies, Isqrt, Ite, Le, Lt, Max, Min, Mod, Mul, Neg, Not, Or,
-        Sub, Xor,
+        Abs, Add, And, Defined, Distinct, Div, Eq, Ge, Gt, Implies, Isqrt, Ite, Le, Lt, Max, Min, Mod, Mul, Neg, Not,
+        Or, Sub, Xor,
     };
     matches!(
         kernel,
-        Not | And | Or | Xor | Implies | Eq | Distinct | Ite | Defined | Add | Sub | Mul | Neg | Div | Mod | Abs | Min | Max
-            | Lt | Le | Gt | Ge | Isqrt
+        Not | And
+            | Or
+            | Xor
+            | Implies
+            | Eq
+            | Distinct
+            | Ite
+            | Defined
+            | Add
+            | Sub
+            | Mul
+            | Neg
+            | Div
+            | Mod
+            | Abs
+            | Min
+            | Max
+            | Lt
+            | Le
+            | Gt
+            | Ge
+            | Isqrt
     )
 }
 

@@ -13,6 +13,7 @@ use synth::Watch;
 
 use super::Task;
 use super::build::{State, primed};
+use super::mealy::Machine;
 use super::rows::Rows;
 use super::scalar::Code;
 use super::solve::{Budget, bank, limits};
@@ -40,11 +41,12 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     if task.recording.n_outputs != 1 || task.symbols().is_none() || !task.build().language.has_form(dsl::Form::Scan) {
         return Ok(Vec::new());
     }
-    let walks = Walks::of(task);
+    let machine = task.machine()?;
+    let walks = Walks::of(task, machine);
     let state = Symbol::new("s");
     let mut updates = Vec::new();
     for profile in PROFILES {
-        updates.extend(enumerate(task, state, profile, effort, &walks));
+        updates.extend(enumerate(task, machine, state, profile, effort, &walks));
     }
     let build = task.build();
     updates.sort_by(|a: &Update, b| build.cost(&a.term).total_cmp(&build.cost(&b.term)));
@@ -57,11 +59,8 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
         if room < 1.0 {
             break;
         }
-        let budget = Budget {
-            candidates: 60_000,
-            max_cost: (room as u32).min(14),
-            agreement: task.config.min_agreement,
-        };
+        let budget =
+            Budget { candidates: 60_000, max_cost: (room as u32).min(14), agreement: task.config.min_agreement };
         let rows = walks.rows(task, state, &update);
         let Some(output) = task.solver().solve(&rows, &[Sort::Int, Sort::Bool], budget) else { continue };
         let cost = build.cost(&update.term) + build.cost(&output);
@@ -100,7 +99,7 @@ struct Point {
 }
 
 impl Walks {
-    fn of(task: &Task) -> Self {
+    fn of(task: &Task, machine: Option<&Machine>) -> Self {
         let recording = &task.recording;
         let symbols = task.symbols().unwrap_or_default();
         let n = (SEQUENCES + SEQUENCES_PER_SYMBOL * symbols.len()).min(recording.n);
@@ -110,7 +109,7 @@ impl Walks {
                 .map(|t| symbols.iter().position(|s| s == recording.element(row, t)).unwrap_or(0))
                 .collect();
             // The machine, where there is one, answers without the network's errors.
-            let clean = task.machine.as_ref().map(|machine| machine.run(&word));
+            let clean = machine.map(|machine| machine.run(&word));
             for (t, symbol) in word.into_iter().enumerate() {
                 let at = row * recording.length + t;
                 points.push(Point {
@@ -121,7 +120,7 @@ impl Walks {
                 });
             }
         }
-        let allowed = if task.machine.is_some() { 0 } else { points.len() / 500 };
+        let allowed = if machine.is_some() { 0 } else { points.len() / 500 };
         Self { n, length: recording.length, points, n_symbols: symbols.len(), allowed }
     }
 
@@ -213,14 +212,21 @@ impl Scratch {
 }
 
 /// Enumerates updates and keeps those that pass.
-fn enumerate(task: &Task, state: Symbol, kernels: &[Kernel], effort: usize, walks: &Walks) -> Vec<Update> {
+fn enumerate(
+    task: &Task,
+    machine: Option<&Machine>,
+    state: Symbol,
+    kernels: &[Kernel],
+    effort: usize,
+    walks: &Walks,
+) -> Vec<Update> {
     let language = task.build().language;
     let belongs = |kernel: Option<Kernel>| kernel.is_none_or(|k| kernels.contains(&k));
     let operators: Vec<OpId> = language.operators().filter(|(_, op)| belongs(op.kernel())).map(|(id, _)| id).collect();
     let mut names = vec![state];
     names.extend_from_slice(&task.inputs);
     let solver = task.solver();
-    let Some(mut bank) = bank(&solver, grid(task, &names), Some(&operators)) else { return Vec::new() };
+    let Some(mut bank) = bank(&solver, grid(task, machine, &names), Some(&operators)) else { return Vec::new() };
     let candidates = [300_000, 2_000_000, 8_000_000][effort.min(2)];
     let mut limits = limits(Budget { candidates, max_cost: 1, agreement: 1.0 });
     limits.max_classes = [60_000, 250_000, 450_000][effort.min(2)];
@@ -244,9 +250,9 @@ fn enumerate(task: &Task, state: Symbol, kernels: &[Kernel], effort: usize, walk
 }
 
 /// Columns of the state and the inputs at cells of the grid.
-fn grid(task: &Task, names: &[Symbol]) -> Vec<(Symbol, Column)> {
+fn grid(task: &Task, machine: Option<&Machine>, names: &[Symbol]) -> Vec<(Symbol, Column)> {
     let symbols = task.symbols().unwrap_or_default();
-    let states = match &task.machine {
+    let states = match machine {
         Some(machine) => -2..=(2 * machine.n_states() as i64 + 2).max(2 * task.range()[1] + 3),
         None => -(task.recording.length as i64) - 2..=task.recording.length as i64 + 2,
     };

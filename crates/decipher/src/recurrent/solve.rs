@@ -112,17 +112,20 @@ impl Solver<'_> {
     }
 
     /// The first, hence cheapest, expression of one profile that agrees on enough of the rows.
-    fn enumerate(&self, rows: &Rows, sorts: &[Sort], operators: Option<&[OpId]>, budget: Budget) -> Option<(Term, u32)> {
+    fn enumerate(
+        &self,
+        rows: &Rows,
+        sorts: &[Sort],
+        operators: Option<&[OpId]>,
+        budget: Budget,
+    ) -> Option<(Term, u32)> {
         let mut shown = first_rows(rows);
         let whole = self.columns(rows);
         let mut spent = 0;
         for _ in 0..MAX_ROUNDS {
             let part = rows.select(&shown);
             let mut bank = self.bank(&part, operators)?;
-            let limits = Limits {
-                max_candidates: budget.candidates.saturating_sub(spent),
-                ..limits(budget)
-            };
+            let limits = Limits { max_candidates: budget.candidates.saturating_sub(spent), ..limits(budget) };
             let wrong = loop {
                 let mut hit = None;
                 let stop = bank.run(&limits, &mut |found| {
@@ -163,7 +166,11 @@ impl Solver<'_> {
 }
 
 /// A bank over some variables, with the constants that the language lists and those of the task.
-pub(crate) fn bank<'a>(solver: &Solver<'a>, variables: Vec<(Symbol, Column)>, operators: Option<&[OpId]>) -> Option<Bank<'a>> {
+pub(crate) fn bank<'a>(
+    solver: &Solver<'a>,
+    variables: Vec<(Symbol, Column)>,
+    operators: Option<&[OpId]>,
+) -> Option<Bank<'a>> {
     let language = solver.build.language;
     let n_points = variables.first().map_or(0, |(_, column)| column.n_points());
     let leaves = variables.into_iter().map(|(name, column)| Leaf::variable(language, name, column)).collect();
