@@ -173,12 +173,3 @@ fn collect(term: &Term, found: &mut Vec<Symbol>) {
         }
     }
 }
-
-/// A term with variables replaced.
-pub(crate) fn substitute(term: &Term, by: &dyn Fn(Symbol) -> Option<Term>) -> Term {
-    match term.node() {
-        Node::Var(name) => by(*name).unwrap_or_else(|| term.clone()),
-        Node::App(func, args) => Term::app(func.clone(), args.iter().map(|arg| substitute(arg, by)).collect()),
-        _ => term.clone(),
-    }
-}

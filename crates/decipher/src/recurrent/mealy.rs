@@ -254,10 +254,6 @@ impl Machine {
         self.next.len()
     }
 
-    fn symbol_of(&self, element: &[i64]) -> Option<usize> {
-        self.symbols.iter().position(|symbol| symbol == element)
-    }
-
     /// The outputs on a sequence of symbols.
     pub(crate) fn run(&self, word: &[usize]) -> Vec<Vec<i64>> {
         let mut state = 0;
@@ -366,7 +362,7 @@ impl Machine {
         let n_outputs = self.output.first()?.first()?.len();
         if self.n_states() == 1 {
             let entry = |k: usize| move |symbol: usize| self.output[0][symbol][k];
-            let outputs = (0..n_outputs).map(|k| self.table(&format!("out{k}"), inputs, None, &entry(k)));
+            let outputs = (0..n_outputs).map(|k| self.table(&format!("out{k}"), inputs, &entry(k)));
             return build.program(&[], outputs.collect());
         }
         let next = |s: usize, symbol: usize| self.next[s][symbol] as i64;
@@ -410,7 +406,7 @@ impl Machine {
         Term::app(Func::Table(Arc::new(table)), args.collect())
     }
 
-    fn table(&self, name: &str, inputs: &[Symbol], _: Option<Symbol>, value: &dyn Fn(usize) -> i64) -> Term {
+    fn table(&self, name: &str, inputs: &[Symbol], value: &dyn Fn(usize) -> i64) -> Term {
         let entries =
             self.symbols.iter().enumerate().map(|(symbol, element)| {
                 (element.iter().copied().map(Value::Int).collect(), Value::Int(value(symbol)))

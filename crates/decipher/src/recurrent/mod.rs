@@ -75,10 +75,9 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     }
     if candidates.is_empty()
         && let Some(machine) = task.machine()?
+        && let Some(program) = machine.tables(&task.inputs, task.build())
     {
-        for program in machine.tables(&task.inputs, task.build()) {
-            candidates.extend(task.judge(program, "table")?);
-        }
+        candidates.extend(task.judge(program, "table")?);
     }
     candidates.sort_by(|a, b| a.price.total_cmp(&b.price));
     let mut programs: Vec<Term> = Vec::new();

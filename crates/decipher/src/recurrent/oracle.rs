@@ -104,19 +104,9 @@ impl Recording {
         &self.inputs[at..at + self.dim]
     }
 
-    /// Coordinate `axis` of the input, per point.
-    pub(crate) fn input(&self, axis: usize) -> Vec<i64> {
-        self.inputs.iter().skip(axis).step_by(self.dim).copied().collect()
-    }
-
     /// Output `k`, rounded, per point.
     pub(crate) fn output(&self, k: usize) -> Vec<i64> {
         self.outputs.iter().skip(k).step_by(self.n_outputs).copied().collect()
-    }
-
-    /// Whether output `k` was clear, per point.
-    pub(crate) fn is_clear(&self, k: usize) -> Vec<bool> {
-        self.clear.iter().skip(k).step_by(self.n_outputs).copied().collect()
     }
 
     /// The hidden state after the element at a point.
