@@ -56,6 +56,6 @@
 (rewrite ite-nested-else (ite c a (ite c b d)) (ite c a d))
 (rewrite ite-and (ite c (ite d a b) b) (ite (and c d) a b) :when ((defined c) (defined d)))
 (rewrite ite-or (ite c a (ite d a b)) (ite (or c d) a b) :when ((defined c) (defined d)))
-(rewrite ite-eq (ite (= a b) a b) b)
-(rewrite ite-ne (ite (!= a b) a b) a)
+(rewrite ite-eq (ite (= a b) a b) b :when (defined a))
+(rewrite ite-ne (ite (!= a b) a b) a :when (defined b))
 (birewrite ite-xor (ite c (not a) a) (xor c a))

@@ -125,7 +125,7 @@ const EXCERPT_COLUMNS: usize = 120;
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.place.column - 1;
-        let skipped = if column > EXCERPT_COLUMNS / 2 { column - EXCERPT_COLUMNS / 2 } else { 0 };
+        let skipped = column.saturating_sub(EXCERPT_COLUMNS / 2);
         let excerpt: String = self.excerpt.chars().skip(skipped).take(EXCERPT_COLUMNS).collect();
         let lead: String = excerpt.chars().take(column - skipped).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let width = self.width.clamp(1, EXCERPT_COLUMNS - (column - skipped).min(EXCERPT_COLUMNS - 1));

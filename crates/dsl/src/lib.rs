@@ -15,7 +15,9 @@ mod kernel;
 mod language;
 mod parse;
 mod print;
+mod python;
 mod sexpr;
+mod smt;
 mod term;
 #[cfg(test)]
 mod tests;
@@ -28,4 +30,6 @@ pub use kernel::{Kernel, SortClass};
 pub use language::{ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
 pub use parse::{parse_program, parse_term};
 pub use print::{pretty, print, print_value, tables};
+pub use python::{PythonOutput, python};
+pub use smt::{SmtError, SmtScript, SmtTerm, smt_difference, smt_rule};
 pub use term::{Func, Node, Scan, Table, Term};

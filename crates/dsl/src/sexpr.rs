@@ -88,10 +88,9 @@ fn is_symbol_char(c: char) -> bool {
 
 /// A symbol as it is written: between bars where it would read as something else.
 pub(crate) fn quote_symbol(text: &str) -> String {
-    let plain = !text.is_empty()
-        && text.chars().all(is_symbol_char)
-        && !text.starts_with(|c: char| c.is_ascii_digit())
-        && !(text.starts_with('-') && text[1..].starts_with(|c: char| c.is_ascii_digit()));
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit());
+    let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number;
     if plain { text.to_owned() } else { format!("|{}|", escape(text, '|')) }
 }
 

@@ -1,6 +1,8 @@
 //! Tests of the crate as a whole.
 
 mod evaluation;
+mod generate;
+mod properties;
 mod rules;
 
 use crate::Language;
