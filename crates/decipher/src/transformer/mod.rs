@@ -9,16 +9,20 @@
 //! 3. [`build`], [`heads`]: variables with classes and, from the weights, the finite functions between them.
 //! 4. [`labels`], [`program`]: values for the classes, and a program of selects, counts, copies, means and tables.
 //! 5. [`expressions`]: tables replaced by expressions of the language.
-//! 5. [`circuit`]: the edges between components that this takes.
+//! 5. [`expressions`], [`search`]: tables replaced by expressions of the language, where a shorter one is found.
+//! 6. [`circuit`]: the edges between components that this takes.
 
 mod align;
 mod build;
 mod circuit;
+mod expressions;
 mod heads;
 mod labels;
 mod live;
 mod program;
 mod ramps;
+mod search;
+mod symbolic;
 mod trace;
 mod variables;
 mod wiring;
@@ -38,6 +42,12 @@ const SEQUENCES: usize = 600;
 
 /// Sequences on which a program is held against the network before it is returned.
 const FRESH: usize = 2_000;
+
+/// Sequences on which the combinations of classes that occur are seen.
+const OCCURRING: usize = 4_000;
+
+/// Domains of up to so many inputs are seen in full instead.
+const EXHAUSTIVE: usize = 6_000;
 
 /// Rounds of adding the inputs that refuted the programs of the round before.
 const ROUNDS: usize = 3;
@@ -118,7 +128,17 @@ impl Reading {
         let labels = labels::labels(&self.dag, &self.domain);
         let tables = program::program(&self.dag, &labels, config.language, &program::Expressions::default());
         let tables = tables.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: tables" });
-        tables.into_iter().collect()
+        (config.progress)("looking for expressions in place of tables");
+        let inputs = self.domain.enumerate(EXHAUSTIVE).unwrap_or_else(|| {
+            self.domain.sample(OCCURRING, &mut rng(config.seed, "transformer: combinations that occur"))
+        });
+        let classes = symbolic::Classes::of(&self.dag, &self.domain, &inputs);
+        let mut named = labels;
+        let found =
+            expressions::expressions(&self.dag, &mut named, &self.domain, config.language, &classes, config.deadline);
+        let readable = program::program(&self.dag, &named, config.language, &found);
+        let readable = readable.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: expressions" });
+        readable.into_iter().chain(tables).collect()
     }
 
     fn hypothesis(&self, network: &Network, config: &Config, candidate: Candidate) -> Result<Hypothesis, Error> {

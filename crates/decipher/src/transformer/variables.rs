@@ -77,6 +77,15 @@ pub(super) struct Select {
     pub(super) causal: bool,
 }
 
+impl Select {
+    /// Whether every key is selected by every query, or none by any.
+    pub(super) fn is_plain(&self) -> bool {
+        let mut all = self.table.iter().flatten();
+        let first = all.next().copied().unwrap_or(false);
+        all.all(|&chosen| chosen == first)
+    }
+}
+
 impl Variable {
     /// The number of classes.
     pub(super) fn n_classes(&self) -> usize {
