@@ -53,7 +53,7 @@ fn largest(row: &[f32]) -> Option<(usize, f32)> {
             next = next.max(v);
         }
     }
-    (!row.is_empty()).then(|| (at, if next == f32::NEG_INFINITY { f32::INFINITY } else { best - next }))
+    (!row.is_empty()).then_some((at, if next == f32::NEG_INFINITY { f32::INFINITY } else { best - next }))
 }
 
 /// The symbol `#json:["a","b"]` of the tokens with a positive output, in order of the vocabulary.

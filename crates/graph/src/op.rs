@@ -45,8 +45,8 @@ impl Activation {
             Self::Silu => x / (1.0 + (-x).exp()),
             Self::GeluTanh => {
                 // 0.5 x (1 + tanh(u)) is x sigmoid(2 u), and one exponential is faster than a hyperbolic tangent.
-                const FACTOR: f32 = 1.595_769_1; // 2 sqrt(2 / pi)
-                x / (1.0 + (-FACTOR * (x + 0.044_715 * x * x * x)).exp())
+                let factor = 2.0 * (2.0 / std::f32::consts::PI).sqrt();
+                x / (1.0 + (-factor * (x + 0.044_715 * x * x * x)).exp())
             }
             Self::Gelu => {
                 let x = f64::from(x);

@@ -225,10 +225,11 @@ impl<'a> Run<'a> {
         let mut run =
             Self { graph, inputs, trace, nodes, edges, todo, readers, keep_sums, normed: FxHashMap::default() };
         for id in graph.nodes() {
-            if needed[id.index()] && run.trace.values[id.index()].is_none() {
-                if let Some(&index) = run.nodes.get(&id) {
-                    run.trace.values[id.index()] = Some(run.replacement(index, id)?);
-                }
+            if needed[id.index()]
+                && run.trace.values[id.index()].is_none()
+                && let Some(&index) = run.nodes.get(&id)
+            {
+                run.trace.values[id.index()] = Some(run.replacement(index, id)?);
             }
         }
         Ok(run)
@@ -300,10 +301,10 @@ impl<'a> Run<'a> {
     fn read(&mut self, reader: NodeId, slot: usize) -> Result<Tensor, Error> {
         let node = self.graph.node(reader);
         let writers = &node.slots[slot];
-        if let Some(sum) = node.sums[slot] {
-            if !writers.iter().any(|&writer| self.edges.contains_key(&(writer, reader))) {
-                return self.sum(sum);
-            }
+        if let Some(sum) = node.sums[slot]
+            && !writers.iter().any(|&writer| self.edges.contains_key(&(writer, reader)))
+        {
+            return self.sum(sum);
         }
         if let [writer] = writers.as_slice() {
             return self.contribution(*writer, reader);

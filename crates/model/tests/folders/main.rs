@@ -1,0 +1,6 @@
+//! Model folders built in memory: recurrent cells against plain loops, and every way a folder can be wrong.
+
+mod build;
+mod cells;
+mod errors;
+mod hostile;
