@@ -21,6 +21,9 @@ const DETERMINISM: f64 = 0.998;
 
 /// Running totals, extremes and the number of elements.
 pub(crate) fn aggregates(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
+    if task.invariances.window.is_some_and(|k| k > 0) {
+        return Ok(Vec::new());
+    }
     let build = task.build();
     let [lo, hi] = task.range();
     let mut sets: Vec<Vec<Option<State>>> = Vec::new();
@@ -56,7 +59,7 @@ pub(crate) fn aggregates(task: &Task, effort: usize) -> Result<Vec<Term>, Error>
 pub(crate) fn counts(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     let alphabet = task.domain.alphabet();
     let [x] = task.inputs[..] else { return Ok(Vec::new()) };
-    if alphabet.len() > MAX_COUNTED || !task.invariances.commutative {
+    if alphabet.len() > MAX_COUNTED || task.invariances.window.is_some() || !task.invariances.commutative {
         return Ok(Vec::new());
     }
     let states: Vec<State> = alphabet.iter().filter_map(|&value| counter(task, x, value, &alphabet)).collect();
@@ -86,7 +89,7 @@ pub(crate) fn numerals(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     let [lo, hi] = task.range();
     let base = hi - lo + 1;
     let bits = task.recording.length as f64 * (base as f64).log2();
-    if task.invariances.commutative || bits > 60.0 || base < 2 {
+    if task.invariances.commutative || task.invariances.window.is_some() || bits > 60.0 || base < 2 {
         return Ok(Vec::new());
     }
     let digit = build.weighted_sum(&[(1, Term::var(x))], -lo);
@@ -130,7 +133,9 @@ fn over(task: &Task, states: &[State], effort: usize) -> Result<Vec<Term>, Error
         let budget = Budget { agreement: task.config.min_agreement, ..task.budget(effort) };
         let sorts = [Sort::Int, Sort::Bool];
         let solver = task.solver();
-        let output = solver.solve(&rows, &sorts, budget).or_else(|| solver.decide(&rows, budget));
+        // Few values: the conditions for each are smaller than an expression for all.
+        let whole = || solver.solve(&rows, &sorts, budget);
+        let output = if rows.values().len() > 2 { solver.decide(&rows, budget).or_else(whole) } else { whole() };
         let Some(output) = output else { return Ok(Vec::new()) };
         outputs.push(output);
     }

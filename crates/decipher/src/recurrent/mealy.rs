@@ -67,8 +67,14 @@ pub(crate) fn learn(
     let mut rng = rng(seed, "recurrent test words");
     let words = Words::new(symbols, recording.length, &mut rng);
     let answers = Answers { oracle, words: &words };
+    // A machine that does not close at the greatest allowance closes at none.
+    let [first, .., last] = LADDER;
+    let limit = |allowance: f64| answers.explore(allowance, max_states, 2 * recording.length);
+    if limit(first)?.is_none() && limit(last)?.is_none() {
+        return Ok(None);
+    }
     for allowance in LADDER {
-        if let Some(machine) = answers.explore(allowance, max_states, 2 * recording.length)? {
+        if let Some(machine) = limit(allowance)? {
             let mut machine = machine;
             machine.follow_majority(recording);
             let machine = machine.minimised();

@@ -12,6 +12,8 @@ mod features;
 mod history;
 mod invariance;
 mod linear;
+#[cfg(test)]
+mod machines;
 mod mealy;
 mod oracle;
 mod rows;
@@ -35,6 +37,8 @@ use solve::{Budget, Solver};
 
 /// What a wrong output costs, in units of the language's cost, per share of outputs: at one in two thousand, ten units.
 const COST_OF_ERRORS: f64 = 20_000.0;
+/// Outputs that range over so many numbers suggest no constants.
+const MANY_OUTPUTS: i64 = 16;
 /// Agreement from which on a candidate is not doubted.
 const EXACT: f64 = 0.9998;
 
@@ -61,7 +65,8 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     let mut candidates: Vec<Candidate> = Vec::new();
     for effort in 0..RUNGS {
         for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
-            if (config.deadline)() || strategy.costly && candidates.iter().any(Candidate::is_exact) {
+            let enough = |candidate: &Candidate| candidate.is_exact() && candidate.price <= strategy.enough;
+            if (config.deadline)() || candidates.iter().any(enough) {
                 continue;
             }
             (config.progress)(strategy.name);
@@ -118,20 +123,27 @@ struct Strategy {
     name: &'static str,
     /// At how many of the rungs of effort it has something to add.
     rungs: usize,
-    /// Whether it runs only where nothing exact was found before.
-    costly: bool,
+    /// It is passed over where something exact that costs at most so much was found before.
+    enough: f64,
     search: fn(&Task, usize) -> Result<Vec<Term>, Error>,
 }
 
+/// No candidate makes the strategy superfluous.
+const NEVER: f64 = 0.0;
+/// About a scan with one state, in units of cost.
+const SMALL: f64 = 20.0;
+/// Any candidate does.
+const LARGE: f64 = f64::INFINITY;
+
 /// In the order in which they run, at each rung of effort.
 const STRATEGIES: &[Strategy] = &[
-    Strategy { name: "linear recurrence", rungs: 1, costly: false, search: |task, _| Ok(task.linear()) },
-    Strategy { name: "window", rungs: 3, costly: false, search: history::window },
-    Strategy { name: "input and output history", rungs: 3, costly: false, search: history::feedback },
-    Strategy { name: "scan", rungs: 3, costly: true, search: scan::search },
-    Strategy { name: "running aggregates", rungs: 3, costly: true, search: features::aggregates },
-    Strategy { name: "counts", rungs: 3, costly: true, search: features::counts },
-    Strategy { name: "numerals", rungs: 3, costly: true, search: features::numerals },
+    Strategy { name: "linear recurrence", rungs: 1, enough: NEVER, search: |task, _| Ok(task.linear()) },
+    Strategy { name: "window", rungs: 3, enough: NEVER, search: history::window },
+    Strategy { name: "input and output history", rungs: 3, enough: NEVER, search: history::feedback },
+    Strategy { name: "running aggregates", rungs: 3, enough: SMALL, search: features::aggregates },
+    Strategy { name: "counts", rungs: 3, enough: SMALL, search: features::counts },
+    Strategy { name: "scan", rungs: 3, enough: SMALL, search: scan::search },
+    Strategy { name: "numerals", rungs: 3, enough: LARGE, search: features::numerals },
 ];
 
 /// Rungs of effort: all strategies run at one before any runs at the next.
@@ -181,7 +193,7 @@ impl<'a> Task<'a> {
 
     /// What an enumeration may cost at a rung of effort.
     fn budget(&self, effort: usize) -> Budget {
-        let candidates = [60_000, 1_000_000, self.config.limits.candidates / 4][effort.min(2)];
+        let candidates = [60_000, 600_000, self.config.limits.candidates / 5][effort.min(2)];
         Budget { candidates, max_cost: 40, agreement: self.config.min_agreement }
     }
 
@@ -193,10 +205,17 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// Constants that the task suggests: the ends and the size of the alphabet, the number of states.
+    /// Constants that the task suggests: the ends and the size of the alphabet, the ends of the outputs where they are
+    /// few, the number of states.
     fn constants(&self) -> Vec<i64> {
         let [lo, hi] = self.range();
         let mut constants = vec![hi - lo + 1, hi, lo];
+        let outputs = &self.recording.outputs;
+        if let (Some(&least), Some(&most)) = (outputs.iter().min(), outputs.iter().max())
+            && (0..MANY_OUTPUTS).contains(&most.saturating_sub(least))
+        {
+            constants.extend([least, most]);
+        }
         constants.extend(self.machine.get().and_then(Option::as_ref).map(|machine| machine.n_states() as i64));
         constants.sort_unstable();
         constants.dedup();

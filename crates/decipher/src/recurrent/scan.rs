@@ -28,6 +28,8 @@ const SEQUENCES_PER_SYMBOL: usize = 20;
 const MAX_STATE: i64 = 127;
 /// Updates for which outputs are searched.
 const MAX_UPDATES: usize = 40;
+/// Where fewer last inputs decide the output, a state would only hold them.
+const MIN_WINDOW: usize = 3;
 /// Points per (state, input) that must at least be seen for the pair to say anything.
 const REPEATS: usize = 3;
 
@@ -38,6 +40,9 @@ const PROFILES: &[&[Kernel]] = {
 
 /// Programs with one integer state, for alphabets of few elements.
 pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
+    if task.invariances.window.is_some_and(|k| (1..MIN_WINDOW).contains(&k)) {
+        return Ok(Vec::new());
+    }
     if task.recording.n_outputs != 1 || task.symbols().is_none() || !task.build().language.has_form(dsl::Form::Scan) {
         return Ok(Vec::new());
     }

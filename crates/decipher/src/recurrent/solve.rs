@@ -18,8 +18,10 @@ const PROFILES: &[&[Kernel]] = {
     &[
         &[Add, Sub, Neg, Mul, Abs],
         &[Add, Sub, Mod, Div, Mul],
+        &[Lt, Le, Max, Min],
         &[Add, Lt, Le, Max, Min, Sub],
         &[Eq, Distinct, And, Or, Xor, Not, Lt],
+        &[Isqrt, Mul, Eq],
         &[Isqrt, Mul, Eq, Sub, Mod],
         &[Ite, Lt, Eq, Add, Sub],
     ]

@@ -1,0 +1,199 @@
+//! Tests over exact machines: the class of tasks that the strategies are for, each under its own name.
+
+use std::io::Write as _;
+
+use dsl::Language;
+use samples::{Decode, Domain, Elements};
+
+use super::of_oracle;
+use super::oracle::fake::Fake;
+use crate::{Config, Limits};
+
+type Step = fn(&[i64], &[i64]) -> (Vec<i64>, Vec<i64>);
+
+/// A machine: name, numbers per element, their range, initial state, step, the size at most that its program may have.
+type Case = (&'static str, usize, (i64, i64), &'static [i64], Step, usize);
+
+fn bit(condition: bool) -> Vec<i64> {
+    vec![i64::from(condition)]
+}
+
+/// The state is the last inputs, the latest first.
+fn shift(s: &[i64], x: &[i64]) -> Vec<i64> {
+    let mut next = vec![x[0]];
+    next.extend_from_slice(&s[..s.len() - 1]);
+    next
+}
+
+fn adder(base: i64, s: &[i64], x: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let sum = s[0] + x[0] + x[1];
+    (vec![sum / base], vec![sum % base])
+}
+
+fn divider(by: i64, s: &[i64], x: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let rest = 2 * s[0] + x[0];
+    (vec![rest % by], vec![rest / by])
+}
+
+fn sum_mod(k: i64, s: &[i64], x: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let sum = (s[0] + x[0]) % k;
+    (vec![sum], vec![sum])
+}
+
+fn most_frequent(s: &[i64], x: &[i64]) -> (Vec<i64>, Vec<i64>) {
+    let mut counts = s.to_vec();
+    counts[x[0] as usize] += 1;
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let first = counts.iter().position(|&c| c == most).unwrap_or(0);
+    (counts, vec![first as i64])
+}
+
+const CASES: &[Case] = &[
+    ("add in base 4", 2, (0, 3), &[0], |s, x| adder(4, s, x), 12),
+    ("add in base 6", 2, (0, 5), &[0], |s, x| adder(6, s, x), 12),
+    ("exclusive or", 2, (0, 1), &[0], |_, x| (vec![0], vec![x[0] ^ x[1]]), 5),
+    ("not", 1, (0, 1), &[0], |_, x| (vec![0], vec![1 - x[0]]), 3),
+    ("parity of the last 3", 1, (0, 1), &[0; 2], |s, x| (shift(s, x), vec![(s[0] + s[1] + x[0]) % 2]), 14),
+    ("parity of all", 1, (0, 1), &[0], |s, x| sum_mod(2, s, x), 8),
+    ("parity of zeros", 1, (0, 1), &[0], |s, x| (vec![(s[0] + 1 - x[0]) % 2], vec![(s[0] + 1 - x[0]) % 2]), 12),
+    ("sum of the last 3", 1, (0, 99), &[0; 2], |s, x| (shift(s, x), vec![s[0] + s[1] + x[0]]), 12),
+    ("sum of the last 7", 1, (0, 99), &[0; 6], |s, x| (shift(s, x), vec![s.iter().sum::<i64>() + x[0]]), 32),
+    ("five ago", 1, (0, 99), &[0; 5], |s, x| (shift(s, x), vec![s[4]]), 17),
+    ("equal to the last", 1, (0, 9), &[-1], |s, x| (shift(s, x), bit(s[0] == x[0])), 8),
+    ("absolute value", 1, (-100, 99), &[0], |_, x| (vec![0], vec![x[0].abs()]), 3),
+    ("difference of absolute values", 1, (-100, 99), &[0], |s, x| (shift(s, x), vec![x[0].abs() - s[0].abs()]), 9),
+    ("minimum", 1, (0, 99), &[100], |s, x| (vec![s[0].min(x[0])], vec![s[0].min(x[0])]), 8),
+    ("majority of two", 1, (0, 1), &[0], |s, x| (vec![s[0] + 2 * x[0] - 1], bit(s[0] + 2 * x[0] > 1)), 14),
+    ("majority of four", 1, (0, 3), &[0; 4], most_frequent, 70),
+    ("even", 1, (0, 99), &[0], |_, x| (vec![0], bit(x[0] % 2 == 0)), 6),
+    (
+        "brackets, balanced so far",
+        1,
+        (0, 1),
+        &[0],
+        |s, x| {
+            let depth = if s[0] < 0 { -1 } else { s[0] + 1 - 2 * x[0] };
+            (vec![depth], bit(depth == 0))
+        },
+        24,
+    ),
+    ("alternating in the last 3", 1, (0, 1), &[0; 2], |s, x| (shift(s, x), bit(x[0] != s[0] && s[0] != s[1])), 16),
+    ("shift right", 1, (0, 1), &[0], |s, x| (shift(s, x), vec![s[0]]), 6),
+    ("parity of products", 2, (0, 1), &[0], |s, x| sum_mod(2, s, &[x[0] * x[1]]), 12),
+    ("divide by 3", 1, (0, 1), &[0], |s, x| divider(3, s, x), 18),
+    ("divide by 7", 1, (0, 1), &[0], |s, x| divider(7, s, x), 18),
+    ("add modulo 3", 1, (0, 2), &[0], |s, x| sum_mod(3, s, x), 8),
+    ("add modulo 5", 1, (0, 4), &[0], |s, x| sum_mod(5, s, x), 8),
+    ("add modulo 7", 1, (0, 6), &[0], |s, x| sum_mod(7, s, x), 8),
+    (
+        "falling body",
+        1,
+        (-10, 10),
+        &[0, 0],
+        |s, x| (vec![s[0] + x[0] - 1, s[1] + s[0] + x[0] - 1], vec![s[1] + s[0] + x[0] - 1]),
+        18,
+    ),
+    (
+        "spring",
+        1,
+        (-10, 10),
+        &[0, 0],
+        |s, x| {
+            let speed = s[0] + x[0] - s[1];
+            (vec![speed, s[1] + speed], vec![s[1] + speed])
+        },
+        14,
+    ),
+    (
+        "first seen",
+        1,
+        (0, 9),
+        &[-1],
+        |s, x| (vec![if s[0] < 0 { x[0] } else { s[0] }], vec![if s[0] < 0 { x[0] } else { s[0] }]),
+        16,
+    ),
+    ("a one was seen", 1, (0, 1), &[0], |s, x| (vec![s[0] | x[0]], vec![s[0] | x[0]]), 8),
+    (
+        "greatest difference",
+        1,
+        (0, 9),
+        &[9, 0],
+        |s, x| (vec![s[0].min(x[0]), s[1].max(x[0])], vec![s[1].max(x[0]) - s[0].min(x[0])]),
+        16,
+    ),
+    (
+        "divisible by 3 in binary",
+        1,
+        (0, 1),
+        &[0],
+        |s, x| (vec![(2 * s[0] + x[0]) % 3], bit((2 * s[0] + x[0]) % 3 == 0)),
+        16,
+    ),
+    ("new record", 1, (0, 9), &[-1], |s, x| (vec![s[0].max(x[0])], bit(x[0] > s[0])), 12),
+    ("run length", 1, (0, 1), &[0], |s, x| (vec![(s[0] + 1) * x[0]], vec![(s[0] + 1) * x[0]]), 10),
+    ("saturating count", 1, (0, 1), &[0], |s, x| (vec![(s[0] + x[0]).min(3)], vec![(s[0] + x[0]).min(3)]), 10),
+    (
+        "square of the sum modulo 5",
+        1,
+        (0, 4),
+        &[0],
+        |s, x| (vec![(s[0] + x[0]) % 5], vec![(s[0] + x[0]) * (s[0] + x[0]) % 5]),
+        16,
+    ),
+    ("base 5 product by 3", 1, (0, 4), &[0], |s, x| (vec![(3 * x[0] + s[0]) / 5], vec![(3 * x[0] + s[0]) % 5]), 16),
+    (
+        "median of the last 3",
+        1,
+        (0, 9),
+        &[0; 2],
+        |s, x| {
+            let mut all = [s[0], s[1], x[0]];
+            all.sort_unstable();
+            (shift(s, x), vec![all[1]])
+        },
+        24,
+    ),
+];
+
+pub(super) fn language(text: &str) -> Language {
+    Language::parse("test", text, &|name| Language::shipped(name).map(str::to_owned)).expect("parses")
+}
+
+/// The best program for a machine: printed, with its size, source, and whether it agrees exactly.
+fn decipher(case: &Case, language: &Language) -> Option<(String, usize, &'static str)> {
+    let &(_, dim, (lo, hi), initial, step, _) = case;
+    let oracle = Fake { dim, initial: initial.to_vec(), n_outputs: 1, step };
+    let domain =
+        Domain { elements: Elements::Integers { dim, lo, hi }, length: (10, 10), decode: Decode::Round, n_outputs: 1 };
+    let limits = Limits { hypotheses: 1, ..Limits::default() };
+    let start = std::time::Instant::now();
+    let progress = |what: &str| {
+        if std::env::var_os("CASE").is_some() {
+            let _ = writeln!(std::io::stderr(), "{:6.2} s  {what}", start.elapsed().as_secs_f64());
+        }
+    };
+    let config = Config { language, seed: 1, limits, deadline: &|| false, min_agreement: 0.999, progress: &progress };
+    let found = of_oracle(&oracle, &domain, &config).expect("runs");
+    let best = found.first()?;
+    Some((dsl::print(&best.program, language), dsl::size(&best.program, language), best.source))
+}
+
+#[test]
+fn the_class_of_tasks() {
+    let language = language("(include \"recurrent\")");
+    let only = std::env::var("CASE").unwrap_or_default();
+    let mut failures = Vec::new();
+    for case in CASES.iter().filter(|case| case.0.contains(&only)) {
+        let start = std::time::Instant::now();
+        let found = decipher(case, &language);
+        let text = match &found {
+            Some((program, size, source)) => format!("{size:3} ({source}) {program}"),
+            None => "nothing".to_owned(),
+        };
+        let _ = writeln!(std::io::stderr(), "{:6.2} s  {:32} {text}", start.elapsed().as_secs_f64(), case.0);
+        if !found.is_some_and(|(_, size, source)| size <= case.5 && source != "table") {
+            failures.push(case.0);
+        }
+    }
+    assert!(failures.is_empty(), "not solved within their size: {failures:?}");
+}
