@@ -54,6 +54,7 @@ pub struct Network {
     pub domain: Domain,
     family: Family,
     body: Body,
+    n_parameters: Option<usize>,
 }
 
 /// Values of one node over the points of a batch.
@@ -76,12 +77,17 @@ impl Network {
     /// If there is no node `output`.
     pub fn transformer(domain: Domain, family: Family, graph: Graph, feeding: Feeding) -> Result<Self, Error> {
         let output = graph.find("output").ok_or(Error::NoOutput)?;
-        Ok(Self { domain, family, body: Body::Transformer { graph: Arc::new(graph), output, feeding } })
+        Ok(Self {
+            domain,
+            family,
+            body: Body::Transformer { graph: Arc::new(graph), output, feeding },
+            n_parameters: None,
+        })
     }
 
     /// A recurrent network.
     pub fn recurrent(domain: Domain, recurrence: Recurrence) -> Self {
-        Self { domain, family: Family::Rnn, body: Body::Recurrent(Arc::new(recurrence)) }
+        Self { domain, family: Family::Rnn, body: Body::Recurrent(Arc::new(recurrence)), n_parameters: None }
     }
 
     /// The family it came from.
@@ -123,14 +129,24 @@ impl Network {
         }
     }
 
+    /// States the number of parameters, where the graph does not show all of them as they are: biases of zero, which it
+    /// leaves out, and an unembedding that is the embedding.
+    #[must_use]
+    pub fn with_n_parameters(self, n_parameters: usize) -> Self {
+        Self { n_parameters: Some(n_parameters), ..self }
+    }
+
     /// The number of parameters, each counted once.
     pub fn n_parameters(&self) -> usize {
+        if let Some(stated) = self.n_parameters {
+            return stated;
+        }
         match &self.body {
             Body::Recurrent(recurrence) => recurrence.cell_parameters() + recurrence.readout_parameters(),
             Body::Transformer { graph, .. } => {
+                // A normalisation is shared by its readers: count a tensor once.
                 let mut seen = std::collections::BTreeSet::new();
                 let tensors = graph.nodes().flat_map(|id| graph.op(id).parameters());
-                // A normalisation is shared by its readers: count a tensor once.
                 tensors.filter(|(_, t)| seen.insert(format!("{:?}", t.id()))).map(|(_, t)| t.elem_count()).sum()
             }
         }

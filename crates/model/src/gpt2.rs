@@ -104,8 +104,9 @@ pub(crate) fn load(
     }
     let ln_f = norm(&mut weights, "ln_f")?;
     // Buffers of older versions of the library: the causal mask and the number that masks.
-    weights.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
+    let n_parameters = weights.finish(|name| name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"))?;
     let columns = (0..d).flat_map(|col| unembed.iter().skip(col).step_by(d)).copied().collect();
     let graph = stream.output(tensor(columns, &[d, n_tokens])?, None, ln_f);
-    Ok(Network::transformer(domain, Family::Gpt2, graph, Feeding { n_tokens, n_positions, bos: None })?)
+    let feeding = Feeding { n_tokens, n_positions, bos: None };
+    Ok(Network::transformer(domain, Family::Gpt2, graph, feeding)?.with_n_parameters(n_parameters))
 }

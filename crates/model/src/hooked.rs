@@ -113,13 +113,14 @@ pub(crate) fn load(config: &At, task: Option<At>, mut weights: Tensors) -> Resul
     let unembed = weights.tensor("unembed.W_U", &[d_model, d_vocab_out])?;
     let bias = unless_zero(weights.numbers("unembed.b_U", &[d_vocab_out])?)?;
     // Buffers that TransformerLens saves beside the parameters: the causal mask and the number that masks.
-    weights.finish(|name| name.ends_with(".attn.mask") || name.ends_with(".attn.IGNORE"))?;
+    let n_parameters = weights.finish(|name| name.ends_with(".attn.mask") || name.ends_with(".attn.IGNORE"))?;
     let bos = match &domain.elements {
         samples::Elements::Tokens { bos, .. } => bos.and_then(|bos| u32::try_from(bos).ok()),
         _ => None,
     };
     let feeding = Feeding { n_tokens: d_vocab, n_positions: n_ctx, bos };
-    Ok(Network::transformer(domain, Family::HookedTransformer, stream.output(unembed, bias, norm), feeding)?)
+    let graph = stream.output(unembed, bias, norm);
+    Ok(Network::transformer(domain, Family::HookedTransformer, graph, feeding)?.with_n_parameters(n_parameters))
 }
 
 /// The divisor of the attention logits; TransformerLens' -1 (and no number) mean the square root of `d_head`.

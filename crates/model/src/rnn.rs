@@ -75,10 +75,10 @@ pub(crate) fn load(config: &At, task: Option<At>, mut weights: Tensors) -> Resul
     // Without a second layer nothing lies between layers, and the key is not needed.
     let between = if y_depth > 1 { activation()? } else { Activation::Relu };
     let readout = Mlp { layers, activation: between };
-    weights.finish(|_| false)?;
+    let n_parameters = weights.finish(|_| false)?;
     let recurrence = Recurrence::new(cell, readout, encoding, dim)
         .ok_or_else(|| config.get("cell").wrong("parts whose shapes fit together"))?;
-    Ok(Network::recurrent(domain, recurrence))
+    Ok(Network::recurrent(domain, recurrence).with_n_parameters(n_parameters))
 }
 
 /// Sizes of the layers of an MLP from the input to the output.

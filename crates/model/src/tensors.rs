@@ -16,6 +16,7 @@ const TENSORS: usize = 1 << 16;
 pub(crate) struct Tensors<'a> {
     file: File,
     left: BTreeMap<String, TensorView<'a>>,
+    taken: usize,
 }
 
 impl<'a> Tensors<'a> {
@@ -31,7 +32,7 @@ impl<'a> Tensors<'a> {
         if total > PARAMETERS {
             return Err(LoadError::Limit { file, what: "parameters", limit: PARAMETERS, found: total });
         }
-        Ok(Self { file, left })
+        Ok(Self { file, left, taken: 0 })
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
@@ -50,6 +51,7 @@ impl<'a> Tensors<'a> {
             let (tensor, expected, found) = (name.to_owned(), shape.to_vec(), view.shape().to_vec());
             return Err(LoadError::Shape { file, tensor, expected, found });
         }
+        self.taken += shape.iter().product::<usize>();
         Ok(view)
     }
 
@@ -124,13 +126,13 @@ impl<'a> Tensors<'a> {
         Ok((rows, cols, integers))
     }
 
-    /// Fails if a tensor was not taken, unless `ignored` says that it is known to mean nothing.
-    pub(crate) fn finish(self, ignored: impl Fn(&str) -> bool) -> Result<(), LoadError> {
+    /// How many numbers were taken. Fails if a tensor was not, unless `ignored` says that it is known to mean nothing.
+    pub(crate) fn finish(self, ignored: impl Fn(&str) -> bool) -> Result<usize, LoadError> {
         match self.left.into_iter().find(|(name, _)| !ignored(name)) {
             Some((tensor, view)) => {
                 Err(LoadError::UnexpectedTensor { file: self.file, tensor, found: view.shape().to_vec() })
             }
-            None => Ok(()),
+            None => Ok(self.taken),
         }
     }
 }

@@ -24,6 +24,8 @@ fn sound_folders_load() {
     for (name, folder) in [("rnn", rnn()), ("hooked", hooked()), ("gpt2", gpt2()), ("lstm", gated("lstm", 2, 0))] {
         let network = folder.load().unwrap_or_else(|error| panic!("{name}: {error}"));
         let batch = network.domain.sample(10, &mut samples::rng(0, "sound"));
+        let total: usize = folder.weights.values().map(|(_, numbers)| numbers.len()).sum();
+        assert_eq!(network.n_parameters(), total, "{name}");
         assert_eq!(network.outputs(&batch).expect("runs")[0].n_points(), batch.points().len());
     }
 }
