@@ -86,7 +86,10 @@
 (rewrite ite-positive (< 0 (ite c 1 0)) c)
 (rewrite ite-is-one (= (ite c 1 0) 1) c)
 (rewrite ite-is-zero (= (ite c 1 0) 0) (not c))
-(rewrite ite-product (* (ite c 1 0) (ite d 1 0)) (ite (and c d) 1 0) :when ((defined c) (defined d)))
+(rewrite ite-product
+  (* (ite c 1 0) (ite d 1 0))
+  (ite (and c d) 1 0)
+  :when ((defined c) (defined d)))
 
 ; quotient and remainder
 (rewrite mod-one (% a 1) 0 :when (defined a))

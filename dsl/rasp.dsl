@@ -53,7 +53,9 @@
 
 ; widths
 (rewrite width-none (selector_width (select 0 1 =)) 0)
-(rewrite width-not (selector_width (sel_not s)) (- (selector_width (select 0 0 =)) (selector_width s)))
+(rewrite width-not
+  (selector_width (sel_not s))
+  (- (selector_width (select 0 0 =)) (selector_width s)))
 (birewrite width-or
   (selector_width (sel_or s t))
   (- (+ (selector_width s) (selector_width t)) (selector_width (sel_and s t))))

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Place};
+use crate::eval::Tapes;
 use crate::kernel::{Kernel, SortClass};
 use crate::term::{Func, Node, Term};
 
@@ -300,6 +301,7 @@ pub struct Language {
     /// What was passed over: rules about operators that the language does not have.
     pub warnings: Vec<Diagnostic>,
     pub(crate) by_name: FxHashMap<Symbol, OpId>,
+    pub(crate) tapes: Tapes,
 }
 
 impl Language {

@@ -10,6 +10,7 @@
 mod cost;
 mod diagnostic;
 mod eval;
+mod format;
 mod infer;
 mod kernel;
 mod language;
@@ -25,6 +26,7 @@ mod tests;
 pub use cost::{cost, size};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Span};
 pub use eval::{Env, EvalError, apply, apply_in, apply_select, eval, eval_program};
+pub use format::format;
 pub use infer::{SortError, SortError as TypeError, program_sorts, sort_of};
 pub use kernel::{Kernel, SortClass};
 pub use language::{ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};

@@ -9,11 +9,13 @@ mod kernel;
 mod run;
 mod select;
 
+use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use samples::{Column, Points, Sort, Symbol, UNDEFINED};
 
-use crate::language::Language;
+use crate::language::{Language, OpId, Operator};
 use crate::term::{Func, Term};
 
 use self::compile::{Compiler, Tape};
@@ -120,11 +122,47 @@ pub fn apply(language: &Language, func: &Func, args: &[&Column]) -> Result<Colum
         let (sort, width) = kernel::apply(kernel, &lanes, &Space::pointwise(n), &mut codes)?;
         return Ok(Column { sort, width, codes });
     }
-    let tape = Compiler::function(language, func, args.len())?;
+    let kept = match func {
+        Func::Op(id) if language.op(*id).params.len() == args.len() => language.tapes.of(*id),
+        _ => None,
+    };
+    let compiled = if kept.is_none() { Some(Compiler::function(language, func, args.len())?) } else { None };
     let lanes: Vec<Lane<'_>> = args.iter().map(|arg| Lane::of(arg)).collect();
     let mut machine = Machine::default();
-    machine.run(&tape, &lanes, &Space::pointwise(n))?;
-    Ok(machine.take(&tape, &lanes, 0))
+    if let Some(tape) = kept.or(compiled.as_ref()) {
+        machine.run(tape, &lanes, &Space::pointwise(n))?;
+        return Ok(machine.output(tape, &lanes, 0));
+    }
+    Err(EvalError::MissingOperator)
+}
+
+/// The tapes of a language's operators, so that [`apply`] need not compile them; they are part of no comparison.
+#[derive(Clone, Default)]
+pub(crate) struct Tapes(Vec<Option<Arc<Tape>>>);
+
+impl Tapes {
+    pub(crate) fn new(language: &Language) -> Self {
+        let tape = |(id, operator): (OpId, &Operator)| {
+            Compiler::function(language, &Func::Op(id), operator.params.len()).ok().map(Arc::new)
+        };
+        Self(language.operators().map(tape).collect())
+    }
+
+    fn of(&self, id: OpId) -> Option<&Tape> {
+        self.0.get(id.0 as usize)?.as_deref()
+    }
+}
+
+impl PartialEq for Tapes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Tapes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tapes", self.0.len())
+    }
 }
 
 /// A function applied to columns over a batch, where it may look at other positions of a sequence.

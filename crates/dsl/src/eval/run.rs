@@ -92,6 +92,18 @@ impl Machine {
         Ok(())
     }
 
+    /// An output of the tape that was run last, for the last time.
+    pub(super) fn output(mut self, tape: &Tape, inputs: &[Lane<'_>], output: usize) -> Column {
+        let reg = tape.outputs[output];
+        match tape.instrs[reg] {
+            Instr::Input(_) => self.take(tape, inputs, output),
+            _ => {
+                let buffer = std::mem::take(&mut self.buffers[reg]);
+                Column { sort: buffer.sort, width: buffer.width, codes: buffer.codes }
+            }
+        }
+    }
+
     /// An output of the tape that was run last.
     pub(super) fn take(&mut self, tape: &Tape, inputs: &[Lane<'_>], output: usize) -> Column {
         let reg = tape.outputs[output];

@@ -3,6 +3,7 @@
 use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::eval::Tapes;
 use crate::infer::{Infer, Ty};
 use crate::kernel::SortClass;
 use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
@@ -14,6 +15,8 @@ use super::{in_order, nearest, tail};
 
 /// Includes within includes.
 const INCLUDE_LIMIT: usize = 16;
+/// Depth of a meaning, once operators in it are replaced by theirs: evaluation recurses that deep.
+const DEPTH_LIMIT: usize = 1000;
 /// Kernel functions that an operator may stand for, once operators in its meaning are replaced by theirs.
 const EXPANSION_LIMIT: usize = 100_000;
 
@@ -32,6 +35,7 @@ impl Language {
         };
         builder.file(Source { origin, text: source }, 0);
         if builder.problems.is_empty() {
+            builder.language.tapes = Tapes::new(&builder.language);
             Ok(builder.language)
         } else {
             Err(Diagnostics { items: in_order(builder.problems) })
@@ -57,8 +61,8 @@ struct Builder<'a> {
     include: &'a dyn Fn(&str) -> Option<String>,
     included: Vec<String>,
     problems: Vec<Diagnostic>,
-    /// Kernel functions in the expanded meaning of each operator.
-    expansions: Vec<usize>,
+    /// Kernel functions in the expanded meaning of each operator, and its depth.
+    expansions: Vec<(usize, usize)>,
 }
 
 /// `:key value ...` after the positional parts of a form.
@@ -404,18 +408,20 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
-        let size = |term: &Term| expansion(term, &self.expansions, &mut rustc_hash::FxHashMap::default());
-        let expanded = size(&operator.meaning).saturating_add(operator.condition.as_ref().map_or(0, size));
-        if expanded > EXPANSION_LIMIT {
-            let expected = format!("at most {EXPANSION_LIMIT} kernel functions");
-            return self.report(
-                source,
-                span,
-                "the meaning is too large, once operators in it are replaced by theirs",
-                &expected,
-            );
+        let mut memo = rustc_hash::FxHashMap::default();
+        let parts = [Some(&operator.meaning), operator.condition.as_ref()];
+        let (mut size, mut depth) = (0_usize, 0);
+        for part in parts.into_iter().flatten() {
+            let (own_size, own_depth) = expansion(part, &self.expansions, &mut memo);
+            size = size.saturating_add(own_size);
+            depth = depth.max(own_depth);
         }
-        self.expansions.push(expanded);
+        if size > EXPANSION_LIMIT || depth > DEPTH_LIMIT {
+            let expected = format!("at most {EXPANSION_LIMIT} kernel functions, nested at most {DEPTH_LIMIT} deep");
+            let message = "the meaning is too large, once operators in it are replaced by theirs";
+            return self.report(source, span, message, &expected);
+        }
+        self.expansions.push((size, depth));
         let id = OpId(self.language.operators.len() as u32);
         self.language.by_name.insert(operator.name, id);
         self.language.operators.push(operator);
@@ -722,24 +728,32 @@ fn rule_sorts(
         .collect()
 }
 
-/// Kernel functions, tables and forms in a term once operators are replaced by their meanings.
-fn expansion(term: &Term, expansions: &[usize], memo: &mut rustc_hash::FxHashMap<usize, usize>) -> usize {
+/// Kernel functions, tables and forms in a term once operators are replaced by their meanings, and how deep they nest.
+fn expansion(
+    term: &Term,
+    operators: &[(usize, usize)],
+    memo: &mut rustc_hash::FxHashMap<usize, (usize, usize)>,
+) -> (usize, usize) {
     if let Some(&known) = memo.get(&term.address()) {
         return known;
     }
-    let mut own = 1;
-    let count = |func: &Func, memo: &mut _| match func {
-        Func::Op(id) => expansions.get(id.0 as usize).copied().unwrap_or(0),
-        Func::Lambda(_, body) => expansion(body, expansions, memo),
-        Func::Table(_) | Func::Kernel(_) => 1,
+    let func = match term.node() {
+        Node::App(func, _) => Some(func),
+        Node::Select { pred, .. } => Some(pred),
+        _ => None,
     };
-    match term.node() {
-        Node::App(func, _) => own += count(func, memo),
-        Node::Select { pred, .. } => own += count(pred, memo),
-        _ => {}
+    let own = match func {
+        Some(Func::Op(id)) => operators.get(id.0 as usize).copied().unwrap_or((0, 0)),
+        Some(Func::Lambda(_, body)) => expansion(body, operators, memo),
+        _ => (0, 0),
+    };
+    let (mut size, mut depth) = own;
+    for child in children(term) {
+        let (child_size, child_depth) = expansion(child, operators, memo);
+        size = size.saturating_add(child_size);
+        depth = depth.max(child_depth);
     }
-    let total =
-        children(term).into_iter().fold(own, |sum, child| sum.saturating_add(expansion(child, expansions, memo)));
+    let total = (size.saturating_add(1), depth + 1);
     memo.insert(term.address(), total);
     total
 }
