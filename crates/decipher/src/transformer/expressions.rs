@@ -93,8 +93,12 @@ impl Search<'_> {
 
     fn occurring(&self, variables: &[VarId]) -> Occurring {
         let mut seen: FxHashMap<Vec<u32>, usize> = FxHashMap::default();
-        let mut found =
-            Occurring { variables: variables.to_vec(), tuples: Vec::new(), at: Vec::with_capacity(self.classes.n_points), example: Vec::new() };
+        let mut found = Occurring {
+            variables: variables.to_vec(),
+            tuples: Vec::new(),
+            at: Vec::with_capacity(self.classes.n_points),
+            example: Vec::new(),
+        };
         for point in 0..self.classes.n_points {
             let at = self.classes.tuple(variables, point).map(|tuple| {
                 *seen.entry(tuple).or_insert_with_key(|tuple| {
@@ -115,7 +119,8 @@ impl Search<'_> {
             .iter()
             .enumerate()
             .map(|(place, &id)| {
-                let codes = over.tuples.iter().map(|tuple| encode_value(self.labels[id][tuple[place] as usize])).collect();
+                let codes =
+                    over.tuples.iter().map(|tuple| encode_value(self.labels[id][tuple[place] as usize])).collect();
                 (name(id), Column::new(sort_of_values(&self.labels[id]), codes))
             })
             .collect();
@@ -142,7 +147,8 @@ impl Search<'_> {
             return None;
         }
         let sort = sort_of_values(wanted);
-        let codes: Vec<Option<i64>> = wanted.iter().map(|&v| Some(encode_value(v)).filter(|&c| c != UNDEFINED)).collect();
+        let codes: Vec<Option<i64>> =
+            wanted.iter().map(|&v| Some(encode_value(v)).filter(|&c| c != UNDEFINED)).collect();
         self.space(over, wanted).value(sort, codes, bound)
     }
 
@@ -208,7 +214,8 @@ impl Search<'_> {
         let truth = values.iter().all(|v| matches!(v, Value::Int(0 | 1)));
         let as_bool: Vec<Value> = values.iter().map(|v| Value::Bool(*v == Value::Int(1))).collect();
         let bound = self.table_cost(numbers.len(), 1);
-        let term = truth.then(|| self.value(&over, &as_bool, bound)).flatten().or_else(|| self.value(&over, &values, bound));
+        let term =
+            truth.then(|| self.value(&over, &as_bool, bound)).flatten().or_else(|| self.value(&over, &values, bound));
         match term {
             Some(term) => self.found.numbers[id] = Some(term),
             None => self.name(value),
@@ -252,7 +259,8 @@ impl Search<'_> {
             (Some(_), None) => false,
         };
         self.space(over, &[]).accepted(bound, |sort, codes| {
-            matches!(sort, Sort::Int | Sort::Real) && codes.iter().zip(&wanted).all(|(&code, &want)| close(sort, code, want))
+            matches!(sort, Sort::Int | Sort::Real)
+                && codes.iter().zip(&wanted).all(|(&code, &want)| close(sort, code, want))
         })
     }
 

@@ -90,6 +90,7 @@ pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &De
     let mut rows: Vec<Vec<Mat>> = vec![Vec::new(); n];
     let mut slots = vec![SlotViews::None; n];
     let points = &layout.point_rows;
+    let ranges = unit_ranges(wiring, trace, layout);
     let read = |rows: &mut Vec<Vec<Mat>>, view: &Mat, reads: &[usize]| {
         for &writer in reads {
             let live = varying(view, &trace.values[writer], Some(points));
@@ -115,7 +116,7 @@ pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &De
                 slots[writer] = SlotViews::Head { q, k, v };
             }
             Part::Mlp(mlp) => {
-                let units = live_units(mlp, &view, trace, points);
+                let units = live_units(wiring, mlp, &view, trace, &ranges, points);
                 let hidden = normalised(mlp.hidden.weight.select_rows(&units));
                 read(&mut rows, &hidden, &mlp.hidden.reads);
                 slots[writer] = SlotViews::Hidden { units, view: hidden };
@@ -173,12 +174,35 @@ pub(super) fn spanning(columns: &Mat) -> Mat {
     columns.select_columns(&chosen)
 }
 
-/// Units that can fire, differently on different inputs, and whose effect is read. What can be is bounded by every
-/// writer's range, for a sample that shows every combination is not to be had.
-fn live_units(mlp: &Mlp, view: &Mat, trace: &Trace, points: &[usize]) -> Vec<usize> {
+/// Units that can fire, differently on different inputs, and whose effect is read.
+///
+/// What can be is bounded by every writer's range, a hidden layer's by the range of each of its units: a layer carries
+/// several variables, and a sample that shows every combination of their values is not to be had.
+fn live_units(
+    wiring: &Wiring,
+    mlp: &Mlp,
+    view: &Mat,
+    trace: &Trace,
+    ranges: &[Option<UnitRanges>],
+    points: &[usize],
+) -> Vec<usize> {
     let n = mlp.hidden.weight.nrows();
     let (mut low, mut high) = (mlp.hidden.bias.clone(), mlp.hidden.bias.clone());
     for &writer in &mlp.hidden.reads {
+        if let (Part::Mlp(source), Some((least, most))) = (&wiring.writers[writer].part, &ranges[writer]) {
+            let gains = &mlp.hidden.weight * &source.out;
+            let constant = &mlp.hidden.weight * &source.bias;
+            for unit in 0..n {
+                let mut bounds = (constant[unit], constant[unit]);
+                for (other, &gain) in gains.row(unit).iter().enumerate() {
+                    let (a, b) = (gain * least[other], gain * most[other]);
+                    bounds = (bounds.0 + a.min(b), bounds.1 + a.max(b));
+                }
+                low[unit] += bounds.0;
+                high[unit] += bounds.1;
+            }
+            continue;
+        }
         let values = &mlp.hidden.weight * &trace.values[writer];
         for unit in 0..n {
             let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -197,4 +221,22 @@ fn live_units(mlp: &Mlp, view: &Mat, trace: &Trace, points: &[usize]) -> Vec<usi
             effects.column(unit).amax() * range > READ
         })
         .collect()
+}
+
+/// Least and greatest activation of every unit of a layer.
+type UnitRanges = (Vec<f64>, Vec<f64>);
+
+fn unit_ranges(wiring: &Wiring, trace: &Trace, layout: &Layout) -> Vec<Option<UnitRanges>> {
+    let of = |mlp: &Mlp| {
+        let input = trace.sum(&mlp.hidden.reads, wiring.width, layout.n_rows()).select_columns(&layout.point_rows);
+        let mut hidden = apply(&mlp.hidden, &input);
+        mlp.activate(&mut hidden);
+        let least = hidden.row_iter().map(|row| row.min()).collect();
+        (least, hidden.row_iter().map(|row| row.max()).collect())
+    };
+    let part = |part: &Part| match part {
+        Part::Mlp(mlp) if !mlp.is_dead() => Some(of(mlp)),
+        _ => None,
+    };
+    wiring.writers.iter().map(|writer| part(&writer.part)).collect()
 }

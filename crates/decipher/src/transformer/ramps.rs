@@ -8,10 +8,8 @@
 use super::trace::Mat;
 use super::wiring::{Mlp, Step};
 
-/// Share of a ramp that counts as its foot or its top.
-const FLAT: f64 = 2e-3;
-
-/// The pairs of `mlp` that some of the given pre-activations (`columns` of `pre`) find on their ramp.
+/// The pairs of `mlp`, from some of its pre-activations (`columns` of `pre`). All pairs count, not only those that a
+/// sample finds on their ramp: the values that lie there are the rare ones.
 pub(super) fn steps(mlp: &Mlp, pre: &Mat, columns: &[usize]) -> Vec<Step> {
     let columns = &columns[..columns.len().min(4000)];
     let mut found = Vec::new();
@@ -41,13 +39,7 @@ pub(super) fn steps(mlp: &Mlp, pre: &Mat, columns: &[usize]) -> Vec<Step> {
                 other_slope: other.slope.abs(),
                 width,
             };
-            let on_ramp = columns.iter().any(|&column| {
-                let share = step.share(pre[(lead.index, column)].max(0.0), pre[(other.index, column)].max(0.0));
-                share > FLAT && share < 1.0 - FLAT
-            });
-            if on_ramp {
-                found.push(step);
-            }
+            found.push(step);
         }
     }
     found

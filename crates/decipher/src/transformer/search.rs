@@ -66,7 +66,8 @@ impl Space<'_> {
         };
         let mut hit = None;
         bank.run(&limits, &mut |found| {
-            if accept(found.sort, found.codes) {
+            // The condition may keep what it saw last: it must not be asked again.
+            if hit.is_none() && accept(found.sort, found.codes) {
                 hit = Some(found.id);
                 return Watch::Stop;
             }

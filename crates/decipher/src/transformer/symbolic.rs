@@ -92,6 +92,7 @@ impl Classes {
 }
 
 fn tokens(domain: &Domain, batch: &Batch) -> Vec<u32> {
-    let place: FxHashMap<i64, u32> = domain.alphabet().into_iter().enumerate().map(|(at, id)| (id, at as u32)).collect();
+    let place: FxHashMap<i64, u32> =
+        domain.alphabet().into_iter().enumerate().map(|(at, id)| (id, at as u32)).collect();
     batch.coordinate(0).into_iter().map(|id| place.get(&id).copied().unwrap_or(UNKNOWN)).collect()
 }
