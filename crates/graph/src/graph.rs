@@ -4,7 +4,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rustc_hash::FxHashMap;
 
 use crate::Op;
-use crate::kernels::Compact;
+use crate::kernels::{Compact, Sums};
 
 /// A node of one graph. Ids ascend from sources to outputs: parents have smaller ids than their readers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -57,6 +57,7 @@ pub struct Graph {
     dag: DiGraph<Node, usize>,
     names: FxHashMap<String, NodeId>,
     sums: Vec<Sum>,
+    normalised: bool,
 }
 
 impl Graph {
@@ -80,6 +81,7 @@ impl Graph {
             Op::Mix { w_o } => Compact::of(w_o),
             _ => None,
         };
+        self.normalised |= op.norm().is_some();
         let at = self.dag.add_node(Node { name: name.clone(), op, slots: slots.clone(), sums, width, compact });
         for (slot, writers) in slots.iter().enumerate() {
             for parent in writers {
@@ -104,6 +106,10 @@ impl Graph {
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.dag[NodeIndex::new(id.index())]
+    }
+
+    pub(crate) fn precision(&self) -> Sums {
+        if self.normalised { Sums::Single } else { Sums::Double }
     }
 
     pub(crate) fn sums(&self) -> &[Sum] {

@@ -1,6 +1,6 @@
 //! The numerical kernels behind the operations, on CPU tensors of single precision.
 
-use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Storage, Tensor};
 
 use crate::Norm;
 
@@ -105,18 +105,18 @@ impl Compact {
 }
 
 /// `x weight`: the last dimension of `x` is contracted with the first of `weight` `[in, out]`.
-pub(crate) fn multiply(x: &Tensor, weight: &Tensor, compact: Option<&Compact>) -> Result<Tensor> {
+pub(crate) fn multiply(x: &Tensor, weight: &Tensor, compact: Option<&Compact>, sums: Sums) -> Result<Tensor> {
     let mut dims = x.dims().to_vec();
     let inner = dims.pop().unwrap_or(1);
     let n = dims.iter().product::<usize>();
     let out = weight.dim(1)?;
     dims.push(out);
     let Some(Compact { rows, cols, weight: left }) = compact else {
-        return product(x, n, inner, weight)?.reshape(dims);
+        return product(x, n, inner, weight, sums)?.reshape(dims);
     };
     let mut full = vec![0.0; n * out];
     if let Some(left) = left {
-        let product = product(&columns(x, rows)?, n, rows.len(), left)?;
+        let product = product(&columns(x, rows)?, n, rows.len(), left, sums)?;
         with_slice(&product, |values| {
             for (to, from) in full.chunks_exact_mut(out).zip(values.chunks_exact(cols.len())) {
                 for (&col, &value) in cols.iter().zip(from) {
@@ -132,20 +132,32 @@ pub(crate) fn multiply(x: &Tensor, weight: &Tensor, compact: Option<&Compact>) -
 /// the number of processors on every call.
 const LARGE: usize = 1 << 19;
 
+/// In which precision the sums of large products are kept; those of small ones always in double precision.
+///
+/// Compiled networks add and subtract steep ramps whose difference is what counts: in single precision errors of a
+/// thousandth come out. Where every layer is normalised nothing is that steep, and single precision is faster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Sums {
+    Single,
+    Double,
+}
+
 /// `[n, inner] weight`, for an `x` of these many numbers in any shape.
-fn product(x: &Tensor, n: usize, inner: usize, weight: &Tensor) -> Result<Tensor> {
+fn product(x: &Tensor, n: usize, inner: usize, weight: &Tensor, sums: Sums) -> Result<Tensor> {
     let out = weight.dim(1)?;
     if n * inner * out > LARGE {
-        return x.reshape((n, inner))?.matmul(weight);
+        let x = x.reshape((n, inner))?;
+        return match sums {
+            Sums::Single => x.matmul(weight),
+            Sums::Double => x.to_dtype(DType::F64)?.matmul(&weight.to_dtype(DType::F64)?)?.to_dtype(DType::F32),
+        };
     }
     let mut total = vec![0.0; n * out];
     with_slice(weight, |w| with_slice(x, |x| times(x, inner, w, out, &mut total)))??;
     Tensor::from_vec(total, (n, out), &Device::Cpu)
 }
 
-/// Writes the product of `x` `[_, inner]` and `w` `[inner, out]` to `product` `[_, out]`.
-///
-/// Sums are kept in double precision: compiled networks add and subtract steep ramps whose difference is what counts.
+/// Writes the product of `x` `[_, inner]` and `w` `[inner, out]` to `product` `[_, out]`; sums in double precision.
 fn times(x: &[f32], inner: usize, w: &[f32], out: usize, product: &mut [f32]) {
     if inner == 0 || out == 0 {
         return;
@@ -222,16 +234,16 @@ fn columns(x: &Tensor, chosen: &[usize]) -> Result<Tensor> {
 }
 
 /// `pattern v w_o`, for `[N, T, T]`, `[N, T, d_head]` and `[d_head, d_model]`.
-pub(crate) fn mix(pattern: &Tensor, v: &Tensor, w_o: &Tensor, compact: Option<&Compact>) -> Result<Tensor> {
+pub(crate) fn mix(pattern: &Tensor, v: &Tensor, w_o: &Tensor, compact: Option<&Compact>, sums: Sums) -> Result<Tensor> {
     let pattern = pattern.contiguous()?;
     match compact {
         Some(Compact { rows, cols, weight: Some(left) }) => {
             let mixed = weigh(&pattern, &columns(v, rows)?)?;
             let (all, cols) = ((0..rows.len()).collect(), cols.clone());
             let compact = Compact { rows: all, cols, weight: Some(left.clone()) };
-            multiply(&mixed, w_o, Some(&compact))
+            multiply(&mixed, w_o, Some(&compact), sums)
         }
-        _ => multiply(&weigh(&pattern, &v.contiguous()?)?, w_o, compact),
+        _ => multiply(&weigh(&pattern, &v.contiguous()?)?, w_o, compact, sums),
     }
 }
 

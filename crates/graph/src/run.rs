@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
         if node.ignores_input() {
             return self.zeros(id);
         }
-        Ok(kernels::multiply(&self.read_normed(id, norm)?, weight, node.compact.as_ref())?)
+        Ok(kernels::multiply(&self.read_normed(id, norm)?, weight, node.compact.as_ref(), self.graph.precision())?)
     }
 
     fn zeros(&self, id: NodeId) -> Result<Tensor, Error> {
@@ -409,7 +409,7 @@ impl<'a> Run<'a> {
             Op::Mix { .. } if graph.node(id).ignores_input() => self.zeros(id)?,
             Op::Mix { w_o } => {
                 let (pattern, v) = (self.read(id, 0)?, self.read(id, 1)?);
-                kernels::mix(&pattern, &v, w_o, graph.node(id).compact.as_ref())?
+                kernels::mix(&pattern, &v, w_o, graph.node(id).compact.as_ref(), graph.precision())?
             }
             Op::Constant { vector } => {
                 let (n, length) = self.inputs.shape();
