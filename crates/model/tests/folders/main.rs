@@ -4,3 +4,4 @@ mod build;
 mod cells;
 mod errors;
 mod hostile;
+mod running;
