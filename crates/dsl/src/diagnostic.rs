@@ -45,6 +45,8 @@ pub struct Diagnostic {
     pub found: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether the text is accepted all the same.
+    pub is_warning: bool,
 }
 
 /// Everything that is wrong with a text, in order of place. Never empty as an error.
@@ -98,6 +100,7 @@ impl Source<'_> {
             expected: None,
             found: None,
             hint: None,
+            is_warning: false,
         }
     }
 }
@@ -125,13 +128,13 @@ const EXCERPT_COLUMNS: usize = 120;
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let column = self.place.column - 1;
-        let skipped = column.saturating_sub(EXCERPT_COLUMNS / 2);
+        let skipped = column.saturating_sub(EXCERPT_COLUMNS - 40);
         let excerpt: String = self.excerpt.chars().skip(skipped).take(EXCERPT_COLUMNS).collect();
         let lead: String = excerpt.chars().take(column - skipped).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
         let width = self.width.clamp(1, EXCERPT_COLUMNS - (column - skipped).min(EXCERPT_COLUMNS - 1));
         let number = self.place.line.to_string();
         let gutter = " ".repeat(number.len());
-        writeln!(f, "error: {}", self.message)?;
+        writeln!(f, "{}: {}", if self.is_warning { "warning" } else { "error" }, self.message)?;
         writeln!(f, "{gutter}--> {}", self.place)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {excerpt}")?;

@@ -35,3 +35,6 @@ pub use print::{pretty, print, print_value, tables};
 pub use python::{PythonOutput, python};
 pub use smt::{SmtError, SmtScript, SmtTerm, smt_difference, smt_rule};
 pub use term::{Func, Node, Scan, Table, Term};
+
+/// The reference of DSL files and programs: every construct with an example that the tests run.
+pub const REFERENCE: &str = include_str!("../../../dsl/REFERENCE.md");

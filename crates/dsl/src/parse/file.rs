@@ -509,7 +509,9 @@ impl Builder<'_> {
         self.problems.extend(problems);
         if !missing.is_empty() {
             let hint = format!("the rule {name} is passed over");
-            self.language.warnings.extend(missing.into_iter().map(|report| report.hint(hint.clone())));
+            self.language
+                .warnings
+                .extend(missing.into_iter().map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }));
         } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
             let name = Symbol::new(name);
             self.language.rules.push(Rule { name, lhs, rhs, conditions, both_ways, params, place });
@@ -591,7 +593,10 @@ fn check_definition(
             let resolved = infer.unifier.resolve(ty);
             let class = infer.unifier.class(ty);
             if class != Some(SortPattern::class_of(name)) || seen.contains(&resolved) {
-                let found = infer.unifier.show(ty);
+                let found = match seen.contains(&resolved) {
+                    true => "the sort of another variable".to_owned(),
+                    false => infer.unifier.show(ty),
+                };
                 let report = parser.report(meaning_item.span, format!("the meaning does not fit every {name}"));
                 report.expected = Some(SortPattern::class_of(name).to_string());
                 report.found = Some(found);

@@ -39,6 +39,8 @@ pub(super) struct TermParser<'a> {
     pub(super) variables: Vec<Symbol>,
     bound: Vec<Symbol>,
     tables: Vec<(Symbol, Arc<Table>)>,
+    /// Names whose binding was wrong: their uses are not reported as well.
+    broken: Vec<Symbol>,
     spans: FxHashMap<usize, Span>,
     /// Keeps every term alive, so that addresses stay unique.
     kept: Vec<Term>,
@@ -55,6 +57,7 @@ impl<'a> TermParser<'a> {
             variables: Vec::new(),
             bound: Vec::new(),
             tables: Vec::new(),
+            broken: Vec::new(),
             spans: FxHashMap::default(),
             kept: Vec::new(),
         }
@@ -136,9 +139,11 @@ impl<'a> TermParser<'a> {
         });
         if sort.is_none() {
             let found = item.describe();
-            let declared: Vec<&str> = self.language.enums.iter().map(|e| e.name.as_str()).collect();
+            let builtin = ["Bool", "Int", "Real", "Symbol", "Selector"];
+            let known: Vec<&str> =
+                builtin.into_iter().chain(self.language.enums.iter().map(|e| e.name.as_str())).collect();
             let report = self.report(item.span, "this is no sort");
-            report.expected = Some(["Bool, Int, Real, Symbol, Selector", &declared.join(", ")].join(" ").trim().into());
+            report.expected = Some(known.join(", "));
             report.found = Some(found);
         }
         sort
@@ -165,7 +170,9 @@ impl<'a> TermParser<'a> {
                     self.variables.push(name);
                     return Some(self.make(Node::Var(name), item.span));
                 }
-                self.unknown_variable(text, item.span);
+                if !self.broken.contains(&name) {
+                    self.unknown_variable(text, item.span);
+                }
                 None
             }
             Kind::Int(_) | Kind::Real(_) | Kind::Text(_) => {
@@ -243,6 +250,9 @@ impl<'a> TermParser<'a> {
         let symbol = Symbol::new(name);
         if let Some((_, table)) = self.tables.iter().rev().find(|(other, _)| *other == symbol) {
             return Some(Func::Table(table.clone()));
+        }
+        if self.broken.contains(&symbol) {
+            return None;
         }
         let kernels: Vec<Kernel> = match self.mode {
             Mode::Meaning => Kernel::named(name).collect(),
@@ -328,6 +338,7 @@ impl<'a> TermParser<'a> {
         for (name, rest, at) in self.bindings(items.first(), span, "(NAME TERM)") {
             let [value] = rest else {
                 self.report(at, "this is no binding").expected = Some("(NAME TERM)".to_owned());
+                self.broken.push(name);
                 whole = false;
                 continue;
             };
@@ -335,7 +346,10 @@ impl<'a> TermParser<'a> {
                 self.form(Form::Table, value.span);
                 match self.table(name, tail(value.list().unwrap_or(&[])), value.span) {
                     Some(table) => self.tables.push((name, table)),
-                    None => whole = false,
+                    None => {
+                        self.broken.push(name);
+                        whole = false;
+                    }
                 }
             } else {
                 let value = self.term(value);

@@ -2,7 +2,9 @@
 
 mod evaluation;
 mod generate;
+mod messages;
 mod properties;
+mod reference;
 mod rules;
 
 use crate::Language;

@@ -1,0 +1,161 @@
+//! Snapshots of messages and of printed forms.
+
+use samples::{Sort, Symbol};
+
+use crate::{Language, PythonOutput, parse_term, pretty, print, python, smt_rule};
+
+use super::shipped;
+
+fn vars() -> Vec<(Symbol, Sort)> {
+    vec![("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int), ("x".into(), Sort::Int)]
+}
+
+/// What is said of programs that are wrong.
+fn complaints(language: &Language, programs: &[&str]) -> String {
+    let complain = |program: &&str| match parse_term(program, language, &vars()) {
+        Ok(_) => format!("{program}\n\nACCEPTED"),
+        Err(problems) => problems.to_string(),
+    };
+    programs.iter().map(complain).collect::<Vec<_>>().join("\n\n----\n\n")
+}
+
+/// What is said of a DSL file that is wrong.
+fn refused(text: &str) -> String {
+    let include = |name: &str| Language::shipped(name).map(str::to_owned);
+    match Language::parse("my.dsl", text, &include) {
+        Ok(language) => language.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"),
+        Err(problems) => problems.to_string(),
+    }
+}
+
+#[test]
+fn programs_that_are_wrong() {
+    let programs = [
+        "(+ x",
+        "(+ x 1))",
+        "",
+        "(+ x y)",
+        "(+ x token)",
+        "(plus x 1)",
+        "(mod x 2)",
+        "(+ x 1 2)",
+        "(- x)",
+        "(+ x \"a\")",
+        "(ite x 1 2)",
+        "(ite (< x 1) 1 0.5)",
+        "(+ (not x) (and tokens true))",
+        "(scan ((s 0 (+ s x))) s)",
+        "(select x x =)",
+        "(aggregate x x)",
+        "(aggregate (select x tokens =) x)",
+        "(aggregate (select x tokens (lambda (k q) (< k indices))) x)",
+        "(let ((t (table (Int) Int ((1) 2) ((1) 3) ((2 3) 4) ((5) \"a\")))) (t x))",
+        "(let ((a)) a)",
+        "(select x x (lambda (k) true))",
+        "(selector_width (select x x (lambda (k q) (+ k q))))",
+        "99999999999999999999",
+        "\"open",
+        "(+ x {)",
+    ];
+    insta::assert_snapshot!(complaints(&shipped("rasp"), &programs));
+}
+
+#[test]
+fn scans_that_are_wrong() {
+    let programs = [
+        "(scan ((s 0 (< s x))) s')",
+        "(scan ((s 0)) s')",
+        "(scan ((s x x)) s')",
+        "(scan ((s 0 s')) s')",
+        "(scan ((s 0 s) (s 1 s)) s')",
+        "(scan ((s 0 s)))",
+        "(+ 1 (scan () x x))",
+        "(select x x =)",
+    ];
+    insta::assert_snapshot!(complaints(&shipped("recurrent"), &programs));
+}
+
+#[test]
+fn files_that_are_wrong() {
+    let text = r#"
+(include "integer")
+(include "integers")
+(define-fun twice ((a Int)) Int (+ a b))
+(define-fun thrice ((a Int)) Bool (* a 3))
+(define-fun less ((a 'A) (b 'A)) Bool (< a b))
+(define-fun same ((a 'A) (b 'B)) Bool (= a b))
+(define-fun + ((a Int) (b Int)) Int (+ a b))
+(define-fun let ((a Int)) Int a)
+(define-fun cheap ((a Int)) Int a :cost 0)
+(define-fun odd ((a Int)) Int a :costs 1 :commutative)
+(define-fun part ((a Int)) Int a :when (+ a 1))
+(define-fn f ((a Int)) Int a)
+(declare-datatype Color ((red) (green) (red)))
+(constants Colour red)
+(constants Int 0 true (range 5 1))
+(form loop)
+(rewrite (+ a 0) a)
+(rewrite swap (- a b) (- b c))
+(rewrite sorts (+ a 1) (< a 1))
+(rewrite any a a)
+(birewrite both (- a a) 0)
+(define-table next (Color) Color ((red) green) ((blue) red))
+(without plus)
+"#;
+    insta::assert_snapshot!(refused(text));
+}
+
+#[test]
+fn rules_about_operators_that_are_not_there_are_passed_over() {
+    insta::assert_snapshot!(refused("(include \"booleans\")\n(rewrite mod-one (% a 1) 0)\n"));
+    let language = Language::parse("my.dsl", "(include \"integers\")\n(without % ite)", &|name| {
+        Language::shipped(name).map(str::to_owned)
+    })
+    .expect("is a language");
+    assert!(language.operator("%").is_none() && language.operator("//").is_some());
+    let rules: Vec<String> = language.rules.iter().map(|rule| print(&rule.lhs, &language)).collect();
+    assert!(rules.iter().all(|rule| !rule.contains('%') && !rule.contains("ite")) && rules.len() > 40);
+}
+
+/// Programs in all printed forms.
+#[test]
+fn printed_forms() {
+    let cases = [
+        ("recurrent", "(scan ((s 0 (% (+ s x) 15))) (ite (< s' x) 1 0))"),
+        ("recurrent", "(scan ((c 0 (// (+ c (+ x x)) 2)) (p none x)) (% (+ c x) 2) p')"),
+        (
+            "rasp",
+            "(let ((code (table (Symbol) Int ((\"a\") 1) ((\"#json:{\\\"tuple\\\":[1,2]}\") 2) ((none) 0)))
+                   (n (selector_width (select tokens tokens =))))
+               (ite (< 1 n) (code (aggregate (select indices (- indices 1) =) tokens)) (* n n)))",
+        ),
+        ("rasp", "(mean (select indices indices (lambda (k q) (and (<= k q) (!= k 0)))) (= tokens \"x\"))"),
+        ("rasp", "(default (aggregate (sel_not (select x (% x 3) <)) x) (// x indices))"),
+    ];
+    let mut text = String::new();
+    for (name, program) in cases {
+        let language = shipped(name);
+        let term = parse_term(program, &language, &vars()).unwrap_or_else(|problems| panic!("{problems}"));
+        let vars: Vec<(Symbol, Sort)> = if name == "rasp" { vars()[..2].to_vec() } else { vars()[2..].to_vec() };
+        let vars =
+            if program.contains(" x ") && name == "rasp" { [("x".into(), Sort::Int), vars[1]].to_vec() } else { vars };
+        let output = PythonOutput { integers: name == "recurrent", causal: false };
+        let python = python(&term, &language, &vars, output).unwrap_or_else(|error| panic!("{error}"));
+        let size = crate::size(&term, &language);
+        let cost = crate::cost(&term, &language);
+        let printed = (print(&term, &language), pretty(&term, &language));
+        text.push_str(&format!("{}\n\n{}\n\nsize {size}, cost {cost}\n\n{python}\n----\n", printed.0, printed.1));
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn rules_as_smt_lib() {
+    let language = shipped("integers");
+    let texts = ["and-not", "div-mod", "ite-same", "min-absorb"].map(|name| {
+        let rule = language.rules.iter().find(|rule| rule.name.as_str() == name).expect("a rule");
+        let params = rule.instances(&[Sort::Bool, Sort::Int]).pop().expect("an instance");
+        format!("; {name}\n{}", smt_rule(&language, rule, &params).unwrap_or_else(|error| panic!("{error}")))
+    });
+    insta::assert_snapshot!(texts.join("\n"));
+}
