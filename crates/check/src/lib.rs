@@ -1,1 +1,394 @@
-//! Agreement of a program with a network.
+//! Agreement of a program with a network: is this what the network computes?
+//!
+//! [`agreement`] runs both on every input of the domain where there are at most [`CheckConfig::exhaustive_limit`] of
+//! them, else on fresh random ones, and counts. What was counted is the claim: nothing here decides that a program is
+//! "right", a threshold on the counts does. A disagreement comes back shrunk ([`shrink`]).
+//!
+//! This crate gets a program and never makes one; it knows nothing of how programs are found.
+
+mod bound;
+mod compare;
+mod shrink;
+
+use dsl::{Env, Language, Term};
+use graph::Network;
+use rayon::prelude::*;
+use samples::{Batch, Column, Decode, Domain, Elements, Value, rng};
+
+pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper};
+pub use compare::{Tally, agrees, compare};
+pub use shrink::shrink;
+
+/// How much to check.
+#[derive(Clone, Copy)]
+pub struct CheckConfig<'a> {
+    /// The seed of the inputs drawn; the streams are not those of deciphering.
+    pub seed: u64,
+    /// Domains with at most so many inputs are run as a whole.
+    pub exhaustive_limit: usize,
+    /// Inputs drawn where the domain is larger: so many uniform ones, and as many with structure.
+    pub samples: usize,
+    /// The least share of what counts on which both must agree; checking ends early once it is out of reach.
+    pub min_agreement: f64,
+    /// The confidence of the error bound of a sampled check.
+    pub confidence: f64,
+    /// True once time is up: an exhaustive run is then given up for a sampled one, which runs to its end.
+    pub deadline: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// The default number of inputs that are run exhaustively.
+pub const EXHAUSTIVE_LIMIT: usize = 1_000_000;
+
+impl Default for CheckConfig<'_> {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            exhaustive_limit: EXHAUSTIVE_LIMIT,
+            samples: 10_000,
+            min_agreement: 1.0,
+            confidence: 0.99,
+            deadline: &|| false,
+        }
+    }
+}
+
+/// Which inputs were run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// All of the domain's.
+    Exhaustive,
+    /// Some, drawn at random or recorded with the network.
+    Sampled,
+}
+
+/// What [`Agreement::inputs`] counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Outputs that count, one per element at most.
+    Outputs,
+    /// Whole sequences, for domains that are known by recorded inputs.
+    Sequences,
+}
+
+/// How far a program and a network agree.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Agreement {
+    /// Which inputs were run.
+    pub kind: Kind,
+    /// What `inputs` and `mismatches` count.
+    pub unit: Unit,
+    /// Counted outputs (or sequences) that were compared.
+    pub inputs: u64,
+    /// Those on which both differ.
+    pub mismatches: u64,
+    /// All counts, over all inputs that were run.
+    pub tally: Tally,
+    /// The counts over those that were drawn uniformly, of a sampled check; the error bound speaks of these.
+    pub uniform: Option<Tally>,
+    /// An upper bound on the share of the domain's sequences on which both differ somewhere: that share itself where
+    /// all were run, else Clopper and Pearson's bound for uniform sequences, every length alike. 1 after an early end.
+    pub error_bound: f64,
+    /// The confidence of the bound.
+    pub confidence: f64,
+    /// Whether all that was planned was run; false where the agreement asked for was out of reach before.
+    pub complete: bool,
+    /// Whether an exhaustive check was given up because time was up.
+    pub hurried: bool,
+    /// A small input on which both differ.
+    pub counterexample: Option<Counterexample>,
+}
+
+impl Agreement {
+    /// The share of what counts on which both agree; 0 where nothing counts.
+    pub fn share(&self) -> f64 {
+        share(self.inputs, self.mismatches)
+    }
+
+    /// Whether the share reaches `min_agreement`, over all inputs and over the uniform ones alone.
+    pub fn reaches(&self, min_agreement: f64) -> bool {
+        let uniform = self.uniform.map_or(1.0, |tally| {
+            let (inputs, mismatches) = counts(self.unit, tally);
+            share(inputs, mismatches)
+        });
+        self.complete && self.share() >= min_agreement && uniform >= min_agreement
+    }
+}
+
+/// An input on which a program and a network differ.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Counterexample {
+    /// One sequence.
+    pub input: Batch,
+    /// The element at which the outputs differ.
+    pub position: usize,
+    /// The network's output there, one value per output column.
+    pub network: Vec<Value>,
+    /// The program's.
+    pub program: Vec<Value>,
+}
+
+/// What kept a program from being compared.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The network could not be run.
+    #[error("the network cannot be run: {0}")]
+    Network(String),
+    /// The program could not be evaluated.
+    #[error("the program cannot be evaluated: {0}")]
+    Program(String),
+    /// The program has another number of outputs than the network.
+    #[error("the program has {program} outputs per element, the network has {network}")]
+    Outputs {
+        /// Of the program.
+        program: usize,
+        /// Of the network.
+        network: usize,
+    },
+}
+
+/// Something with values on inputs: a network or a program.
+pub type Oracle<'a> = &'a (dyn Fn(&Batch) -> Result<Vec<Column>, Error> + Sync);
+
+/// Compares a program with a network.
+///
+/// # Errors
+/// A program that cannot be evaluated on the domain's inputs, or with another number of outputs; a network that cannot
+/// be run.
+pub fn agreement(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    config: &CheckConfig<'_>,
+) -> Result<Agreement, Error> {
+    agreement_of(
+        &network.domain,
+        network.is_causal(),
+        &run_network(network),
+        &run_program(network, program, language),
+        config,
+    )
+}
+
+/// A network's decoded outputs.
+pub fn run_network(network: &Network) -> impl Fn(&Batch) -> Result<Vec<Column>, Error> + Sync {
+    |batch| network.outputs(batch).map_err(|error| Error::Network(error.to_string()))
+}
+
+/// A program's outputs on the inputs of a network.
+pub fn run_program<'a>(
+    network: &'a Network,
+    program: &'a Term,
+    language: &'a Language,
+) -> impl Fn(&Batch) -> Result<Vec<Column>, Error> + Sync + 'a {
+    move |batch| {
+        let vars = network.domain.columns(batch);
+        let env = Env { language, points: &batch.points(), vars: &vars, causal: network.is_causal() };
+        dsl::eval_program(program, &env).map_err(|error| Error::Program(error.to_string()))
+    }
+}
+
+/// Compares two oracles over a domain; `causal` says that no output depends on later elements, so that the longest
+/// sequences show all that shorter ones can.
+///
+/// # Errors
+/// Whatever the oracles return, and different numbers of outputs.
+pub fn agreement_of(
+    domain: &Domain,
+    causal: bool,
+    network: Oracle<'_>,
+    program: Oracle<'_>,
+    config: &CheckConfig<'_>,
+) -> Result<Agreement, Error> {
+    let judge = Judge { domain, network, program, config };
+    if let Elements::Recorded { inputs, scored, .. } = &domain.elements {
+        let run = judge.run(inputs, Some(scored), false, config.min_agreement)?.unwrap_or_default();
+        let bound = clopper_pearson_upper(run.tally.wrong_sequences, run.tally.sequences, config.confidence);
+        return judge.agreement(Kind::Sampled, Unit::Sequences, run, None, (bound, config.confidence), false);
+    }
+    let longest = Domain { length: (longest_length(domain), longest_length(domain)), ..domain.clone() };
+    let domain = if causal { &longest } else { domain };
+    let mut hurried = false;
+    if let Some(all) = domain.enumerate(config.exhaustive_limit) {
+        match judge.run(&all, None, true, config.min_agreement)? {
+            Some(run) => {
+                let bound =
+                    if run.complete { 1.0 - share(run.tally.sequences, run.tally.wrong_sequences) } else { 1.0 };
+                return judge.agreement(Kind::Exhaustive, Unit::Outputs, run, None, (bound, 1.0), false);
+            }
+            None => hurried = true,
+        }
+    }
+    let uniform = domain.sample_uniform(config.samples, &mut rng(config.seed, "check uniform"));
+    let structured = domain.sample(config.samples, &mut rng(config.seed, "check structured"));
+    let run = judge.run(&uniform, None, false, config.min_agreement)?.unwrap_or_default();
+    let bound = match run.complete {
+        true => clopper_pearson_upper(run.tally.wrong_sequences, run.tally.sequences, config.confidence),
+        false => 1.0,
+    };
+    let uniform_tally = run.tally;
+    let run = if run.complete {
+        run.plus(judge.run(&structured, None, false, config.min_agreement)?.unwrap_or_default())
+    } else {
+        run
+    };
+    judge.agreement(Kind::Sampled, Unit::Outputs, run, Some(uniform_tally), (bound, config.confidence), hurried)
+}
+
+/// The greatest length of a sequence that the domain has.
+pub fn longest_length(domain: &Domain) -> usize {
+    match &domain.elements {
+        Elements::Tokens { distinct: true, .. } => domain.length.1.min(domain.alphabet().len()),
+        _ => domain.length.1,
+    }
+}
+
+fn share(inputs: u64, mismatches: u64) -> f64 {
+    if inputs == 0 { 0.0 } else { 1.0 - mismatches as f64 / inputs as f64 }
+}
+
+fn counts(unit: Unit, tally: Tally) -> (u64, u64) {
+    match unit {
+        Unit::Outputs => (tally.outputs, tally.wrong_outputs),
+        Unit::Sequences => (tally.sequences, tally.wrong_sequences),
+    }
+}
+
+/// Sequences run at a time, and runs in flight between two looks at the clock: fixed, so that the answer is the same
+/// on any number of threads.
+const CHUNK: usize = 1024;
+const WAVE: usize = 8;
+
+struct Judge<'a> {
+    domain: &'a Domain,
+    network: Oracle<'a>,
+    program: Oracle<'a>,
+    config: &'a CheckConfig<'a>,
+}
+
+/// What came of running some inputs.
+#[derive(Clone)]
+struct Run {
+    tally: Tally,
+    complete: bool,
+    /// A sequence on which both differ, and where: the shortest one of the first chunk that has any.
+    wrong: Option<(Batch, usize)>,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { tally: Tally::default(), complete: true, wrong: None }
+    }
+}
+
+impl Run {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tally: self.tally.plus(other.tally),
+            complete: self.complete && other.complete,
+            wrong: self.wrong.or(other.wrong),
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// Runs all sequences of a batch in chunks, until `least` is out of reach. `None` where `timed` and time was up.
+    fn run(&self, batch: &Batch, scored: Option<&[bool]>, timed: bool, least: f64) -> Result<Option<Run>, Error> {
+        let rows: Vec<usize> = (0..batch.n_sequences()).collect();
+        let points = batch.points();
+        let chunks: Vec<&[usize]> = rows.chunks(CHUNK).collect();
+        let mut total = Run::default();
+        let by_sequence = scored.is_some();
+        let possible = if by_sequence { batch.n_sequences() } else { points.len() } as f64;
+        for (wave, group) in chunks.chunks(WAVE).enumerate() {
+            if timed && (self.config.deadline)() {
+                return Ok(None);
+            }
+            // The first chunk alone: most wrong programs fall there.
+            let parts = if wave == 0 { group.split_at(1) } else { group.split_at(0) };
+            for part in [parts.0, parts.1] {
+                let run_chunk = |rows: &&[usize]| {
+                    let chosen = scored
+                        .map(|s| rows.iter().flat_map(|&r| s[points.range(r)].iter().copied()).collect::<Vec<_>>());
+                    self.run_chunk(&batch.select(rows), chosen.as_deref())
+                };
+                let runs: Vec<Result<Run, Error>> = part.par_iter().map(run_chunk).collect();
+                for run in runs {
+                    total = total.plus(run?);
+                }
+                let unit = if by_sequence { Unit::Sequences } else { Unit::Outputs };
+                if counts(unit, total.tally).1 as f64 > (1.0 - least) * possible {
+                    total.complete = false;
+                    return Ok(Some(total));
+                }
+            }
+        }
+        Ok(Some(total))
+    }
+
+    fn run_chunk(&self, batch: &Batch, scored: Option<&[bool]>) -> Result<Run, Error> {
+        let (network, program) = self.outputs(batch)?;
+        let points = batch.points();
+        let (tally, wrong) = compare(&self.domain.decode, &points, &network, &program, scored);
+        let shortest =
+            wrong.into_iter().map(|point| points.locate(point)).min_by_key(|&(row, at)| (batch.length(row), at));
+        Ok(Run { tally, complete: true, wrong: shortest.map(|(row, at)| (batch.select(&[row]), at)) })
+    }
+
+    /// The outputs of both on a batch, as many columns each.
+    fn outputs(&self, batch: &Batch) -> Result<(Vec<Column>, Vec<Column>), Error> {
+        let (network, program) = ((self.network)(batch)?, (self.program)(batch)?);
+        if network.len() != program.len() {
+            return Err(Error::Outputs { program: program.len(), network: network.len() });
+        }
+        Ok((network, program))
+    }
+
+    fn agreement(
+        &self,
+        kind: Kind,
+        unit: Unit,
+        run: Run,
+        uniform: Option<Tally>,
+        (error_bound, confidence): (f64, f64),
+        hurried: bool,
+    ) -> Result<Agreement, Error> {
+        let (inputs, mismatches) = counts(unit, run.tally);
+        let counterexample = match run.wrong {
+            Some((input, position)) => Some(self.counterexample(input, position)?),
+            None => None,
+        };
+        Ok(Agreement {
+            kind,
+            unit,
+            inputs,
+            mismatches,
+            tally: run.tally,
+            uniform,
+            error_bound,
+            confidence,
+            complete: run.complete,
+            hurried,
+            counterexample,
+        })
+    }
+
+    fn counterexample(&self, input: Batch, position: usize) -> Result<Counterexample, Error> {
+        let (input, position) = shrink(self.domain, input, position, &mut |batch| {
+            let (network, program) = self.outputs(batch)?;
+            Ok(compare(&self.domain.decode, &batch.points(), &network, &program, None).1)
+        })?;
+        let (network, program) = self.outputs(&input)?;
+        let at = |columns: &[Column]| columns.iter().map(|column| column.value(position)).collect();
+        Ok(Counterexample { network: at(&network), program: at(&program), input, position })
+    }
+}
+
+/// The name that a decoding has in reports.
+pub fn tolerance_in_words(decode: &Decode) -> &'static str {
+    match decode {
+        Decode::Round => "integers after rounding",
+        Decode::Number => "numbers within 0.01",
+        Decode::Argmax(_) | Decode::NextToken => "the value with the largest output",
+        Decode::LegalTokens => "the set of values with a positive output",
+    }
+}
