@@ -1,1 +1,361 @@
-//! Causal scrubbing, interchange interventions and controls.
+//! Causal scrubbing: does the network compute it this way?
+//!
+//! A hypothesis says which site of the network carries which variable of a program. If that is so, a site's value can
+//! be replaced by its value on any other input on which the variable is the same, and the output must not change
+//! (Chan et al. 2022). [`scrub`] does this to all sites at once and reports how much of the network's behaviour is
+//! recovered, with a bootstrap interval, and beside it how much is recovered when the variables' values are permuted
+//! over the inputs: what an alignment without content reaches.
+//!
+//! This crate gets an alignment and never makes one. Extensionally equal variables are not told apart, and a variable
+//! that is different on every input passes vacuously: class sizes are reported for that.
+
+mod classes;
+mod feedforward;
+mod interchange;
+mod recurrent;
+mod statistics;
+
+use dsl::{Env, Language, Term};
+use graph::{Network, NodeId};
+use rayon::prelude::*;
+use samples::{Batch, Column, Rng, UNDEFINED, rng};
+
+pub use classes::ClassSizes;
+use classes::Classes;
+use feedforward::{Plan, Sites};
+pub use interchange::{Interchange, interchange};
+pub use statistics::Loss;
+use statistics::{Losses, interval, losses, p_value, recovered};
+
+/// One claim of an alignment: a site carries the value of a term.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// A term over the domain's inputs.
+    pub subterm: Term,
+    /// A node's name; `h[t]` stands for the hidden state after every element.
+    pub site: String,
+}
+
+/// How much to scrub.
+#[derive(Clone, Copy)]
+pub struct ScrubConfig {
+    /// The seed of inputs, donors and controls.
+    pub seed: u64,
+    /// Input sequences.
+    pub samples: usize,
+    /// Controls at most; fewer for large networks, see [`Controls::draws`].
+    pub controls: usize,
+    /// Bootstrap resamples of the interval.
+    pub bootstrap: usize,
+}
+
+impl Default for ScrubConfig {
+    fn default() -> Self {
+        Self { seed: 0, samples: 2048, controls: 99, bootstrap: 1000 }
+    }
+}
+
+/// How draws were made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Variant {
+    /// An independent draw for every occurrence of a site in the treeified graph.
+    Treeified,
+}
+
+/// What scrubbing showed.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scrub {
+    /// How draws were made.
+    pub variant: Variant,
+    /// `1 - L(scrubbed) / L(shuffled)`, unclipped.
+    pub recovered: f64,
+    /// Its central 95 % over bootstrap resamples of the sequences.
+    pub interval: (f64, f64),
+    /// Sequences.
+    pub samples: usize,
+    /// What L is.
+    pub loss: Loss,
+    /// The share of outputs that scrubbing left as they were, after decoding.
+    pub matches: f64,
+    /// The loss of the worst sequence, relative to the mean shuffled loss.
+    pub worst: f64,
+    /// How large the classes were that donors were drawn from.
+    pub classes: ClassSizes,
+    /// Edges that were not tested, because their writer carries no variable.
+    pub exact_edges: Vec<(String, String)>,
+    /// What alignments without content reach.
+    pub controls: Controls,
+}
+
+/// What the same procedure recovers when the variables' values are permuted over the inputs, position by position:
+/// classes of the same sizes, without meaning.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Controls {
+    /// How many were run.
+    pub draws: usize,
+    /// The mean recovered fraction.
+    pub null_mean: f64,
+    /// The chance that a control recovers at least as much, the observation counted among them.
+    pub p_value: f64,
+}
+
+/// Why nothing was scrubbed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No claim was made.
+    #[error("the alignment names no site")]
+    Empty,
+    /// A claim names a node that the network does not have.
+    #[error("the network has no site `{site}`; expected {expected}")]
+    Site {
+        /// As claimed.
+        site: String,
+        /// What it could have been.
+        expected: String,
+    },
+    /// A term of the alignment could not be evaluated.
+    #[error("the aligned term cannot be evaluated: {0}")]
+    Term(String),
+    /// The network could not be run.
+    #[error("the network cannot be run: {0}")]
+    Network(String),
+    /// All outputs are the same.
+    #[error("the outputs hardly differ between inputs, so there is nothing to recover")]
+    Constant,
+    /// Networks of this kind are not scrubbed.
+    #[error("scrubbing of this kind of network is not supported: {0}")]
+    Unsupported(&'static str),
+}
+
+/// The site that stands for the hidden state after every element.
+pub const STATE_SITE: &str = "h[t]";
+
+/// Scrubs all claims of an alignment at once.
+///
+/// # Errors
+/// An alignment that names no site, or one that the network does not have; terms that cannot be evaluated; a network
+/// whose outputs are the same on all inputs.
+pub fn scrub(
+    network: &Network,
+    language: &Language,
+    program: &Term,
+    claims: &[Claim],
+    circuit: Option<&[(String, String)]>,
+    config: &ScrubConfig,
+) -> Result<Scrub, Error> {
+    let Some(net) = network.recurrence() else {
+        if claims.is_empty() {
+            return Err(Error::Empty);
+        }
+        return scrub_graph(network, language, claims, circuit, config);
+    };
+    if let Some(claim) = claims.iter().find(|claim| claim.site != STATE_SITE) {
+        return Err(Error::Site { site: claim.site.clone(), expected: format!("`{STATE_SITE}`") });
+    }
+    let batch = inputs(network, config.samples, config.seed);
+    let carried = evaluate(network, language, claims, &batch)?;
+    let env = Env { language, points: &batch.points(), vars: &network.domain.columns(&batch), causal: true };
+    let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
+    scrub_recurrence(net, &batch, &carried, &shown, &network.domain.decode, config)
+}
+
+/// Uniform inputs of the greatest length, or some recorded inputs of the commonest length.
+fn inputs(network: &Network, n: usize, seed: u64) -> Batch {
+    let domain = &network.domain;
+    if let samples::Elements::Recorded { inputs, .. } = &domain.elements {
+        let groups = inputs.rows_by_length();
+        let rows =
+            groups.iter().max_by_key(|(_, rows)| rows.len()).map(|(_, rows)| rows.as_slice()).unwrap_or_default();
+        return inputs.select(&rows[..rows.len().min(n)]);
+    }
+    domain.sample_of_length(n, check::longest_length(domain), &mut rng(seed, "scrub inputs"))
+}
+
+/// Multiply-adds that one scrub of a transformer may cost, about: fewer sequences are run where it is large.
+const GRAPH_BUDGET: f64 = 1e8;
+
+fn scrub_graph(
+    network: &Network,
+    language: &Language,
+    claims: &[Claim],
+    circuit: Option<&[(String, String)]>,
+    config: &ScrubConfig,
+) -> Result<Scrub, Error> {
+    let graph = network.graph(0);
+    let nodes = claim_nodes(&graph, claims)?;
+    let plan = Plan::new(&graph, &|node| nodes.contains(&node), circuit)?;
+    let length = check::longest_length(&network.domain);
+    let per_sequence = network.n_parameters() as f64 * length as f64 * plan.n_passes();
+    let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, config.samples.max(128));
+    let batch = inputs(network, n, config.seed);
+    let n = batch.n_sequences();
+    let length = if n == 0 { 0 } else { batch.length(0) };
+    let columns = evaluate(network, language, claims, &batch)?;
+    let base = plan.plain(&network.rect_inputs(&batch).map_err(|e| Error::Network(e.to_string()))?)?;
+    let own = plan.outputs(&base)?;
+    let bos = own.rows / n.max(1) - length;
+    let decode = &network.domain.decode;
+    let partner = derangement(n, &mut rng(config.seed, "scrub shuffle"));
+    let sites = |permutation: Option<&[usize]>| -> Sites {
+        let mut sites = Sites::new();
+        for &node in &nodes {
+            let here: Vec<&Column> =
+                columns.iter().zip(&nodes).filter(|(_, at)| **at == node).map(|(c, _)| c).collect();
+            let classes = |at: usize| {
+                let key = |row: usize| -> Vec<i64> {
+                    let source = permutation.map_or(row, |p| p[row]);
+                    let code = |column: &&Column| column.codes.get(source * length + at).copied().unwrap_or(UNDEFINED);
+                    here.iter().map(code).collect()
+                };
+                Classes::from_keys((0..n).map(key))
+            };
+            let all = (0..bos).map(|_| None).chain((0..length).map(|at| Some(classes(at)))).collect();
+            sites.insert(node, all);
+        }
+        sites
+    };
+    let run = |sites: &Sites, rng: &mut Rng| -> Result<Vec<Losses>, Error> {
+        let scrubbed = plan.outputs(&plan.scrubbed(&base, sites, rng)?)?;
+        let at = |row: usize, at: usize| row * (bos + length) + bos + at;
+        Ok(losses(decode, n, length, |r, t| own.row(at(r, t)), |r, t| scrubbed.row(at(r, t)), &partner))
+    };
+    let true_sites = sites(None);
+    let observed = run(&true_sites, &mut rng(config.seed, "scrub donors"))?;
+    let cost = per_sequence * n as f64;
+    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(config.controls), config.controls);
+    let control = |draw: usize| -> Result<Option<f64>, Error> {
+        let mut rng = rng(config.seed, &format!("scrub control {draw}"));
+        let permutation = permutation(n, &mut rng);
+        Ok(recovered(&run(&sites(Some(&permutation)), &mut rng)?))
+    };
+    let nulls: Vec<Option<f64>> = (0..draws).into_par_iter().map(control).collect::<Result<_, Error>>()?;
+    let mut sizes = ClassSizes::default();
+    true_sites.values().flatten().flatten().for_each(|classes| sizes.add(classes));
+    let nulls = nulls.into_iter().flatten().collect();
+    let result = summarise(observed, nulls, sizes, Loss::of(decode), config)?;
+    Ok(Scrub { exact_edges: plan.exact_edges(), ..result })
+}
+
+/// The node that every claim names.
+fn claim_nodes(graph: &graph::Graph, claims: &[Claim]) -> Result<Vec<NodeId>, Error> {
+    let node = |claim: &Claim| {
+        let found = graph.find(&claim.site).filter(|_| feedforward::is_writer(&claim.site));
+        found.ok_or_else(|| {
+            let names: Vec<&str> =
+                graph.nodes().map(|id| graph.name(id)).filter(|n| feedforward::is_writer(n)).collect();
+            Error::Site { site: claim.site.clone(), expected: names.join(", ") }
+        })
+    };
+    claims.iter().map(node).collect()
+}
+
+/// The values of all claimed terms on a batch.
+fn evaluate(network: &Network, language: &Language, claims: &[Claim], batch: &Batch) -> Result<Vec<Column>, Error> {
+    let vars = network.domain.columns(batch);
+    let env = Env { language, points: &batch.points(), vars: &vars, causal: network.is_causal() };
+    let value = |claim: &Claim| dsl::eval(&claim.subterm, &env).map_err(|error| Error::Term(error.to_string()));
+    claims.iter().map(value).collect()
+}
+
+/// Multiply-adds that the controls may cost together, about: fewer are run where the network is large.
+const CONTROL_BUDGET: f64 = 4e9;
+
+/// Scrubs the states of a recurrent network on a batch of sequences of one length: what the next step reads by the
+/// variables `carried`, what the read-out reads by the program's outputs `shown`.
+///
+/// That the read-out gives equal outputs for equal outputs of the program adds nothing to their agreement; the content
+/// is in the chain of states. Without a variable nothing is claimed to be carried from step to step.
+///
+/// # Errors
+/// [`Error::Constant`].
+pub fn scrub_recurrence(
+    net: &graph::Recurrence,
+    batch: &Batch,
+    carried: &[Column],
+    shown: &[Column],
+    decode: &samples::Decode,
+    config: &ScrubConfig,
+) -> Result<Scrub, Error> {
+    let n = batch.n_sequences();
+    let length = if n == 0 { 0 } else { batch.length(0) };
+    let x = recurrent::elements(batch, length);
+    let own = recurrent::plain(net, &x);
+    let partner = derangement(n, &mut rng(config.seed, "scrub shuffle"));
+    let run = |classes: &[(Classes, Classes)], rng: &mut Rng| -> Vec<Losses> {
+        let scrubbed = recurrent::scrubbed(net, &x, classes, rng);
+        losses(decode, n, length, |row, at| own[at].row(row), |row, at| scrubbed[at].row(row), &partner)
+    };
+    let of_columns = |columns: &[Column], at: usize, permutation: Option<&[usize]>| -> Classes {
+        let key = |row: usize| -> Vec<i64> {
+            let point = permutation.map_or(row, |p| p[row]) * length + at;
+            columns.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED)).collect()
+        };
+        Classes::from_keys((0..n).map(key))
+    };
+    // One permutation for all variables of a site, so that their joint classes keep their sizes.
+    let classes = |permutation: Option<&[usize]>| -> Vec<(Classes, Classes)> {
+        (0..length).map(|at| (of_columns(carried, at, permutation), of_columns(shown, at, None))).collect()
+    };
+    let true_classes = classes(None);
+    let observed = run(&true_classes, &mut rng(config.seed, "scrub donors"));
+    let cost = (net.cell_parameters() + net.readout_parameters()) as f64 * (n * length) as f64;
+    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(config.controls), config.controls);
+    let control = |draw: usize| {
+        let mut rng = rng(config.seed, &format!("scrub control {draw}"));
+        let permutation = permutation(n, &mut rng);
+        recovered(&run(&classes(Some(&permutation)), &mut rng))
+    };
+    let nulls: Vec<f64> = (0..draws).into_par_iter().filter_map(control).collect();
+    summarise(observed, nulls, recurrent::sizes(&true_classes), Loss::of(decode), config)
+}
+
+/// Puts together what was measured.
+fn summarise(
+    observed: Vec<Losses>,
+    nulls: Vec<f64>,
+    classes: ClassSizes,
+    loss: Loss,
+    config: &ScrubConfig,
+) -> Result<Scrub, Error> {
+    let value = recovered(&observed).ok_or(Error::Constant)?;
+    let bounds =
+        interval(&observed, config.bootstrap, &mut rng(config.seed, "scrub bootstrap")).ok_or(Error::Constant)?;
+    let n = observed.len() as f64;
+    let mean_shuffled = observed.iter().map(|l| l.shuffled).sum::<f64>() / n;
+    Ok(Scrub {
+        variant: Variant::Treeified,
+        recovered: value,
+        interval: bounds,
+        samples: observed.len(),
+        loss,
+        matches: observed.iter().map(|l| l.matches).sum::<f64>() / n,
+        worst: observed.iter().map(|l| l.scrubbed).fold(0.0, f64::max) / mean_shuffled,
+        classes,
+        exact_edges: Vec::new(),
+        controls: Controls {
+            draws: nulls.len(),
+            null_mean: nulls.iter().sum::<f64>() / nulls.len().max(1) as f64,
+            p_value: p_value(value, &nulls),
+        },
+    })
+}
+
+fn permutation(n: usize, rng: &mut Rng) -> Vec<usize> {
+    use rand::seq::SliceRandom as _;
+    let mut order: Vec<usize> = (0..n).collect();
+    order.shuffle(rng);
+    order
+}
+
+/// For every sample another one: a random cycle through all.
+fn derangement(n: usize, rng: &mut Rng) -> Vec<usize> {
+    let order = permutation(n, rng);
+    let mut partner = vec![0; n];
+    for (i, &sample) in order.iter().enumerate() {
+        partner[sample] = order[(i + 1) % n];
+    }
+    partner
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,73 @@
+//! Identities that scrubbing must show on networks whose mechanism is known.
+
+use graph::{Activation, Affine, Cell, Encoding, Matrix, Mlp, Recurrence};
+use samples::{Batch, Column, Decode, Domain, Elements, Sort};
+
+use super::*;
+
+/// Keeps the last two inputs, outputs their sum; a third unit sums all inputs and nobody reads it.
+fn last_two() -> Recurrence {
+    let linear = |rows, cols, data: &[f32]| Mlp {
+        layers: vec![Affine { weight: Matrix::new(rows, cols, data.to_vec()), bias: vec![0.0; cols] }],
+        activation: Activation::Relu,
+    };
+    #[rustfmt::skip]
+    let step = linear(4, 3, &[
+        0., 1., 0.,
+        0., 0., 0.,
+        0., 0., 1.,
+        1., 0., 1.,
+    ]);
+    Recurrence::new(Cell::Mlp(step), linear(3, 1, &[1., 1., 0.]), Encoding::Scalar, 1).expect("shapes fit")
+}
+
+fn inputs() -> Batch {
+    let domain = Domain {
+        elements: Elements::Integers { dim: 1, lo: 0, hi: 3 },
+        length: (6, 6),
+        decode: Decode::Round,
+        n_outputs: 1,
+    };
+    domain.sample_uniform(600, &mut rng(5, "test"))
+}
+
+fn column(value: impl Fn(&[i64], usize) -> i64) -> Column {
+    let batch = inputs();
+    let of_row = |row| {
+        let sequence = batch.sequence(row).to_vec();
+        (0..6).map(|at| value(&sequence, at)).collect::<Vec<_>>()
+    };
+    Column::new(Sort::Int, (0..batch.n_sequences()).flat_map(of_row).collect())
+}
+
+fn run(carried: &[Column]) -> Scrub {
+    let config = ScrubConfig { controls: 19, ..ScrubConfig::default() };
+    let shown = column(|x, at| x[at] + if at == 0 { 0 } else { x[at - 1] });
+    scrub_recurrence(&last_two(), &inputs(), carried, &[shown], &Decode::Round, &config).expect("outputs differ")
+}
+
+#[test]
+fn the_true_hypothesis_recovers_everything_and_beats_its_controls() {
+    let result = run(&[column(|x, at| x[at])]);
+    assert_eq!((result.recovered, result.interval, result.matches), (1.0, (1.0, 1.0), 1.0));
+    assert_eq!(result.controls.p_value, 1.0 / 20.0);
+    assert!((result.controls.null_mean - 0.5).abs() < 0.2, "{:?}", result.controls);
+    assert_eq!(result.classes.vacuous_share(), 0.0);
+}
+
+#[test]
+fn without_a_variable_half_is_lost() {
+    // The output has the right current input and a random previous one.
+    for carried in [vec![], vec![column(|_, _| 0)]] {
+        let result = run(&carried);
+        assert!((result.recovered - 0.5).abs() < 0.2, "{result:?}");
+        assert!(result.controls.p_value > 0.05);
+    }
+}
+
+#[test]
+fn a_variable_that_names_every_input_is_vacuous() {
+    let result = run(&[column(|x, _| x.iter().fold(0, |name, v| 4 * name + v))]);
+    assert!(result.recovered > 0.9);
+    assert!(result.classes.vacuous_share() > 0.5, "{:?}", result.classes);
+}
