@@ -5,10 +5,13 @@
 //! budgets count steps, and the caller's [`Config::deadline`] is the only way in which time can end a search.
 
 pub mod recurrent;
+mod search;
 pub mod transformer;
 
 use dsl::{Language, Term};
 use graph::Network;
+
+pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, claims, covers_domain, decipher, scrub_alignment};
 
 /// A program with the sites of the network that carry its parts.
 #[derive(Clone, Debug)]

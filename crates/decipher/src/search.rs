@@ -1,0 +1,253 @@
+//! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
+
+use check::{Agreement, CheckConfig};
+use dsl::{Language, Term};
+use graph::Network;
+use scrub::{Claim, Scrub, ScrubConfig};
+
+use crate::{Config, Error, Hypothesis, hypotheses};
+
+/// What is concluded about behaviour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The program agrees with the network as far as the evidence says.
+    Accepted,
+    /// The best program that was found differs from the network.
+    Refuted,
+    /// Nothing is claimed.
+    Undecided,
+}
+
+/// What is concluded about the alignment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mechanism {
+    /// Scrubbing, interventions on every variable and controls all speak for it.
+    Verified,
+    /// They do for some variables.
+    Partial,
+    /// The evidence for more was not gathered, or speaks against it.
+    Unverified,
+}
+
+/// The stages of the loop, announced as they begin: whoever holds a clock can time them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// Finding hypotheses.
+    Synth,
+    /// Holding one against the network.
+    Check,
+    /// Testing its alignment.
+    Scrub,
+}
+
+/// Settings of the judges.
+#[derive(Clone, Copy, Debug)]
+pub struct JudgeLimits {
+    /// Domains with at most so many inputs are checked as a whole.
+    pub exhaustive: usize,
+    /// Multiply-adds that a sampled check may cost, about.
+    pub check_budget: f64,
+    /// Sequences that are scrubbed.
+    pub scrub_samples: usize,
+    /// Controls of scrubbing, at most.
+    pub controls: usize,
+}
+
+impl Default for JudgeLimits {
+    fn default() -> Self {
+        Self { exhaustive: check::EXHAUSTIVE_LIMIT, check_budget: 2e10, scrub_samples: 2048, controls: 99 }
+    }
+}
+
+/// How deciphering ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// About behaviour.
+    pub verdict: Verdict,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// About the alignment.
+    pub mechanism: Mechanism,
+    /// The hypothesis that the verdict speaks of.
+    pub hypothesis: Option<Hypothesis>,
+    /// How far its program agrees with the network.
+    pub agreement: Option<Agreement>,
+    /// What scrubbing its alignment showed, or why it was not done.
+    pub scrub: Option<Result<Scrub, String>>,
+    /// Hypotheses that were held against the network.
+    pub n_tried: usize,
+}
+
+/// Inputs of the first, quick check of a hypothesis.
+const QUICK_SAMPLES: usize = 500;
+
+/// Deciphers a network: finds hypotheses and takes the first that passes the check, then tests its alignment.
+///
+/// # Errors
+/// As [`hypotheses`]; and where a judge cannot run what a strategy returned, which is a fault of the engine.
+pub fn decipher(
+    network: &Network,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+    stage: &dyn Fn(Stage),
+) -> Result<Outcome, Error> {
+    stage(Stage::Synth);
+    let found = hypotheses(network, config)?;
+    stage(Stage::Check);
+    let mut best_refuted: Option<(Hypothesis, Agreement)> = None;
+    let mut refused: Option<(Hypothesis, String)> = None;
+    let n_found = found.len();
+    for (place, hypothesis) in found.into_iter().enumerate() {
+        (config.progress)(&format!("check: candidate {} of {n_found}", place + 1));
+        if let Some(reason) = covers_domain(network, &hypothesis.program) {
+            refused.get_or_insert((hypothesis, reason));
+            continue;
+        }
+        let agreement = judge(network, &hypothesis.program, config, limits)?;
+        if agreement.reaches(config.min_agreement) {
+            stage(Stage::Scrub);
+            (config.progress)("scrub");
+            let scrub = scrub_alignment(network, &hypothesis, config, limits);
+            return Ok(accepted(hypothesis, agreement, scrub, place + 1));
+        }
+        if best_refuted.as_ref().is_none_or(|(_, best)| agreement.share() > best.share()) {
+            best_refuted = Some((hypothesis, agreement));
+        }
+    }
+    Ok(unsuccessful(best_refuted, refused, n_found, (config.deadline)()))
+}
+
+/// Whether the program, read again from its printed form, does what the network does: a quick look at few inputs, then
+/// all that the limits allow.
+fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Agreement, Error> {
+    let program = &reread(network, program, config.language)?;
+    let quick = CheckConfig {
+        seed: config.seed,
+        exhaustive_limit: 0,
+        samples: QUICK_SAMPLES,
+        // A hypothesis that misses the share on few inputs by bad luck is judged on many.
+        min_agreement: 1.0 - 4.0 * (1.0 - config.min_agreement),
+        confidence: 0.99,
+        deadline: config.deadline,
+    };
+    let first = check::agreement(network, program, config.language, &quick).map_err(|e| Error::Term(e.to_string()))?;
+    if !first.reaches(quick.min_agreement) {
+        return Ok(first);
+    }
+    let full = CheckConfig {
+        exhaustive_limit: limits.exhaustive,
+        samples: n_samples(network, limits.check_budget),
+        min_agreement: config.min_agreement,
+        ..quick
+    };
+    check::agreement(network, program, config.language, &full).map_err(|e| Error::Term(e.to_string()))
+}
+
+/// Sequences of a sampled check that a budget of multiply-adds allows.
+fn n_samples(network: &Network, budget: f64) -> usize {
+    let length = network.domain.length.1 as f64;
+    ((budget / (network.n_parameters() as f64 * length).max(1.0)) as usize).clamp(1_000, 10_000)
+}
+
+/// The program as a reader of its printed form gets it.
+fn reread(network: &Network, program: &Term, language: &Language) -> Result<Term, Error> {
+    let text = dsl::print(program, language);
+    let term = dsl::parse_term(&text, language, &network.domain.inputs());
+    term.map_err(|error| Error::Term(format!("the printed program cannot be read again: {error}")))
+}
+
+/// Scrubs what the alignment claims, or says why not.
+pub fn scrub_alignment(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Result<Scrub, String> {
+    let settings = ScrubConfig {
+        seed: config.seed,
+        samples: limits.scrub_samples,
+        controls: limits.controls,
+        ..ScrubConfig::default()
+    };
+    let circuit = hypothesis.circuit.as_deref();
+    scrub::scrub(network, config.language, &hypothesis.program, &claims(hypothesis), circuit, &settings)
+        .map_err(|error| error.to_string())
+}
+
+/// What the alignment of a hypothesis claims: subterms for which a site was found.
+pub fn claims(hypothesis: &Hypothesis) -> Vec<Claim> {
+    let carried = hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0);
+    carried.map(|aligned| Claim { subterm: aligned.subterm.clone(), site: aligned.site.clone() }).collect()
+}
+
+/// Why a program is a table of the whole domain, if it is one: its tables list at least half as many entries as the
+/// domain has inputs, so that it says no less than a list of the outputs would.
+pub fn covers_domain(network: &Network, program: &Term) -> Option<String> {
+    let entries: usize = dsl::tables(program).iter().map(|table| table.entries.len()).sum();
+    let inputs = network.domain.n_inputs()?;
+    (entries > 0 && 2.0 * entries as f64 >= inputs).then(|| {
+        format!(
+            "the program found lists {entries} table entries for a domain of {inputs} inputs: a table, no explanation"
+        )
+    })
+}
+
+fn accepted(hypothesis: Hypothesis, agreement: Agreement, scrub: Result<Scrub, String>, n_tried: usize) -> Outcome {
+    let reason = format!(
+        "the program agrees with the network on {} of {} {}",
+        agreement.inputs - agreement.mismatches,
+        agreement.inputs,
+        described(&agreement),
+    );
+    Outcome {
+        verdict: Verdict::Accepted,
+        reason,
+        mechanism: mechanism(&scrub),
+        hypothesis: Some(hypothesis),
+        agreement: Some(agreement),
+        scrub: Some(scrub),
+        n_tried,
+    }
+}
+
+/// What scrubbing establishes: interventions on every single variable are not made yet, so never more than nothing.
+fn mechanism(_scrub: &Result<Scrub, String>) -> Mechanism {
+    Mechanism::Unverified
+}
+
+fn described(agreement: &Agreement) -> &'static str {
+    match (agreement.kind, agreement.unit) {
+        (check::Kind::Exhaustive, _) => "outputs that count, over all inputs of the domain",
+        (check::Kind::Sampled, check::Unit::Outputs) => "outputs that count, over fresh random inputs",
+        (check::Kind::Sampled, check::Unit::Sequences) => "recorded sequences",
+    }
+}
+
+fn unsuccessful(
+    refuted: Option<(Hypothesis, Agreement)>,
+    refused: Option<(Hypothesis, String)>,
+    n_tried: usize,
+    late: bool,
+) -> Outcome {
+    let time = if late { "; the time limit had been reached" } else { "" };
+    let blank = |verdict, reason| Outcome {
+        verdict,
+        reason,
+        mechanism: Mechanism::Unverified,
+        hypothesis: None,
+        agreement: None,
+        scrub: None,
+        n_tried,
+    };
+    if let Some((hypothesis, reason)) = refused {
+        return Outcome { hypothesis: Some(hypothesis), ..blank(Verdict::Undecided, reason) };
+    }
+    if let Some((hypothesis, agreement)) = refuted {
+        let share = agreement.share();
+        let reason = format!(
+            "{n_tried} candidates differ from the network; the best agrees on a share of {share:.4} of what was compared{time}"
+        );
+        return Outcome { hypothesis: Some(hypothesis), agreement: Some(agreement), ..blank(Verdict::Refuted, reason) };
+    }
+    blank(Verdict::Undecided, format!("no program was found within the limits of the search{time}"))
+}
