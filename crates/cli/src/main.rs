@@ -1,2 +1,61 @@
-//! The ventris command.
-fn main() {}
+//! The `ventris` command: paths, the clock, the terminal and exit codes live here and nowhere else.
+//!
+//! Results go to stdout, everything else to stderr. Exit codes: 0 accepted, holds or done; 1 an error, with nothing on
+//! stdout; 2 wrong usage; 3 not established.
+
+mod args;
+mod check;
+mod decipher;
+mod failure;
+mod language;
+mod output;
+mod progress;
+mod run;
+mod scrub;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::failure::Failure;
+
+/// How a command ended that did its work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Status {
+    /// Accepted, holds, or done.
+    Done,
+    /// Refuted, undecided, unsound.
+    NotEstablished,
+}
+
+fn main() -> ExitCode {
+    // Usage errors leave with code 2, help and version with 0: clap's own rule.
+    let cli = Cli::parse();
+    match start(&cli) {
+        Ok(Status::Done) => ExitCode::SUCCESS,
+        Ok(Status::NotEstablished) => ExitCode::from(3),
+        Err(failure) => {
+            output::to_stderr(&failure.to_string());
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn start(cli: &Cli) -> Result<Status, Failure> {
+    if let Some(threads) = cli.common.threads {
+        // Results do not depend on it; a second pool cannot exist yet, so this fails only where threads cannot start.
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads.get())
+            .build_global()
+            .map_err(|error| Failure::new(format!("cannot start {threads} threads: {error}")))?;
+    }
+    match &cli.command {
+        Command::Decipher(args) => decipher::run(args, &cli.common),
+        Command::Trace(args) => trace::run(args, &cli.common),
+        Command::Check(args) => check::run(args, &cli.common),
+        Command::Scrub(args) => scrub::run(args, &cli.common),
+        Command::Run(args) => run::run(args),
+    }
+}

@@ -1,1 +1,23 @@
 //! Results as JSON and as text.
+//!
+//! The only crate beside `cli` that knows JSON. What is printed is described by `schema/decipher.schema.json` of the
+//! repository and has a version, [`SCHEMA`]; a change that a reader could notice raises it.
+
+mod hypothesis;
+mod result;
+mod text;
+mod values;
+
+pub use hypothesis::{HypothesisFile, LanguageFile};
+pub use result::{
+    AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, Evidence, Files,
+    ScrubEvidence, ScrubResult, Seconds, TableReport, TraceResult,
+};
+pub use text::{check_text, decipher_text, scrub_text};
+pub use values::{input_json, value_json};
+
+/// The version of everything that is printed as JSON.
+pub const SCHEMA: u32 = 1;
+
+/// The JSON Schema of what `ventris decipher --format json` prints.
+pub const DECIPHER_SCHEMA: &str = include_str!("../../../schema/decipher.schema.json");

@@ -1,0 +1,146 @@
+//! The command line, as clap reads it.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Deciphers small neural networks: finds the program that a network computes, says where in the network it lives, and
+/// tests both claims.
+///
+/// Exit codes: 0 accepted, holds or done; 1 an error (nothing on stdout); 2 wrong usage; 3 not established (refuted,
+/// undecided, unsound).
+#[derive(Parser, Debug)]
+#[command(name = "ventris", version, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of all commands.
+#[derive(Args, Debug)]
+pub(crate) struct Common {
+    /// The seed of everything random: the same seed gives the same answer, on any number of threads
+    #[arg(long, value_name = "N", default_value_t = 0, global = true)]
+    pub(crate) seed: u64,
+    /// Threads to use (default: one per core)
+    #[arg(long, value_name = "N", global = true)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Give up searching after so many seconds and report what there is
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    pub(crate) time_limit: Option<f64>,
+    /// How results are printed
+    #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
+    pub(crate) format: Format,
+    /// No progress on stderr
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub(crate) quiet: bool,
+    /// Log every step on stderr
+    #[arg(short, long, global = true)]
+    pub(crate) verbose: bool,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// One JSON object
+    Json,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Find the program that a network computes, and test it
+    Decipher(DecipherArgs),
+    /// Print the computation graph of a network
+    Trace(TraceArgs),
+    /// Is this program what the network computes?
+    Check(CheckArgs),
+    /// Does the network compute it this way?
+    Scrub(ScrubArgs),
+    /// Evaluate a program: one JSON list per line in, one out
+    Run(RunArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DecipherArgs {
+    /// Folder with model.safetensors, config.json and task.json
+    pub(crate) model: PathBuf,
+    /// DSL files in place of the one shipped for this family of networks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dsl: Vec<PathBuf>,
+    /// Folder for program.dsl, program.py, hypothesis.json and result.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
+    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share)]
+    pub(crate) min_agreement: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TraceArgs {
+    /// Folder with model.safetensors, config.json and task.json
+    pub(crate) model: PathBuf,
+    /// Print Graphviz DOT
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) dot: bool,
+    /// Print JSON, as --format json does
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Folder with model.safetensors, config.json and task.json
+    pub(crate) model: PathBuf,
+    /// The program
+    pub(crate) program: PathBuf,
+    /// DSL files in place of the one shipped for this family of networks
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dsl: Vec<PathBuf>,
+    /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
+    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share)]
+    pub(crate) min_agreement: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ScrubArgs {
+    /// Folder with model.safetensors, config.json and task.json
+    pub(crate) model: PathBuf,
+    /// A hypothesis.json as `decipher --out` writes it
+    pub(crate) hypothesis: PathBuf,
+    /// Least fraction of the behaviour that must be recovered
+    #[arg(long, value_name = "R", default_value_t = 0.95)]
+    pub(crate) min_recovered: f64,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// The program
+    pub(crate) program: PathBuf,
+    /// One JSON list per line: the elements of a sequence
+    pub(crate) inputs: PathBuf,
+    /// DSL files (default: the shipped one that has the program's inputs, `x` or `tokens`)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dsl: Vec<PathBuf>,
+    /// Let selections see only elements up to their own, as in a network with causal attention
+    #[arg(long)]
+    pub(crate) causal: bool,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if (0.0..=1.0).contains(&value) => Ok(value),
+        _ => Err("expected a share between 0 and 1".to_owned()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value > 0.0 && value.is_finite() => Ok(value),
+        _ => Err("expected a positive number of seconds".to_owned()),
+    }
+}

@@ -1,0 +1,114 @@
+//! `ventris decipher`: the main job.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use decipher::{JudgeLimits, Limits, Outcome, Stage, Verdict};
+use dsl::{Language, PythonOutput};
+use graph::Network;
+use report::{DecipherResult, Files, HypothesisFile, LanguageFile, Seconds};
+use samples::Decode;
+
+use crate::args::{Common, DecipherArgs, Format};
+use crate::failure::Failure;
+use crate::output::OutFolder;
+use crate::progress::Progress;
+use crate::{Status, language, output, trace};
+
+const PROGRAM: &str = "program.dsl";
+const PYTHON: &str = "program.py";
+const HYPOTHESIS: &str = "hypothesis.json";
+const RESULT: &str = "result.json";
+
+/// Deciphers a network and prints what was found.
+///
+/// # Errors
+/// A model or DSL that cannot be read, a folder that cannot be written to.
+pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failure> {
+    let start = Instant::now();
+    let out = args.out.as_deref().map(OutFolder::prepare).transpose()?;
+    if let Some(out) = &out {
+        [PROGRAM, PYTHON, HYPOTHESIS, RESULT].iter().try_for_each(|name| out.clear(name))?;
+    }
+    let progress = Progress::new(common);
+    let network = trace::load_model(&args.model)?;
+    let (language, language_file) = language::load(&args.dsl, language::shipped_for(network.family()))?;
+    let mut seconds = Seconds { trace: start.elapsed().as_secs_f64(), ..Seconds::default() };
+
+    let limit = common.time_limit.map(Duration::from_secs_f64);
+    let deadline = move || limit.is_some_and(|limit| start.elapsed() >= search_share(limit));
+    let config = decipher::Config {
+        language: &language,
+        seed: common.seed,
+        limits: Limits::default(),
+        deadline: &deadline,
+        min_agreement: args.min_agreement,
+        progress: &|message: &str| progress.say(message),
+    };
+    let stages = RefCell::new(Vec::new());
+    let outcome = decipher::decipher(&network, &config, &JudgeLimits::default(), &|stage| {
+        stages.borrow_mut().push((stage, Instant::now()));
+    })
+    .map_err(|error| Failure::at(&args.model, error))?;
+    for (index, (stage, begin)) in stages.borrow().iter().enumerate() {
+        let end = stages.borrow().get(index + 1).map_or_else(Instant::now, |next| next.1);
+        let spent = (end - *begin).as_secs_f64();
+        match stage {
+            Stage::Synth => seconds.synth += spent,
+            Stage::Check => seconds.check += spent,
+            Stage::Scrub => seconds.scrub += spent,
+        }
+    }
+    progress.finish();
+
+    let files = match &out {
+        Some(out) => write_files(out, &network, &outcome, &language, &language_file)?,
+        None => Files::default(),
+    };
+    let model = args.model.display().to_string();
+    let result = DecipherResult::new(&model, &network.domain, &outcome, &language, seconds, files);
+    let json = output::json_text(&result)?;
+    if let Some(out) = &out {
+        out.write(RESULT, &json)?;
+    }
+    let text = match common.format {
+        Format::Json => json,
+        Format::Text => {
+            let pretty = outcome.hypothesis.as_ref().map(|h| dsl::pretty(&h.program, &language));
+            report::decipher_text(&result, pretty.as_deref(), common.verbose)
+        }
+    };
+    output::to_stdout(&text)?;
+    Ok(if outcome.verdict == Verdict::Accepted { Status::Done } else { Status::NotEstablished })
+}
+
+/// The time after which searching ends, so that judging and writing end within the limit.
+fn search_share(limit: Duration) -> Duration {
+    limit.mul_f64(0.8)
+}
+
+/// Writes program and hypothesis. Only an accepted program is written as one: a closest miss is in the result alone.
+fn write_files(
+    out: &OutFolder,
+    network: &Network,
+    outcome: &Outcome,
+    language: &Language,
+    language_file: &LanguageFile,
+) -> Result<Files, Failure> {
+    let mut files = Files { result: Some(out.path_of(RESULT)), ..Files::default() };
+    let Some(hypothesis) = &outcome.hypothesis else { return Ok(files) };
+    if outcome.verdict != Verdict::Accepted {
+        return Ok(files);
+    }
+    let program = format!("{}\n", dsl::pretty(&hypothesis.program, language));
+    out.write(PROGRAM, &program)?;
+    files.program = Some(out.path_of(PROGRAM));
+    let form = PythonOutput { integers: matches!(network.domain.decode, Decode::Round), causal: network.is_causal() };
+    let python = dsl::python(&hypothesis.program, language, &network.domain.inputs(), form)
+        .map_err(|error| Failure::new(format!("the program cannot be written in Python: {error}")))?;
+    out.write(PYTHON, &python)?;
+    files.python = Some(out.path_of(PYTHON));
+    out.write(HYPOTHESIS, &output::json_text(&HypothesisFile::new(hypothesis, language, language_file))?)?;
+    files.hypothesis = Some(out.path_of(HYPOTHESIS));
+    Ok(files)
+}

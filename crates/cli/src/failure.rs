@@ -1,0 +1,44 @@
+//! Errors as they are shown: what is wrong, where, what was expected, what to do.
+
+use std::fmt;
+use std::path::Path;
+
+/// Something that ends a command with exit code 1.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    message: String,
+    hint: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None }
+    }
+
+    /// A failure at a path.
+    pub(crate) fn at(path: &Path, message: impl fmt::Display) -> Self {
+        Self::new(format!("{}: {message}", path.display()))
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = if self.message.starts_with("error:") { "" } else { "error: " };
+        write!(f, "{prefix}{}", self.message)?;
+        if let Some(hint) = &self.hint {
+            write!(f, "\nhint: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+impl From<dsl::Diagnostics> for Failure {
+    fn from(diagnostics: dsl::Diagnostics) -> Self {
+        Self::new(diagnostics.to_string())
+    }
+}

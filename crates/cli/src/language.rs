@@ -1,0 +1,69 @@
+//! DSL files: those given on the command line, what they include, and the shipped ones.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use dsl::Language;
+use graph::Family;
+use report::LanguageFile;
+
+use crate::failure::Failure;
+use crate::output::read_text;
+
+/// The shipped DSL of a family of networks.
+pub(crate) fn shipped_for(family: Family) -> &'static str {
+    match family {
+        Family::Rnn => "recurrent",
+        Family::HookedTransformer | Family::Gpt2 => "rasp",
+    }
+}
+
+/// The language of some DSL files, or of the shipped DSL of this name where none is given; and its text, so that it can
+/// be written beside what was found with it.
+///
+/// # Errors
+/// Files that cannot be read; everything that is wrong in them.
+pub(crate) fn load(files: &[PathBuf], default: &str) -> Result<(Language, LanguageFile), Failure> {
+    if let [file] = files {
+        return parse(&file.display().to_string(), &read_text(file)?, &[folder(file)]);
+    }
+    if files.is_empty() {
+        let root = Language::shipped(default).unwrap_or_default();
+        return parse(default, root, &[]);
+    }
+    for file in files {
+        read_text(file)?;
+    }
+    let root: String = files.iter().map(|file| format!("(include {:?})\n", file.display().to_string())).collect();
+    let mut folders = vec![PathBuf::new()];
+    folders.extend(files.iter().map(|file| folder(file)));
+    parse("command line", &root, &folders)
+}
+
+/// Reads a language, its includes beside the file or shipped.
+///
+/// # Errors
+/// Everything that is wrong with the text.
+pub(crate) fn parse(origin: &str, root: &str, folders: &[PathBuf]) -> Result<(Language, LanguageFile), Failure> {
+    let included = RefCell::new(Vec::<(String, String)>::new());
+    let include = |name: &str| {
+        let found = folders.iter().find_map(|folder| {
+            [folder.join(name), folder.join(format!("{name}.dsl"))]
+                .iter()
+                .find_map(|path| std::fs::read_to_string(path).ok())
+        });
+        if let Some(text) = &found
+            && included.borrow().iter().all(|(known, _)| known != name)
+        {
+            included.borrow_mut().push((name.to_owned(), text.clone()));
+        }
+        found.or_else(|| Language::shipped(name).map(str::to_owned))
+    };
+    let language = Language::parse(origin, root, &include)?;
+    Ok((language, LanguageFile { root: root.to_owned(), includes: included.into_inner() }))
+}
+
+/// The folder that a file lies in.
+pub(crate) fn folder(file: &Path) -> PathBuf {
+    file.parent().map(Path::to_path_buf).unwrap_or_default()
+}

@@ -1,0 +1,130 @@
+//! `ventris run`: evaluate a program on inputs of one's own.
+
+use std::path::Path;
+
+use dsl::{Env, Language};
+use samples::{Column, Domain, Points, Sort, Symbol, Value, encode_value};
+use serde_json::Value as Json;
+
+use crate::args::RunArgs;
+use crate::failure::Failure;
+use crate::{Status, language, output};
+
+/// Prints the outputs of a program, one list per line of input.
+///
+/// # Errors
+/// Files that cannot be read; inputs that are no lists, or not of the sort that the program takes.
+pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
+    let text = output::read_text(&args.program)?;
+    let over_tokens = words(&text).any(|word| word == "tokens" || word == "indices");
+    let (language, _) = language::load(&args.dsl, if over_tokens { "rasp" } else { "recurrent" })?;
+    let lines = read_lines(&args.inputs)?;
+    let points = Points::from_lengths(lines.iter().map(Vec::len));
+    let vars = if over_tokens { tokens(&lines) } else { numbers(&args.inputs, &lines)? };
+    let sorts: Vec<(Symbol, Sort)> = vars.iter().map(|(name, column)| (*name, column.sort)).collect();
+    let program = dsl::parse_program(&args.program.display().to_string(), &text, &language, &sorts)?;
+    let columns = evaluate(&program, &language, &points, &vars, args.causal)
+        .map_err(|error| Failure::at(&args.program, error))?;
+    let mut out = String::new();
+    for range in points.ranges() {
+        let at = |point: usize| -> Json {
+            match columns.as_slice() {
+                [one] => report::value_json(one.value(point)),
+                all => all.iter().map(|column| report::value_json(column.value(point))).collect(),
+            }
+        };
+        out.push_str(&range.map(at).collect::<Json>().to_string());
+        out.push('\n');
+    }
+    output::to_stdout(&out)?;
+    Ok(Status::Done)
+}
+
+fn evaluate(
+    program: &dsl::Term,
+    language: &Language,
+    points: &Points,
+    vars: &[(Symbol, Column)],
+    causal: bool,
+) -> Result<Vec<Column>, dsl::EvalError> {
+    dsl::eval_program(program, &Env { language, points, vars, causal })
+}
+
+/// The words of a program, comments and string literals apart.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().flat_map(|line| {
+        let code = line.split(';').next().unwrap_or_default();
+        code.split('"').step_by(2).flat_map(|part| part.split(|c: char| c.is_whitespace() || "()".contains(c)))
+    })
+}
+
+/// The lists of a file, one per line; empty lines are passed over.
+fn read_lines(path: &Path) -> Result<Vec<Vec<Json>>, Failure> {
+    let text = output::read_text(path)?;
+    let list = |(index, line): (usize, &str)| {
+        let place = format!("{}:{}", path.display(), index + 1);
+        match serde_json::from_str(line) {
+            Ok(Json::Array(elements)) => Ok(elements),
+            Ok(_) => Err(Failure::new(format!("{place}: expected a JSON list, found another value"))
+                .hint("one sequence per line, such as [1, 0, 2]")),
+            Err(error) => Err(Failure::new(format!("{place}: expected a JSON list: {error}"))),
+        }
+    };
+    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(list).collect()
+}
+
+/// The inputs `tokens` and `indices`.
+fn tokens(lines: &[Vec<Json>]) -> Vec<(Symbol, Column)> {
+    let elements: Vec<Json> = lines.iter().flatten().cloned().collect();
+    let (sort, values) = Domain::atoms(&elements);
+    let indices = lines.iter().flat_map(|line| 0..line.len() as i64).collect();
+    vec![
+        (Symbol::new("tokens"), Column::new(sort, values.into_iter().map(encode_value).collect())),
+        (Symbol::new("indices"), Column::new(Sort::Int, indices)),
+    ]
+}
+
+/// The inputs `x`, or `x0`, `x1`, ... where elements are lists.
+fn numbers(path: &Path, lines: &[Vec<Json>]) -> Result<Vec<(Symbol, Column)>, Failure> {
+    let dim = match lines.iter().flatten().next() {
+        Some(Json::Array(element)) => Some(element.len()),
+        _ => None,
+    };
+    let axes: Vec<String> = match dim {
+        None | Some(1) => vec!["x".to_owned()],
+        Some(dim) => (0..dim).map(|axis| format!("x{axis}")).collect(),
+    };
+    let mut columns = vec![Vec::new(); axes.len()];
+    for (index, line) in lines.iter().enumerate() {
+        for element in line {
+            let parts: &[Json] = match element {
+                Json::Array(parts) => parts,
+                one => std::slice::from_ref(one),
+            };
+            let numbers: Option<Vec<i64>> = parts.iter().map(Json::as_i64).collect();
+            let Some(numbers) = numbers.filter(|numbers| numbers.len() == axes.len()) else {
+                let expected =
+                    if axes.len() == 1 { "an integer".to_owned() } else { format!("{} integers", axes.len()) };
+                return Err(Failure::new(format!(
+                    "{}: sequence {}: expected {expected} per element, found {element}",
+                    path.display(),
+                    index + 1
+                ))
+                .hint("programs over tokens name `tokens`; this one takes integers"));
+            };
+            columns.iter_mut().zip(numbers).for_each(|(column, number)| column.push(encode_value(Value::Int(number))));
+        }
+    }
+    Ok(axes.iter().zip(columns).map(|(name, codes)| (Symbol::new(name), Column::new(Sort::Int, codes))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_leave_out_comments_and_strings() {
+        let found: Vec<&str> = words("(f \"tokens\" x) ; tokens\n(g y)").filter(|word| !word.is_empty()).collect();
+        assert_eq!(found, ["f", "x", "g", "y"]);
+    }
+}

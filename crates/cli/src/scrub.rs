@@ -1,0 +1,62 @@
+//! `ventris scrub`: does the network compute it this way?
+
+use report::{ControlsEvidence, HypothesisFile, SCHEMA, ScrubEvidence, ScrubResult};
+
+use crate::args::{Common, Format, ScrubArgs};
+use crate::failure::Failure;
+use crate::progress::Progress;
+use crate::{Status, output, trace};
+
+/// Scrubs a hypothesis from its file.
+///
+/// # Errors
+/// A model or hypothesis that cannot be read; an alignment that cannot be tested on this network.
+pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> {
+    let progress = Progress::new(common);
+    let network = trace::load_model(&args.model)?;
+    let text = output::read_text(&args.hypothesis)?;
+    let file: HypothesisFile = serde_json::from_str(&text).map_err(|error| {
+        Failure::at(&args.hypothesis, error)
+            .hint("expected a hypothesis.json as `ventris decipher --out DIR` writes it")
+    })?;
+    if file.schema != SCHEMA {
+        return Err(Failure::at(&args.hypothesis, format!("expected schema {SCHEMA}, found {}", file.schema)));
+    }
+    let language = file.dsl.language()?;
+    let hypothesis = file
+        .hypothesis(&language, &network.domain.inputs())
+        .map_err(|diagnostics| Failure::at(&args.hypothesis, diagnostics))?;
+    progress.say("scrub");
+    let config = decipher::Config {
+        language: &language,
+        seed: common.seed,
+        limits: decipher::Limits::default(),
+        deadline: &|| false,
+        min_agreement: 1.0,
+        progress: &|message: &str| progress.say(message),
+    };
+    let scrub = decipher::scrub_alignment(&network, &hypothesis, &config, &decipher::JudgeLimits::default())
+        .map_err(|error| Failure::at(&args.hypothesis, error))?;
+    progress.finish();
+    let enough = scrub.interval.0 >= args.min_recovered;
+    let beats = scrub.controls.p_value <= 0.05;
+    let reason = match (enough, beats) {
+        (true, true) => "the interval lies above the fraction asked for, and no control comes near",
+        (true, false) => "enough is recovered, but controls without content recover as much",
+        (false, _) => "the interval reaches below the fraction asked for",
+    };
+    let holds = enough && beats;
+    let result = ScrubResult {
+        schema: SCHEMA,
+        model: args.model.display().to_string(),
+        verdict: if holds { "accepted" } else { "refuted" },
+        reason: reason.to_owned(),
+        scrub: ScrubEvidence::new(&scrub),
+        controls: ControlsEvidence::new(&scrub),
+    };
+    output::to_stdout(&match common.format {
+        Format::Json => output::json_text(&result)?,
+        Format::Text => report::scrub_text(&result),
+    })?;
+    Ok(if holds { Status::Done } else { Status::NotEstablished })
+}

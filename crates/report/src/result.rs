@@ -1,0 +1,361 @@
+//! What commands print, as structures.
+
+use check::{Agreement, Kind, Unit};
+use decipher::{Mechanism, Outcome, Verdict};
+use dsl::{Language, Term};
+use samples::Domain;
+use scrub::{Loss, Scrub, Variant};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::hypothesis::alignment;
+use crate::values::{input_json, rounded, value_json};
+
+/// What `ventris decipher` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DecipherResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The model as it was named.
+    pub model: String,
+    /// `accepted`, `refuted` or `undecided`: about behaviour.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: String,
+    /// `verified`, `partial` or `unverified`: about the alignment.
+    pub mechanism: &'static str,
+    /// The program.
+    pub program: Option<String>,
+    /// Atoms of the printed program.
+    pub size: Option<usize>,
+    /// What it costs in the language.
+    pub cost: Option<f64>,
+    /// The finite tables in it.
+    pub tables: Vec<TableReport>,
+    /// Which site carries which subterm.
+    pub alignment: Vec<Aligned>,
+    /// The edges that the program implies; absent for recurrent networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<Vec<(String, String)>>,
+    /// What was measured.
+    pub evidence: Evidence,
+    /// Wall-clock time of every stage.
+    pub seconds: Seconds,
+    /// The files written, by what they hold.
+    pub files: Files,
+}
+
+/// A finite function of a program.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TableReport {
+    /// Its name.
+    pub name: String,
+    /// How many arguments it lists.
+    pub entries: usize,
+}
+
+/// A subterm carried by a site.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Aligned {
+    /// A term over the inputs.
+    pub subterm: String,
+    /// A node's name.
+    pub site: String,
+    /// How it is read there.
+    pub readout: String,
+    /// How well, on held-out samples.
+    pub fit: f64,
+}
+
+/// What was measured about a hypothesis; `null` is what was not measured.
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
+pub struct Evidence {
+    /// Agreement of program and network.
+    pub agreement: Option<AgreementEvidence>,
+    /// A proof.
+    pub proof: Option<Json>,
+    /// Causal scrubbing.
+    pub scrub: Option<ScrubEvidence>,
+    /// Why there was no scrubbing, where there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scrub_skipped: Option<String>,
+    /// What scrubbing reaches without content.
+    pub controls: Option<ControlsEvidence>,
+    /// What is known of shorter programs.
+    pub minimality: Option<Json>,
+}
+
+/// See [`check::Agreement`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AgreementEvidence {
+    /// `exhaustive` or `sampled`.
+    pub kind: &'static str,
+    /// Counted outputs (or sequences) compared.
+    pub inputs: u64,
+    /// Those that differ.
+    pub mismatches: u64,
+    /// What is counted: `outputs` or `sequences`.
+    pub unit: &'static str,
+    /// Sequences that were run and have a counted output.
+    pub sequences: u64,
+    /// An upper bound on the share of sequences with a difference.
+    pub error_bound: f64,
+    /// The confidence of the bound.
+    pub confidence: f64,
+    /// Whether all that was planned was run.
+    pub complete: bool,
+    /// A small input on which both differ.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counterexample: Option<CounterexampleReport>,
+}
+
+/// An input on which program and network differ.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CounterexampleReport {
+    /// The sequence.
+    pub input: Json,
+    /// The element, from 0.
+    pub position: usize,
+    /// What the network says there.
+    pub network: Json,
+    /// What the program says there.
+    pub program: Json,
+}
+
+/// See [`scrub::Scrub`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ScrubEvidence {
+    /// The recovered fraction, unclipped.
+    pub recovered: f64,
+    /// Its central 95 % over bootstrap resamples.
+    pub interval: (f64, f64),
+    /// Sequences.
+    pub samples: usize,
+    /// `treeified`: an independent draw for every occurrence.
+    pub variant: &'static str,
+    /// What the fraction is of: `squared` difference or `changed` outputs.
+    pub loss: &'static str,
+    /// The share of outputs left as they were.
+    pub matches: f64,
+    /// The loss of the worst sequence, over the mean shuffled loss.
+    pub worst: f64,
+    /// Classes that donors were drawn from, over all positions.
+    pub classes: usize,
+    /// The share of samples alone in their class, which tests nothing.
+    pub vacuous: f64,
+}
+
+/// See [`scrub::Controls`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ControlsEvidence {
+    /// What was permuted.
+    pub kind: &'static str,
+    /// How many were run.
+    pub draws: usize,
+    /// The mean fraction they recover.
+    pub null_mean: f64,
+    /// The chance that one recovers as much as the hypothesis.
+    pub p_value: f64,
+}
+
+/// Wall-clock seconds of every stage.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+pub struct Seconds {
+    /// Reading the model.
+    pub trace: f64,
+    /// Finding hypotheses.
+    pub synth: f64,
+    /// Comparing with the network.
+    pub check: f64,
+    /// Testing the alignment.
+    pub scrub: f64,
+}
+
+/// Files written, as paths.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+pub struct Files {
+    /// The program in its DSL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub program: Option<String>,
+    /// The program in Python.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub python: Option<String>,
+    /// Program, alignment and language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hypothesis: Option<String>,
+    /// This object.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+}
+
+impl DecipherResult {
+    /// What is printed of an outcome.
+    pub fn new(
+        model: &str,
+        domain: &Domain,
+        outcome: &Outcome,
+        language: &Language,
+        seconds: Seconds,
+        files: Files,
+    ) -> Self {
+        let hypothesis = outcome.hypothesis.as_ref();
+        let program = hypothesis.map(|h| &h.program);
+        let scrub = outcome.scrub.as_ref();
+        let done = scrub.and_then(|scrub| scrub.as_ref().ok());
+        Self {
+            schema: crate::SCHEMA,
+            model: model.to_owned(),
+            verdict: verdict_name(outcome.verdict),
+            reason: outcome.reason.clone(),
+            mechanism: match outcome.mechanism {
+                Mechanism::Verified => "verified",
+                Mechanism::Partial => "partial",
+                Mechanism::Unverified => "unverified",
+            },
+            program: program.map(|p| dsl::print(p, language)),
+            size: program.map(|p| dsl::size(p, language)),
+            cost: program.map(|p| rounded(dsl::cost(p, language))),
+            tables: program.map(|p| table_reports(p)).unwrap_or_default(),
+            alignment: hypothesis.map(|h| alignment(h, language)).unwrap_or_default(),
+            circuit: hypothesis.and_then(|h| h.circuit.clone()),
+            evidence: Evidence {
+                agreement: outcome.agreement.as_ref().map(|a| AgreementEvidence::new(a, domain)),
+                scrub: done.map(ScrubEvidence::new),
+                scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
+                controls: done.map(ControlsEvidence::new),
+                ..Evidence::default()
+            },
+            seconds,
+            files,
+        }
+    }
+}
+
+/// The name of a verdict.
+pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Accepted => "accepted",
+        Verdict::Refuted => "refuted",
+        Verdict::Undecided => "undecided",
+    }
+}
+
+impl AgreementEvidence {
+    /// What is printed of an agreement.
+    pub fn new(agreement: &Agreement, domain: &Domain) -> Self {
+        let one_or_all = |values: &[samples::Value]| match values {
+            [one] => value_json(*one),
+            all => all.iter().map(|&v| value_json(v)).collect(),
+        };
+        Self {
+            kind: match agreement.kind {
+                Kind::Exhaustive => "exhaustive",
+                Kind::Sampled => "sampled",
+            },
+            inputs: agreement.inputs,
+            mismatches: agreement.mismatches,
+            unit: match agreement.unit {
+                Unit::Outputs => "outputs",
+                Unit::Sequences => "sequences",
+            },
+            sequences: agreement.tally.sequences,
+            error_bound: rounded(agreement.error_bound),
+            confidence: agreement.confidence,
+            complete: agreement.complete,
+            counterexample: agreement.counterexample.as_ref().map(|c| CounterexampleReport {
+                input: input_json(domain, &c.input, 0),
+                position: c.position,
+                network: one_or_all(&c.network),
+                program: one_or_all(&c.program),
+            }),
+        }
+    }
+}
+
+impl ScrubEvidence {
+    /// What is printed of scrubbing.
+    pub fn new(scrub: &Scrub) -> Self {
+        Self {
+            recovered: rounded(scrub.recovered),
+            interval: (rounded(scrub.interval.0), rounded(scrub.interval.1)),
+            samples: scrub.samples,
+            variant: match scrub.variant {
+                Variant::Treeified => "treeified",
+            },
+            loss: match scrub.loss {
+                Loss::Squared => "squared",
+                Loss::Changed => "changed",
+            },
+            matches: rounded(scrub.matches),
+            worst: rounded(scrub.worst),
+            classes: scrub.classes.classes,
+            vacuous: rounded(scrub.classes.vacuous_share()),
+        }
+    }
+}
+
+impl ControlsEvidence {
+    /// What is printed of the controls.
+    pub fn new(scrub: &Scrub) -> Self {
+        Self {
+            kind: "variables permuted over inputs",
+            draws: scrub.controls.draws,
+            null_mean: rounded(scrub.controls.null_mean),
+            p_value: rounded(scrub.controls.p_value),
+        }
+    }
+}
+
+/// What `ventris check` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CheckResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The model as it was named.
+    pub model: String,
+    /// The program.
+    pub program: String,
+    /// `accepted` or `refuted`.
+    pub verdict: &'static str,
+    /// How far both agree.
+    pub agreement: AgreementEvidence,
+}
+
+/// What `ventris scrub` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ScrubResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The model as it was named.
+    pub model: String,
+    /// `accepted` or `refuted`.
+    pub verdict: &'static str,
+    /// Why.
+    pub reason: String,
+    /// What scrubbing showed.
+    pub scrub: ScrubEvidence,
+    /// What it shows without content.
+    pub controls: ControlsEvidence,
+}
+
+fn table_reports(program: &Term) -> Vec<TableReport> {
+    let tables = dsl::tables(program);
+    tables.iter().map(|t| TableReport { name: t.name.to_string(), entries: t.entries.len() }).collect()
+}
+
+/// What `ventris trace` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct TraceResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The model as it was named.
+    pub model: String,
+    /// The family of networks.
+    pub family: &'static str,
+    /// The number of parameters, each counted once.
+    pub n_parameters: usize,
+    /// Nodes and edges; of a recurrent network its first steps.
+    #[serde(flatten)]
+    pub graph: graph::Summary,
+}

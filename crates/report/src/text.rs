@@ -1,0 +1,200 @@
+//! Results for people: what is claimed first, then on what evidence, in words.
+
+use std::fmt::Write as _;
+
+use crate::result::{
+    AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, ScrubEvidence, ScrubResult,
+};
+
+/// A deciphering. `pretty` is the program laid out over several lines.
+pub fn decipher_text(result: &DecipherResult, pretty: Option<&str>, verbose: bool) -> String {
+    let mut text = format!("{}\n\n", result.model);
+    let _ = writeln!(text, "{}", headline(result));
+    let _ = writeln!(text, "  {}", result.reason);
+    if let (Some(pretty), Some(size)) = (pretty, result.size) {
+        let title = match result.verdict {
+            "accepted" => "Program",
+            "refuted" => "Closest program (it is not what the network computes)",
+            _ => "Program (not claimed)",
+        };
+        let _ = writeln!(text, "\n{title}, {size} atoms:\n");
+        pretty.lines().for_each(|line| _ = writeln!(text, "    {line}"));
+        if !result.tables.is_empty() {
+            let list: Vec<String> =
+                result.tables.iter().map(|t| format!("{} ({} entries)", t.name, t.entries)).collect();
+            let _ = writeln!(text, "\n  Left as tables, not explained further: {}", list.join(", "));
+        }
+    }
+    alignment(&mut text, result, verbose);
+    evidence(&mut text, result);
+    let files = &result.files;
+    let written: Vec<&str> = [&files.program, &files.python, &files.hypothesis, &files.result]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    if !written.is_empty() {
+        let _ = writeln!(text, "\nFiles: {}", written.join(", "));
+    }
+    let s = &result.seconds;
+    let _ = writeln!(
+        text,
+        "\nSeconds: trace {:.2}, synth {:.2}, check {:.2}, scrub {:.2}",
+        s.trace, s.synth, s.check, s.scrub
+    );
+    text
+}
+
+fn headline(result: &DecipherResult) -> &'static str {
+    match (result.verdict, result.mechanism) {
+        ("accepted", "verified") => "ACCEPTED, mechanism verified: this is what the network computes, and how.",
+        ("accepted", "partial") => {
+            "ACCEPTED, mechanism partly verified: this is what the network computes; how it does is shown for a part."
+        }
+        ("accepted", _) => {
+            "ACCEPTED, mechanism unverified: this is what the network computes; that it computes it this way is not shown."
+        }
+        ("refuted", _) => "REFUTED: no program was found that does what the network does.",
+        _ => "UNDECIDED: nothing is claimed about this network.",
+    }
+}
+
+fn alignment(text: &mut String, result: &DecipherResult, verbose: bool) {
+    if result.alignment.is_empty() {
+        return;
+    }
+    let _ =
+        writeln!(text, "\nWhere it seems to live (site of the network: part of the program, how it is read there):\n");
+    let width = result.alignment.iter().map(|a| a.site.len()).max().unwrap_or(0);
+    for aligned in &result.alignment {
+        let term = shortened(&aligned.subterm, if verbose { usize::MAX } else { 80 });
+        if aligned.fit > 0.0 {
+            let percent = 100.0 * aligned.fit;
+            let _ = writeln!(
+                text,
+                "    {:width$}  {term}  ({}, right on {percent:.1} % of held-out samples)",
+                aligned.site, aligned.readout
+            );
+        } else {
+            let _ = writeln!(text, "    {:width$}  {term}  (no site found)", "-");
+        }
+    }
+    if let Some(circuit) = &result.circuit {
+        let _ = writeln!(text, "\n  Circuit ({} edges):", circuit.len());
+        let edges: Vec<String> = circuit.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+        edges.chunks(4).for_each(|line| _ = writeln!(text, "    {}", line.join("   ")));
+    }
+}
+
+fn evidence(text: &mut String, result: &DecipherResult) {
+    let evidence = &result.evidence;
+    if evidence.agreement.is_none() && evidence.scrub.is_none() {
+        return;
+    }
+    let _ = writeln!(text, "\nEvidence:\n");
+    if let Some(agreement) = &evidence.agreement {
+        agreement_lines(text, agreement);
+    }
+    if let Some(scrub) = &evidence.scrub {
+        scrub_lines(text, scrub, evidence.controls.as_ref());
+    } else if let Some(reason) = &evidence.scrub_skipped {
+        let _ = writeln!(text, "  mechanism   not tested: {reason}");
+    }
+    let _ = writeln!(text, "  proof       none was attempted");
+}
+
+fn agreement_lines(text: &mut String, a: &AgreementEvidence) {
+    let how = match a.kind {
+        "exhaustive" => "every input of the domain",
+        _ if a.unit == "sequences" => "the recorded inputs",
+        _ => "fresh random inputs",
+    };
+    let _ = writeln!(
+        text,
+        "  behaviour   {} of {} {} agree, on {how} ({} sequences)",
+        a.inputs - a.mismatches,
+        a.inputs,
+        a.unit,
+        a.sequences
+    );
+    if !a.complete {
+        let _ = writeln!(text, "              checking ended early: the agreement asked for was out of reach");
+    } else if a.kind == "sampled" {
+        let _ = writeln!(
+            text,
+            "              so at most {} of such sequences differ anywhere, with {} % confidence",
+            percent(a.error_bound),
+            100.0 * a.confidence
+        );
+    }
+    if let Some(c) = &a.counterexample {
+        counterexample(text, c);
+    }
+}
+
+fn counterexample(text: &mut String, c: &CounterexampleReport) {
+    let _ = writeln!(
+        text,
+        "              they differ on {} at element {} (from 0): network {}, program {}",
+        c.input, c.position, c.network, c.program
+    );
+}
+
+fn scrub_lines(text: &mut String, scrub: &ScrubEvidence, controls: Option<&ControlsEvidence>) {
+    let _ = writeln!(
+        text,
+        "  mechanism   causal scrubbing recovers {:.3} of the behaviour (95 % interval {:.3} to {:.3}, {} sequences)",
+        scrub.recovered, scrub.interval.0, scrub.interval.1, scrub.samples
+    );
+    let _ = writeln!(
+        text,
+        "              each site got its value from another input on which its part of the program has the same value;\n              {} of outputs stayed as they were",
+        percent(scrub.matches)
+    );
+    if scrub.vacuous > 0.0 {
+        let _ = writeln!(
+            text,
+            "              {} of samples had no other input to draw from: no evidence there",
+            percent(scrub.vacuous)
+        );
+    }
+    if let Some(controls) = controls {
+        let _ = writeln!(
+            text,
+            "  control     with the variables permuted over the inputs: {:.3} on average of {}, p = {:.3}",
+            controls.null_mean, controls.draws, controls.p_value
+        );
+    }
+}
+
+/// What a check showed.
+pub fn check_text(result: &CheckResult) -> String {
+    let headline = match result.verdict {
+        "accepted" => "HOLDS: program and network agree as far as asked.",
+        _ => "REFUTED: program and network differ.",
+    };
+    let mut text = format!("{headline}\n\n");
+    agreement_lines(&mut text, &result.agreement);
+    text
+}
+
+/// What scrubbing showed.
+pub fn scrub_text(result: &ScrubResult) -> String {
+    let headline = match result.verdict {
+        "accepted" => "HOLDS: what the alignment says is all that matters to the outputs.",
+        _ => "REFUTED: the alignment leaves out what matters, or is no better than its controls.",
+    };
+    let mut text = format!("{headline}\n  {}\n\n", result.reason);
+    scrub_lines(&mut text, &result.scrub, Some(&result.controls));
+    text
+}
+
+fn percent(share: f64) -> String {
+    let value = 100.0 * share;
+    if value == 0.0 || value >= 1.0 { format!("{value:.1} %") } else { format!("{value:.2e} %") }
+}
+
+fn shortened(text: &str, limit: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= limit { line } else { line.chars().take(limit - 3).chain("...".chars()).collect() }
+}
