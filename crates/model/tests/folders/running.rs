@@ -78,3 +78,20 @@ fn inputs_that_do_not_fit_are_refused() {
     let error = hooked().load().expect("sound").rect_inputs(&ragged).expect_err("two lengths").to_string();
     assert_eq!(error, "the inputs do not fit this network: it wants sequences of one length");
 }
+
+/// Layer normalisation with weights of one and no bias is normalisation without weights.
+#[test]
+fn folded_and_explicit_normalisation_agree() {
+    let mut explicit = hooked();
+    explicit.config["normalization_type"] = "LN".into();
+    for name in ["blocks.0.ln1", "blocks.0.ln2", "ln_final"] {
+        explicit.weights.insert(format!("{name}.w"), (vec![4], vec![1.0; 4]));
+        explicit.weights.insert(format!("{name}.b"), (vec![4], vec![0.0; 4]));
+    }
+    let mut folded = hooked();
+    folded.config["normalization_type"] = "LNPre".into();
+    let batch = Batch::from_sequences(1, [vec![2, 3, 4], vec![4, 4, 2]]);
+    let outputs = |folder: &Folder| folder.load().expect("sound").raw_outputs(&batch).expect("runs");
+    assert_eq!(outputs(&explicit), outputs(&folded));
+    assert_ne!(outputs(&explicit), outputs(&hooked()));
+}
