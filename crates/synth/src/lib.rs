@@ -2,12 +2,14 @@
 //!
 //! * [`Bank`] enumerates terms by cost, one per class of equal values at the sample points;
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
-//! * [`invert`] and [`unify`] look one operator beyond a bank.
+//! * [`invert`] and [`unify`] look one operator beyond a bank;
+//! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term.
 //!
-//! Equality on samples lives in the bank alone. This crate knows nothing of networks: goals are columns.
+//! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
 
 mod bank;
 mod goal;
+mod saturate;
 mod solve;
 #[cfg(test)]
 mod testing;
@@ -15,5 +17,6 @@ mod top;
 
 pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
 pub use goal::Goal;
+pub use saturate::{Known, RuleSet, SaturationLimits, SaturationStop, Simplified, simplify};
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};

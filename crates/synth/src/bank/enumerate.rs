@@ -531,9 +531,8 @@ impl<'l> Bank<'l> {
         });
         let mut node = Node { production: unit.production, args: [0; MAX_ARITY] };
         'rows: loop {
-            for i in 0..last {
-                let range = &unit.args[i];
-                node.args[i] = self.lists.get(range.kind, range.sort, range.cost)[at[i]];
+            for ((arg, range), &position) in node.args.iter_mut().zip(&unit.args[..last]).zip(&at) {
+                *arg = self.lists.get(range.kind, range.sort, range.cost)[position];
             }
             let range = unit.args[last];
             while at[last] < range.high {

@@ -18,6 +18,7 @@ mod store;
 mod tests;
 
 pub use enumerate::{Bank, BankConfig, BankError, Found, Limits, StopReason, Watch};
+pub(crate) use primitive::Primitive;
 pub use production::{Extra, Leaf};
 
 /// A class of a [`Bank`]: its index, in order of discovery.

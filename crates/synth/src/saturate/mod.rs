@@ -1,0 +1,284 @@
+//! Simplification by equality saturation: the e-graph of proved equalities.
+//!
+//! Rules that were verified merge classes, nothing else does; the cheapest term under the language's cost comes out.
+//! Conditions of rules are judged by an analysis of what values a class can have. The meaning is kept at every input,
+//! undefined results included, as long as integers stay within 64 bits, which is the scope that rules are verified in.
+
+mod abstraction;
+mod extract;
+mod graph;
+mod rules;
+
+use dsl::{Func, Language, Node, Scan, Term};
+use samples::{Sort, Symbol, Value};
+
+use abstraction::Abstract;
+use extract::Extractor;
+use graph::{EGraph, Heads, Values, add_term, values_of};
+pub use rules::RuleSet;
+
+/// What is known of a variable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Known {
+    name: Symbol,
+    values: Abstract,
+}
+
+impl Known {
+    /// An input of the program: it has a value at every point.
+    pub fn input(name: impl Into<Symbol>, sort: Sort) -> Self {
+        Self { name: name.into(), values: Abstract { defined: true, ..Abstract::top(sort) } }
+    }
+
+    /// An integer input within bounds.
+    pub fn range(name: impl Into<Symbol>, low: i64, high: i64) -> Self {
+        Self { name: name.into(), values: Abstract::range(Sort::Int, true, Some(low), Some(high)) }
+    }
+
+    /// A variable that may be without a value.
+    pub fn partial(name: impl Into<Symbol>, sort: Sort) -> Self {
+        Self { name: name.into(), values: Abstract::top(sort) }
+    }
+}
+
+/// How far saturation goes, for each part of a program by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SaturationLimits {
+    /// Rounds of searching and applying all rules.
+    pub max_rounds: usize,
+    /// E-nodes.
+    pub max_nodes: usize,
+    /// Matches of one rule in one round; a rule that has more is left out for some rounds, twice as many each time.
+    pub max_matches: usize,
+}
+
+impl SaturationLimits {
+    /// Enough for programs of some twenty atoms: a tenth of a second.
+    pub fn new() -> Self {
+        Self { max_rounds: 8, max_nodes: 5_000, max_matches: 500 }
+    }
+}
+
+impl Default for SaturationLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why saturation ended.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum SaturationStop {
+    /// No rule adds anything.
+    Saturated,
+    /// The limit of rounds.
+    Rounds,
+    /// The limit of nodes.
+    Nodes,
+}
+
+/// A simplified term.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Simplified {
+    /// The cheapest term found; the given one where none is cheaper.
+    pub term: Term,
+    /// The worst end of the saturation of its parts.
+    pub stop: SaturationStop,
+    /// E-nodes of the largest part.
+    pub n_nodes: usize,
+}
+
+/// The cheapest term that verified rules show to be equal to a term: every scan's updates and outputs, every binding
+/// and the rest are saturated each by itself, with what is known of the states.
+pub fn simplify(
+    term: &Term,
+    language: &Language,
+    rules: &RuleSet,
+    known: &[Known],
+    limits: &SaturationLimits,
+) -> Simplified {
+    let mut simplifier = Simplifier { language, rules, limits, stop: SaturationStop::Saturated, n_nodes: 0 };
+    let term = simplifier.program(term, known);
+    Simplified { term, stop: simplifier.stop, n_nodes: simplifier.n_nodes }
+}
+
+struct Simplifier<'a> {
+    language: &'a Language,
+    rules: &'a RuleSet,
+    limits: &'a SaturationLimits,
+    stop: SaturationStop,
+    n_nodes: usize,
+}
+
+impl Simplifier<'_> {
+    /// A term with structural forms, from the inside outwards.
+    fn program(&mut self, term: &Term, known: &[Known]) -> Term {
+        match term.node() {
+            Node::Let(bindings, body) => {
+                let mut known = known.to_vec();
+                let mut simpler = Vec::with_capacity(bindings.len());
+                for (name, bound) in bindings {
+                    let bound = self.program(bound, &known);
+                    known.extend(self.fact(*name, &bound, &known));
+                    simpler.push((*name, bound));
+                }
+                let body = self.program(body, &known);
+                Term::new(Node::Let(simpler, body))
+            }
+            Node::Scan(scan) => Term::new(Node::Scan(self.scan(scan, known))),
+            _ => {
+                let inner = self.inner(term, known);
+                self.scalar(&inner, known)
+            }
+        }
+    }
+
+    fn fact(&self, name: Symbol, term: &Term, known: &[Known]) -> Option<Known> {
+        values_of(self.language, term, known).map(|values| Known { name, values })
+    }
+
+    /// The same term with the structural forms within it simplified.
+    fn inner(&mut self, term: &Term, known: &[Known]) -> Term {
+        match term.node() {
+            Node::Let(..) | Node::Scan(_) => self.program(term, known),
+            Node::Var(_) | Node::Const(_) => term.clone(),
+            Node::App(func, args) => Term::app(func.clone(), args.iter().map(|arg| self.inner(arg, known)).collect()),
+            Node::Select { key, query, pred } => {
+                let (key, query) = (self.inner(key, known), self.inner(query, known));
+                let pred = self.predicate(pred, &key, &query, known);
+                Term::new(Node::Select { key, query, pred })
+            }
+        }
+    }
+
+    fn predicate(&mut self, pred: &Func, key: &Term, query: &Term, known: &[Known]) -> Func {
+        let Func::Lambda(params, body) = pred else { return pred.clone() };
+        let facts: Option<Vec<Known>> =
+            params.iter().zip([key, query]).map(|(&name, arg)| self.fact(name, arg, known)).collect();
+        match facts {
+            Some(facts) => Func::Lambda(params.clone(), self.program(body, &facts)),
+            None => pred.clone(),
+        }
+    }
+
+    fn scan(&mut self, scan: &Scan, known: &[Known]) -> Scan {
+        let mut facts = known.to_vec();
+        facts.extend(self.state_facts(scan, known));
+        let states: Vec<(Symbol, Value, Term)> =
+            scan.states.iter().map(|(name, init, update)| (*name, *init, self.program(update, &facts))).collect();
+        let after: Vec<Known> = scan
+            .states
+            .iter()
+            .filter_map(|(name, _, update)| self.fact(Symbol::new(&format!("{name}'")), update, &facts))
+            .collect();
+        facts.extend(after);
+        let outputs = scan.outputs.iter().map(|output| self.program(output, &facts)).collect();
+        Scan { states, outputs }
+    }
+
+    /// What is known of the states before any element: bounds that the initial values satisfy and the updates keep,
+    /// found by iteration, with bounds that keep growing given up.
+    fn state_facts(&self, scan: &Scan, known: &[Known]) -> Vec<Known> {
+        const EXACT_ROUNDS: usize = 6;
+        const ROUNDS: usize = 16;
+        let vars: Vec<(Symbol, Sort)> = known.iter().map(|fact| (fact.name, fact.values.sort)).collect();
+        let Some(mut facts) = scan
+            .states
+            .iter()
+            .map(|(name, init, update)| {
+                let values = match init.sort() {
+                    Some(_) => Abstract::constant(*init),
+                    None => dsl::sort_of(update, self.language, &vars).ok().map(Abstract::top),
+                };
+                values.map(|values| Known { name: *name, values })
+            })
+            .collect::<Option<Vec<Known>>>()
+        else {
+            return Vec::new();
+        };
+        for round in 0..ROUNDS {
+            let mut scope = known.to_vec();
+            scope.extend(facts.iter().copied());
+            let mut stable = true;
+            let mut next = facts.clone();
+            for (fact, (_, _, update)) in next.iter_mut().zip(&scan.states) {
+                let Some(updated) = values_of(self.language, update, &scope) else { return Vec::new() };
+                if updated.sort != fact.values.sort {
+                    return Vec::new();
+                }
+                let joined = fact.values.join(updated);
+                if joined != fact.values {
+                    stable = false;
+                    fact.values = if round < EXACT_ROUNDS { joined } else { widen(fact.values, joined) };
+                }
+            }
+            if stable {
+                return facts;
+            }
+            facts = next;
+        }
+        facts.iter().map(|fact| Known { name: fact.name, values: Abstract::top(fact.values.sort) }).collect()
+    }
+
+    /// A term without scans or lets that matter: one e-graph.
+    fn scalar(&mut self, term: &Term, known: &[Known]) -> Term {
+        let mut egraph: EGraph<'_> = egg::EGraph::new(Values { heads: Heads::new(self.language) });
+        let root = add_term(&mut egraph, term, known);
+        let rewrites = rules::compile(self.rules, &mut egraph.analysis.heads, self.limits.max_nodes);
+        egraph.rebuild();
+        let stop = saturate(&mut egraph, &rewrites, self.limits);
+        self.stop = self.stop.max(stop);
+        self.n_nodes = self.n_nodes.max(egraph.total_size());
+        Extractor::new(&egraph).term(root).map_or_else(|| term.clone(), |(simplest, _)| simplest)
+    }
+}
+
+/// Gives up the bounds that moved.
+fn widen(old: Abstract, new: Abstract) -> Abstract {
+    let keep = |old: Option<i64>, new: Option<i64>| new.filter(|_| old == new);
+    Abstract::range(new.sort, new.defined, keep(old.low, new.low), keep(old.high, new.high))
+}
+
+/// Rounds of searching all rules, then applying all matches, until nothing changes or a limit is reached.
+fn saturate<'l>(
+    egraph: &mut EGraph<'l>,
+    rewrites: &[rules::ERewrite<'l>],
+    limits: &SaturationLimits,
+) -> SaturationStop {
+    // For each rule, the round in which it may be searched again, and how often it was left out.
+    let mut bans = vec![(0_usize, 0_u32); rewrites.len()];
+    for round in 0..limits.max_rounds {
+        let before = (egraph.total_size(), egraph.number_of_classes());
+        let mut all = Vec::with_capacity(rewrites.len());
+        let mut n_banned = 0;
+        for (rewrite, (until, times)) in rewrites.iter().zip(&mut bans) {
+            if round < *until {
+                n_banned += 1;
+                continue;
+            }
+            let limit = limits.max_matches << (*times).min(16);
+            let matches = rewrite.search_with_limit(egraph, limit.saturating_add(1));
+            if matches.iter().map(|found| found.substs.len()).sum::<usize>() > limit {
+                *until = round + (2 << (*times).min(16));
+                *times += 1;
+                n_banned += 1;
+                continue;
+            }
+            all.push((rewrite, matches));
+        }
+        for (rewrite, matches) in all {
+            rewrite.apply(egraph, &matches);
+            if egraph.total_size() > limits.max_nodes {
+                egraph.rebuild();
+                return SaturationStop::Nodes;
+            }
+        }
+        egraph.rebuild();
+        if n_banned == 0 && before == (egraph.total_size(), egraph.number_of_classes()) {
+            return SaturationStop::Saturated;
+        }
+    }
+    SaturationStop::Rounds
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Rules as rewrites of the e-graph: applied only where the sorts fit and the conditions are known to hold.
+
+use dsl::{Func, Language, Node, Rule, SortPattern, Term};
+use egg::{ConditionalApplier, ENodeOrVar, Id, Pattern, RecExpr, Rewrite, Subst, Var};
+use samples::{Sort, Symbol, encode_value};
+
+use super::abstraction::{Abstract, of_term};
+use super::graph::{EGraph, ENode, Head, Heads, Values};
+
+pub(crate) type ERewrite<'l> = Rewrite<ENode, Values<'l>>;
+
+/// The rules that equality saturation may use.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleSet {
+    pub(crate) rules: Vec<Rule>,
+}
+
+impl RuleSet {
+    /// Those of a language's rules and facts that were found to hold, by name, in the language's order.
+    pub fn verified(language: &Language, holds: impl Fn(Symbol) -> bool) -> Self {
+        let mut all = Self::assumed(language);
+        all.rules.retain(|rule| holds(rule.name));
+        all
+    }
+
+    /// All rules and facts of a language, unverified: for languages whose verification is a test.
+    pub fn assumed(language: &Language) -> Self {
+        let facts = language.operators().flat_map(|(id, _)| language.fact_rules(id));
+        Self { rules: facts.chain(language.rules.iter().cloned()).collect() }
+    }
+
+    /// No rules: constants are folded all the same.
+    pub fn empty() -> Self {
+        Self { rules: Vec::new() }
+    }
+
+    /// The names of the rules.
+    pub fn names(&self) -> impl Iterator<Item = Symbol> + '_ {
+        self.rules.iter().map(|rule| rule.name)
+    }
+}
+
+/// Compiles rules; those whose sides hold anything but operators, variables and constants are passed over, and so are
+/// patterns that are a variable.
+pub(crate) fn compile<'l>(rules: &RuleSet, heads: &mut Heads<'l>, node_limit: usize) -> Vec<ERewrite<'l>> {
+    let mut rewrites = Vec::new();
+    for rule in &rules.rules {
+        let forth = direction(rule, &rule.lhs, &rule.rhs, "", heads, node_limit);
+        rewrites.extend(forth);
+        if rule.both_ways {
+            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, "-back", heads, node_limit));
+        }
+    }
+    rewrites
+}
+
+fn direction<'l>(
+    rule: &Rule,
+    from: &Term,
+    to: &Term,
+    suffix: &str,
+    heads: &mut Heads<'l>,
+    node_limit: usize,
+) -> Option<ERewrite<'l>> {
+    if matches!(from.node(), Node::Var(_)) {
+        return None;
+    }
+    let names: Vec<Symbol> = rule.params.iter().map(|(name, _)| *name).collect();
+    let searcher = pattern(from, &names, heads)?;
+    let applier = pattern(to, &names, heads)?;
+    let (params, conditions, from) = (rule.params.clone(), rule.conditions.clone(), from.clone());
+    let condition = move |egraph: &mut EGraph<'l>, _: Id, subst: &Subst| {
+        if egraph.total_size() > node_limit {
+            return false;
+        }
+        applies(egraph, &params, &conditions, &from, subst)
+    };
+    let applier = ConditionalApplier { condition, applier };
+    Rewrite::new(format!("{}{suffix}", rule.name), searcher, applier).ok()
+}
+
+/// Whether the sorts of what was matched fit and the conditions hold.
+fn applies(
+    egraph: &EGraph<'_>,
+    params: &[(Symbol, SortPattern)],
+    conditions: &[Term],
+    from: &Term,
+    subst: &Subst,
+) -> bool {
+    let mut scope: Vec<(Symbol, Abstract)> = Vec::with_capacity(params.len());
+    let mut choice: Vec<(Symbol, Sort)> = Vec::new();
+    for (i, (name, pattern)) in params.iter().enumerate() {
+        let Some(&id) = subst.get(Var::from_u32(i as u32)) else {
+            // A variable of the other side only; it cannot be in the conditions of what was matched.
+            if mentions(from, *name) {
+                return false;
+            }
+            continue;
+        };
+        let Some(known) = egraph[id].data.values else { return false };
+        if !pattern.admits(known.sort) {
+            return false;
+        }
+        if let SortPattern::Var(variable) = pattern {
+            match choice.iter().find(|(other, _)| other == variable) {
+                Some((_, sort)) if *sort != known.sort => return false,
+                Some(_) => {}
+                None => choice.push((*variable, known.sort)),
+            }
+        }
+        scope.push((*name, known));
+    }
+    let language = egraph.analysis.heads.language;
+    conditions.iter().all(|condition| of_term(language, condition, &scope).is_some_and(|known| known.is_true()))
+}
+
+fn mentions(term: &Term, name: Symbol) -> bool {
+    match term.node() {
+        Node::Var(other) => *other == name,
+        Node::App(_, args) => args.iter().any(|arg| mentions(arg, name)),
+        _ => false,
+    }
+}
+
+fn pattern(term: &Term, names: &[Symbol], heads: &mut Heads<'_>) -> Option<Pattern<ENode>> {
+    let mut ast = RecExpr::default();
+    add(term, names, heads, &mut ast)?;
+    Some(Pattern::new(ast))
+}
+
+fn add(term: &Term, names: &[Symbol], heads: &mut Heads<'_>, ast: &mut RecExpr<ENodeOrVar<ENode>>) -> Option<Id> {
+    match term.node() {
+        Node::Var(name) => {
+            let index = names.iter().position(|other| other == name)?;
+            Some(ast.add(ENodeOrVar::Var(Var::from_u32(index as u32))))
+        }
+        Node::Const(value) => {
+            let head = heads.constant(value.sort()?, encode_value(*value))?;
+            Some(ast.add(ENodeOrVar::ENode(ENode { head, children: Vec::new() })))
+        }
+        Node::App(Func::Op(id), args) => {
+            let children = args.iter().map(|arg| add(arg, names, heads, ast)).collect::<Option<_>>()?;
+            Some(ast.add(ENodeOrVar::ENode(ENode { head: Head::Op(*id), children })))
+        }
+        _ => None,
+    }
+}
