@@ -3,7 +3,8 @@
 //! * [`Bank`] enumerates terms by cost, one per class of equal values at the sample points;
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
-//! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term.
+//! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
+//! * [`check_language`] verifies every rule and fact of a language.
 //!
 //! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
 
@@ -14,9 +15,11 @@ mod solve;
 #[cfg(test)]
 mod testing;
 mod top;
+mod verify;
 
 pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
 pub use goal::Goal;
 pub use saturate::{Known, RuleSet, SaturationLimits, SaturationStop, Simplified, simplify};
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};
+pub use verify::{Counterexample, RuleReport, Verdict, VerifyLimits, check_language, check_rule};

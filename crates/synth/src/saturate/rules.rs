@@ -23,6 +23,11 @@ impl RuleSet {
         all
     }
 
+    /// Those that reports say hold.
+    pub fn from_reports(language: &Language, reports: &[crate::RuleReport]) -> Self {
+        Self::verified(language, |name| reports.iter().any(|report| report.rule == name && report.verdict.holds()))
+    }
+
     /// All rules and facts of a language, unverified: for languages whose verification is a test.
     pub fn assumed(language: &Language) -> Self {
         let facts = language.operators().flat_map(|(id, _)| language.fact_rules(id));

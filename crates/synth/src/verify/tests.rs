@@ -1,0 +1,119 @@
+//! Tests of verification: sound rules pass, broken ones are refused with a counterexample.
+
+use dsl::Language;
+use smt::Solver;
+
+use super::{RuleReport, Verdict, VerifyLimits, check_language};
+use crate::testing::language;
+
+fn reports(language: &Language) -> Vec<RuleReport> {
+    check_language(language, &mut Solver::new(), &VerifyLimits::new())
+}
+
+/// The verdict on one rule over integers, truth values and selectors.
+#[track_caller]
+fn verdict(rule: &str) -> Verdict {
+    let text = format!(
+        "(define-fun + ((a 'N) (b 'N)) 'N (+ a b))
+         (define-fun - ((a 'N) (b 'N)) 'N (- a b))
+         (define-fun * ((a 'N) (b 'N)) 'N (* a b))
+         (define-fun // ((a Int) (b Int)) Int (div a b))
+         (define-fun % ((a Int) (b Int)) Int (mod a b))
+         (define-fun ite ((c Bool) (a 'A) (b 'A)) 'A (ite c a b))
+         (define-fun = ((a 'A) (b 'A)) Bool (= a b))
+         (define-fun < ((a 'N) (b 'N)) Bool (< a b))
+         (define-fun and ((a Bool) (b Bool)) Bool (and a b))
+         (define-fun width ((s Selector)) Int (width s))
+         (define-fun sel_and ((s Selector) (t Selector)) Selector (sel_and s t))
+         (define-fun sel_not ((s Selector)) Selector (sel_not s))
+         (define-fun copy ((s Selector) (v 'A)) 'A (copy s v))
+         (rewrite it {rule})"
+    );
+    let reports = reports(&language(&text));
+    let [report] = &reports[..] else { panic!("{reports:?}") };
+    report.verdict.clone()
+}
+
+#[track_caller]
+fn refused(rule: &str) -> String {
+    match verdict(rule) {
+        Verdict::Unsound { counterexample } => counterexample.to_string(),
+        other => panic!("{rule}: {other:?}"),
+    }
+}
+
+#[test]
+fn sound_rules_are_proved() {
+    for rule in ["(+ a b) (+ b a)", "(- (+ a b) b) a :when (defined b)", "(ite (= a b) a b) b :when (defined a)"] {
+        let verdict = verdict(rule);
+        assert!(matches!(verdict, Verdict::Proved { .. }), "{rule}: {verdict:?}");
+    }
+}
+
+#[test]
+fn broken_rules_are_refused_with_a_counterexample() {
+    let text = refused("(- a b) (- b a)");
+    assert!(text.starts_with("a = 0, b = 1") || text.starts_with("a = 1, b = 0"), "{text}");
+    // Far from zero: only the solver knows.
+    let text = refused("(< a 1000) (< a 1001)");
+    assert!(text.contains("1000"), "{text}");
+}
+
+#[test]
+fn definedness_counts() {
+    let text = refused("(% (* a b) b) 0 :when (defined a)");
+    assert!(text.contains("b = 0") || text.contains("b = none"), "{text}");
+    assert!(text.contains("the left side is none"), "{text}");
+    refused("(- a a) 0");
+    assert!(matches!(verdict("(- a a) 0 :when (defined a)"), Verdict::Proved { .. }));
+    refused("(// (* a b) b) a");
+    assert!(verdict("(// (* a b) b) a :when ((defined b) (< 0 b))").holds());
+}
+
+#[test]
+fn what_the_solver_cannot_decide_rests_on_a_stated_scope() {
+    let verdict = verdict("(% (* (% a b) (% c b)) b) (% (* a c) b)");
+    match verdict {
+        Verdict::Exhaustive { scope } => assert!(scope.contains("integers from -"), "{scope}"),
+        Verdict::Proved { .. } => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn premises_must_be_satisfiable() {
+    assert_eq!(verdict("(+ a 0) 7 :when ((< a 0) (< 0 a))"), Verdict::Vacuous);
+    // Satisfiable, but by nothing small.
+    assert!(matches!(verdict("(+ a 0) a :when (< 5000 a)"), Verdict::Proved { .. }));
+}
+
+#[test]
+fn selectors_are_run_on_short_sequences() {
+    let sound = verdict("(sel_not (sel_not s)) s");
+    assert!(matches!(&sound, Verdict::Exhaustive { scope } if scope.contains("length")), "{sound:?}");
+    assert!(verdict("(sel_and s t) (sel_and t s)").holds());
+    let text = refused("(width (sel_and s t)) (width s)");
+    assert!(text.contains('{'), "{text}");
+    refused("(copy s v) v");
+}
+
+#[test]
+fn every_shipped_rule_holds() {
+    let mut n_proved = 0;
+    let mut solver = Solver::new();
+    // The others are included.
+    for name in ["recurrent", "rasp"] {
+        let language = language(Language::shipped(name).unwrap());
+        for report in check_language(&language, &mut solver, &VerifyLimits::new()) {
+            assert!(report.verdict.holds(), "{name}: {} {:?}", report.rule, report.verdict);
+            n_proved += usize::from(matches!(report.verdict, Verdict::Proved { .. }));
+        }
+    }
+    assert!(n_proved > 100, "{n_proved}");
+}
+
+#[test]
+fn reports_are_the_same_every_time() {
+    let language = language(Language::shipped("booleans").unwrap());
+    assert_eq!(reports(&language), reports(&language));
+}
