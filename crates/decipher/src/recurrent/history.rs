@@ -18,11 +18,13 @@ const HISTORIES: [(usize, usize); 4] = [(1, 1), (1, 2), (2, 1), (1, 3)];
 const MAX_ENUMERATED_WINDOW: usize = 6;
 /// The share of points that the majority output of the rows must cover.
 const DETERMINISM: f64 = 0.998;
+/// Points per row below which that rows decide the output says little.
+const FEW_COLLISIONS: f64 = 1.2;
 
 /// Programs over the last inputs, where the network forgets everything before them.
 pub(crate) fn window(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     match task.invariances.window {
-        Some(k) if (1..=MAX_ENUMERATED_WINDOW).contains(&k) => search(task, 0, k, effort),
+        Some(k) if (1..=MAX_ENUMERATED_WINDOW).contains(&k) => Ok(search(task, 0, k, effort)?.unwrap_or_default()),
         _ => Ok(Vec::new()),
     }
 }
@@ -33,30 +35,40 @@ pub(crate) fn feedback(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
         return Ok(Vec::new());
     }
     for (output_lags, input_lags) in HISTORIES {
-        let found = search(task, output_lags, input_lags, effort)?;
-        if !found.is_empty() {
+        // A longer history than one that decides the output is a greater search for the same answer.
+        if let Some(found) = search(task, output_lags, input_lags, effort)? {
             return Ok(found);
         }
     }
     Ok(Vec::new())
 }
 
-fn search(task: &Task, output_lags: usize, input_lags: usize, effort: usize) -> Result<Vec<Term>, Error> {
+/// Programs over one history; `None` where it does not decide the output.
+fn search(task: &Task, output_lags: usize, input_lags: usize, effort: usize) -> Result<Option<Vec<Term>>, Error> {
     let history = History::new(task, output_lags, input_lags);
-    let mut outputs = Vec::new();
+    let (mut outputs, mut decided) = (Vec::new(), true);
     for k in 0..task.recording.n_outputs {
         let rows = history.rows(task, k);
         if rows.determinism < DETERMINISM {
-            return Ok(Vec::new());
+            return Ok(None);
         }
+        decided &= rows.collisions() >= FEW_COLLISIONS;
         // Where rows hardly repeat, that they determine the output says nothing: look less far.
-        let effort = if rows.collisions() < 1.2 { 0 } else { effort };
+        let effort = if rows.collisions() < FEW_COLLISIONS { 0 } else { effort };
         let sorts: &[Sort] = if output_lags > 0 { &[Sort::Int] } else { &[Sort::Int, Sort::Bool] };
         let budget = Budget { agreement: task.config.min_agreement, ..task.budget(effort) };
-        let Some(output) = task.solver().solve(&rows, sorts, budget) else { return Ok(Vec::new()) };
-        outputs.push(output);
+        let solver = task.solver();
+        let output = solver.solve(&rows, sorts, budget).or_else(|| solver.choose(&rows, budget));
+        outputs.extend(output);
+        if outputs.len() == k {
+            break;
+        }
     }
-    Ok(history.start(task, &outputs)?.into_iter().collect())
+    if outputs.len() < task.recording.n_outputs {
+        return Ok(decided.then(Vec::new));
+    }
+    let found = history.start(task, &outputs)?;
+    Ok((decided || found.is_some()).then(|| found.into_iter().collect()))
 }
 
 /// The variables of a history.

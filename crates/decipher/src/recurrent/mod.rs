@@ -16,6 +16,7 @@ mod linear;
 mod machines;
 mod mealy;
 mod oracle;
+mod polish;
 mod rows;
 mod scalar;
 mod scan;
@@ -39,6 +40,8 @@ use solve::{Budget, Solver};
 const COST_OF_ERRORS: f64 = 20_000.0;
 /// Outputs that range over so many numbers suggest no constants.
 const MANY_OUTPUTS: i64 = 16;
+/// The last resort.
+const TABLE: &str = "table";
 /// Agreement from which on a candidate is not doubted.
 const EXACT: f64 = 0.9998;
 
@@ -82,9 +85,17 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
         && let Some(machine) = task.machine()?
         && let Some(program) = machine.tables(&task.inputs, task.build())
     {
-        candidates.extend(task.judge(program, "table")?);
+        candidates.extend(task.judge(program, TABLE)?);
     }
     candidates.sort_by(|a, b| a.price.total_cmp(&b.price));
+    if let Some(best) = candidates.first()
+        && best.source != TABLE
+        && let Some(program) = polish::polish(&task, &best.program)?
+        && let Some(polished) = task.judge(program, best.source)?
+        && polished.price < best.price
+    {
+        candidates[0] = polished;
+    }
     let mut programs: Vec<Term> = Vec::new();
     candidates.retain(|c| {
         let fresh = !programs.contains(&c.program);
@@ -193,7 +204,7 @@ impl<'a> Task<'a> {
 
     /// What an enumeration may cost at a rung of effort.
     fn budget(&self, effort: usize) -> Budget {
-        let candidates = [60_000, 600_000, self.config.limits.candidates / 5][effort.min(2)];
+        let candidates = [60_000, 400_000, self.config.limits.candidates / 16][effort.min(2)];
         Budget { candidates, max_cost: 40, agreement: self.config.min_agreement }
     }
 

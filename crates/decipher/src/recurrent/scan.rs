@@ -232,7 +232,7 @@ fn enumerate(
     names.extend_from_slice(&task.inputs);
     let solver = task.solver();
     let Some(mut bank) = bank(&solver, grid(task, machine, &names), Some(&operators)) else { return Vec::new() };
-    let candidates = [300_000, 2_000_000, 8_000_000][effort.min(2)];
+    let candidates = [300_000, 1_500_000, 4_000_000][effort.min(2)];
     let mut limits = limits(Budget { candidates, max_cost: 1, agreement: 1.0 });
     limits.max_classes = [60_000, 250_000, 450_000][effort.min(2)];
     let (mut scratch, mut passed, mut next) = (Scratch::default(), Vec::new(), 0);

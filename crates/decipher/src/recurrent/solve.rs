@@ -33,6 +33,12 @@ const MORE_ROWS: usize = 6;
 const MAX_ROUNDS: usize = 12;
 /// Outputs of more values are not taken apart value by value.
 const MAX_DECIDED: usize = 8;
+/// Choices between two expressions: rows that parts are compared on, terms tried for parts and for each condition,
+/// parts kept, pairs of them for which a condition is searched.
+const CHOICE_ROWS: usize = 200;
+const CHOICE_CANDIDATES: u64 = 30_000;
+const CHOICE_PARTS: usize = 120;
+const CHOICE_PAIRS: usize = 6;
 
 /// How much a search may cost.
 #[derive(Clone, Copy, Debug)]
@@ -95,6 +101,60 @@ impl Solver<'_> {
         cases.into_iter().rev().try_fold(last, |rest, (condition, value)| {
             self.build.kernel(Kernel::Ite, vec![condition, Term::int(value), rest])
         })
+    }
+
+    /// A choice between two expressions that together give all outputs: small sums are enumerated without regard to the
+    /// goal, pairs that cover it are found by what each gets right, and the condition is searched where they differ
+    /// (unification of decision trees, Alur et al. 2017, with one condition).
+    pub(crate) fn choose(&self, rows: &Rows, budget: Budget) -> Option<Term> {
+        self.build.language.kernel_operator(Kernel::Ite)?;
+        let mut heavy: Vec<usize> = (0..rows.len()).collect();
+        heavy.sort_by_key(|&row| std::cmp::Reverse(rows.weight[row]));
+        heavy.truncate(CHOICE_ROWS);
+        let part = rows.select(&heavy);
+        let sums: Vec<OpId> = self.profiles().into_iter().flatten().next()?;
+        let mut bank = self.bank(&part, Some(&sums))?;
+        let limits = Limits { max_candidates: CHOICE_CANDIDATES, ..limits(budget) };
+        bank.run(&limits, &mut |_| Watch::Keep);
+        let mut partial: Vec<(synth::ClassId, u32, Vec<bool>, usize)> = Vec::new();
+        for found in bank.classes().filter(|found| found.sort == Sort::Int) {
+            let right: Vec<bool> = found.codes.iter().zip(&part.goal).map(|(a, b)| a == b).collect();
+            let n = right.iter().filter(|&&r| r).count();
+            if n * 10 >= part.len() && partial.iter().all(|(_, _, known, _)| *known != right) {
+                partial.push((found.id, found.cost, right, n));
+            }
+        }
+        partial.sort_by_key(|(_, _, _, n)| std::cmp::Reverse(*n));
+        partial.truncate(CHOICE_PARTS);
+        let spare = part.len() / 500;
+        let mut pairs: Vec<(u32, usize, usize)> = Vec::new();
+        for (i, a) in partial.iter().enumerate() {
+            for (j, b) in partial.iter().enumerate().skip(i + 1) {
+                if a.2.iter().zip(&b.2).filter(|(a, b)| !**a && !**b).count() <= spare {
+                    pairs.push((a.1 + b.1, i, j));
+                }
+            }
+        }
+        pairs.sort_unstable();
+        pairs.truncate(CHOICE_PAIRS);
+        let whole = self.columns(rows);
+        let mut best: Option<(Term, f64)> = None;
+        for (_, i, j) in pairs {
+            let [a, b] = [i, j].map(|k| bank.evaluate(partial[k].0, &whole).unwrap_or_default());
+            let right = |codes: &[i64], row: usize| codes.get(row) == Some(&rows.goal[row]);
+            let differ: Vec<usize> = (0..rows.len()).filter(|&r| right(&a, r) != right(&b, r)).collect();
+            let part = rows.select(&differ);
+            let condition = part.with_goal(differ.iter().map(|&r| i64::from(right(&a, r))).collect());
+            let budget = Budget { candidates: budget.candidates.min(CHOICE_CANDIDATES), ..budget };
+            let Some(condition) = self.solve(&condition, &[Sort::Bool], budget) else { continue };
+            let terms = vec![condition, bank.term(partial[i].0), bank.term(partial[j].0)];
+            let Some(term) = self.build.kernel(Kernel::Ite, terms) else { continue };
+            let cost = self.build.cost(&term);
+            if best.as_ref().is_none_or(|(_, least)| cost < *least) {
+                best = Some((term, cost));
+            }
+        }
+        best.map(|(term, _)| term)
     }
 
     /// Operators per profile, duplicates left out; `None` is the whole language.
