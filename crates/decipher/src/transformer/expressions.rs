@@ -11,7 +11,7 @@ use dsl::{Func, Kernel, Language, Term};
 use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Decode, Domain, Sort, Symbol, UNDEFINED, Value, decode_code, encode_value};
 
-use super::labels::{Labels, number, sort_of_values};
+use super::labels::{Free, Labels, number, sort_of_values};
 use super::program::{Expressions, name};
 use super::search::Space;
 use super::symbolic::Classes;
@@ -20,7 +20,7 @@ use super::variables::{Dag, Origin, Select, VarId};
 /// Finds expressions for everything the output needs; labels may change where an expression names classes better.
 pub(super) fn expressions(
     dag: &Dag,
-    labels: &mut Labels,
+    (labels, free): (&mut Labels, Free),
     domain: &Domain,
     language: &Language,
     classes: &Classes,
@@ -28,7 +28,7 @@ pub(super) fn expressions(
 ) -> Expressions {
     let n = dag.variables.len();
     let found = Expressions { maps: vec![None; n], selects: vec![None; n], numbers: vec![None; n], readout: None };
-    let mut search = Search { dag, labels, domain, language, classes, found, named: vec![false; n], deadline };
+    let mut search = Search { dag, labels, free, domain, language, classes, found, named: vec![false; n], deadline };
     let needed = dag.needed();
     for id in (0..n).filter(|&id| needed[id]) {
         if (search.deadline)() {
@@ -57,6 +57,8 @@ pub(super) fn expressions(
 struct Search<'a> {
     dag: &'a Dag,
     labels: &'a mut Labels,
+    /// Which variables' values mean nothing yet.
+    free: Free,
     domain: &'a Domain,
     language: &'a Language,
     classes: &'a Classes,
@@ -171,18 +173,37 @@ impl Search<'_> {
         if classes.contains(&super::symbolic::UNKNOWN) {
             return;
         }
-        let wanted: Vec<Value> = classes.iter().map(|&c| self.labels[id][c as usize]).collect();
-        if let Some(term) = self.value(&over, &wanted, bound) {
-            self.found.maps[id] = Some(term);
+        let term = if self.free[id] {
+            self.free_name(id, &over, &classes, bound)
+        } else {
+            self.wanted_name(id, &over, &classes, bound)
+        };
+        if term.is_some() {
+            self.found.maps[id] = term;
             return;
         }
-        // Any expression that tells the same classes apart names them.
-        let n_classes = self.dag.variables[id].n_classes();
-        let mut names = vec![UNDEFINED; n_classes];
+        let inputs = inputs.clone();
+        inputs.iter().for_each(|&input| self.name(input));
+        if inputs.iter().any(|&input| matches!(self.dag.variables[input].origin, Origin::Map { .. })) {
+            let over = self.occurring(&inputs);
+            let classes: Vec<u32> = over.example.iter().map(|&point| self.classes.of[id][point]).collect();
+            self.found.maps[id] = self.wanted_name(id, &over, &classes, bound);
+        }
+    }
+
+    /// An expression that has the values that a variable's classes have.
+    fn wanted_name(&self, id: VarId, over: &Occurring, classes: &[u32], bound: u32) -> Option<Term> {
+        let wanted: Vec<Value> = classes.iter().map(|&c| self.labels[id][c as usize]).collect();
+        self.value(over, &wanted, bound)
+    }
+
+    /// Any expression that tells the same classes apart; its values become theirs.
+    fn free_name(&mut self, id: VarId, over: &Occurring, classes: &[u32], bound: u32) -> Option<Term> {
+        let mut names = vec![UNDEFINED; self.dag.variables[id].n_classes()];
         let mut sort_found = Sort::Int;
-        let term = self.space(&over, &[]).accepted(bound, |sort, codes| {
+        let term = self.space(over, &[]).accepted(bound, |sort, codes| {
             names.fill(UNDEFINED);
-            let consistent = codes.iter().zip(&classes).all(|(&code, &class)| {
+            let consistent = codes.iter().zip(classes).all(|(&code, &class)| {
                 let name = &mut names[class as usize];
                 if *name == UNDEFINED {
                     *name = code;
@@ -192,14 +213,14 @@ impl Search<'_> {
             sort_found = sort;
             let mut seen = FxHashSet::default();
             consistent && names.iter().all(|&code| code == UNDEFINED || seen.insert(code))
-        });
-        if let Some(term) = term {
-            self.labels[id] = names.iter().map(|&code| decode_code(sort_found, code)).collect();
-            self.found.maps[id] = Some(term);
-            return;
-        }
-        let inputs = inputs.clone();
-        inputs.iter().for_each(|&input| self.name(input));
+        })?;
+        self.relabel(id, names.iter().map(|&code| decode_code(sort_found, code)).collect());
+        Some(term)
+    }
+
+    fn relabel(&mut self, id: VarId, values: Vec<Value>) {
+        self.labels[id] = values;
+        self.free[id] = false;
     }
 
     /// The numbers that a head averages, as an expression.
@@ -268,17 +289,105 @@ impl Search<'_> {
         if select.is_plain() || (self.deadline)() {
             return;
         }
-        let relation = Relation::of(self, select);
         let entries = select.table.iter().flatten().filter(|&&chosen| chosen).count();
-        let bound = self.table_cost(entries, 2);
-        self.found.selects[id] = relation.equal(self, bound).or_else(|| relation.ordered(self, bound));
+        let mut bound = self.table_cost(entries, 2);
+        for side in select.key.into_iter().chain(select.query) {
+            if let Origin::Map { inputs, table } = &self.dag.variables[side].origin {
+                bound = bound.saturating_add(self.table_cost(table.len(), inputs.len()));
+            }
+        }
+        let sides = |search: &Self, of: &dyn Fn(VarId) -> Vec<VarId>| {
+            let side = |id: Option<VarId>| search.occurring(&id.map(of).unwrap_or_default());
+            Relation::of(search, select, side(select.key), side(select.query))
+        };
+        let relation = sides(self, &|id| self.naturals(&[id]));
+        self.found.selects[id] = relation
+            .equal(self, bound)
+            .or_else(|| relation.ordered(self, bound))
+            .or_else(|| relation.key_alone(self, bound));
         if self.found.selects[id].is_some() {
             return;
         }
-        self.found.selects[id] = relation.key_alone(self, bound);
+        self.match_up(select);
+        if select.key == select.query
+            && let Some(key) = select.key
+            && self.rank(key, select)
+            && let Origin::Map { inputs, .. } = &self.dag.variables[key].origin
+        {
+            let inputs = inputs.clone();
+            self.found.selects[id] = sides(self, &|_| inputs.clone()).ordered(self, bound);
+        }
         if self.found.selects[id].is_none() {
             select.key.into_iter().chain(select.query).for_each(|side| self.name(side));
         }
+    }
+
+    /// Where a class without a value goes with just one value of the other side, that becomes its value.
+    fn match_up(&mut self, select: &Select) {
+        let (Some(key), Some(query)) = (select.key, select.query) else { return };
+        let (n_keys, n_queries) = (self.dag.variables[key].n_classes(), self.dag.variables[query].n_classes());
+        let chosen = |k: usize, q: usize| select.table.get(q).and_then(|row| row.get(k)).copied().unwrap_or(false);
+        let mut partner_of_key = vec![None; n_keys];
+        let mut partner_of_query = vec![None; n_queries];
+        for (q, k) in (0..n_queries).flat_map(|q| (0..n_keys).map(move |k| (q, k))).filter(|&(q, k)| chosen(k, q)) {
+            if partner_of_key[k].replace(q).is_some() || partner_of_query[q].replace(k).is_some() {
+                return;
+            }
+        }
+        let (id, other, partners) = match (self.free[key], self.free[query]) {
+            (true, false) => (key, query, partner_of_key),
+            (false, true) => (query, key, partner_of_query),
+            _ => return,
+        };
+        if sort_of_values(&self.labels[other]) != Sort::Int {
+            return;
+        }
+        // Classes that go with nothing get numbers below all others.
+        let mut spare = self.labels[other].iter().filter_map(|v| v.as_f64()).fold(0.0, f64::min) as i64;
+        let values = partners.into_iter().map(|partner| match partner.map(|at| self.labels[other][at]) {
+            Some(value @ Value::Int(_)) => value,
+            _ => {
+                spare -= 1;
+                Value::Int(spare)
+            }
+        });
+        let values = values.collect();
+        self.relabel(id, values);
+    }
+
+    /// Numbers the classes behind a key by the order that a select of equal key and query gives them, for those of its
+    /// arguments that have no values; whether there was one.
+    fn rank(&mut self, key: VarId, select: &Select) -> bool {
+        let Origin::Map { inputs, table } = &self.dag.variables[key].origin else { return false };
+        let mut tuples: Vec<(&Vec<u32>, u32)> = table.iter().map(|(tuple, &class)| (tuple, class)).collect();
+        tuples.sort();
+        let mut any = false;
+        for (place, &input) in inputs.iter().enumerate() {
+            if !self.free[input] {
+                continue;
+            }
+            // How often a class is selected by others that differ from it in this argument alone.
+            let mut wins = vec![0_usize; self.dag.variables[input].n_classes()];
+            for (a, k) in &tuples {
+                for (b, q) in &tuples {
+                    let alike = a.iter().zip(*b).enumerate().all(|(at, (x, y))| (at == place) != (x == y));
+                    if alike && select.table[*q as usize][*k as usize] {
+                        wins[a[place] as usize] += 1;
+                    }
+                }
+            }
+            let mut ranks = wins.clone();
+            ranks.sort_unstable();
+            ranks.dedup();
+            if ranks.len() == wins.len() {
+                let rank = |n: &usize| Value::Int((ranks.len() - 1 - ranks.partition_point(|r| r < n)) as i64);
+                let values = wins.iter().map(rank).collect();
+                self.relabel(input, values);
+                self.name(input);
+                any = true;
+            }
+        }
+        any
     }
 }
 
@@ -297,9 +406,7 @@ struct Relation {
 type Selection = (Term, Term, Func);
 
 impl Relation {
-    fn of(search: &Search<'_>, select: &Select) -> Self {
-        let side = |id: Option<VarId>| search.occurring(&search.naturals(&id.into_iter().collect::<Vec<_>>()));
-        let (keys, queries) = (side(select.key), side(select.query));
+    fn of(search: &Search<'_>, select: &Select, keys: Occurring, queries: Occurring) -> Self {
         let class = |id: Option<VarId>, point: usize| id.map_or(0, |id| search.classes.of[id][point] as usize);
         let mut pairs: FxHashSet<(usize, usize)> = FxHashSet::default();
         let mut chosen = vec![Vec::new(); queries.tuples.len()];

@@ -12,6 +12,9 @@ use super::variables::{Dag, Origin, VarId};
 /// The classes' values, for every variable.
 pub(super) type Labels = Vec<Vec<Value>>;
 
+/// For every variable, whether its values are numbers without a meaning, that any others may replace.
+pub(super) type Free = Vec<bool>;
+
 /// Who reads a variable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Use {
@@ -49,7 +52,7 @@ pub(super) fn uses(dag: &Dag) -> Vec<Vec<Use>> {
 }
 
 /// Values for all classes.
-pub(super) fn labels(dag: &Dag, domain: &Domain) -> Labels {
+pub(super) fn labels(dag: &Dag, domain: &Domain) -> (Labels, Free) {
     let uses = uses(dag);
     let mut wanted: Vec<Option<Vec<Value>>> = vec![None; dag.variables.len()];
     if let [input] = dag.readout.inputs[..] {
@@ -72,6 +75,7 @@ pub(super) fn labels(dag: &Dag, domain: &Domain) -> Labels {
         }
     }
     let mut labels: Labels = Vec::with_capacity(dag.variables.len());
+    let mut free = vec![false; dag.variables.len()];
     for (id, variable) in dag.variables.iter().enumerate() {
         let n = variable.n_classes();
         labels.push(match &variable.origin {
@@ -87,8 +91,10 @@ pub(super) fn labels(dag: &Dag, domain: &Domain) -> Labels {
             Origin::Mean { means, .. } => means.iter().map(|&m| Value::Real(m)).collect(),
             Origin::Map { .. } => match wanted[id].take() {
                 Some(values) if uses[id].len() < 2 || all_differ(&values) => values,
-                _ if n == 2 => vec![Value::Bool(false), Value::Bool(true)],
-                _ => (0..n as i64).map(Value::Int).collect(),
+                _ => {
+                    free[id] = true;
+                    (0..n as i64).map(Value::Int).collect()
+                }
             },
         });
         let sort = sort_of_values(&labels[id]);
@@ -98,7 +104,7 @@ pub(super) fn labels(dag: &Dag, domain: &Domain) -> Labels {
             }
         }
     }
-    labels
+    (labels, free)
 }
 
 /// A number as the simplest value that it is.

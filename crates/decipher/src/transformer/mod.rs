@@ -71,19 +71,23 @@ pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>,
             }
         };
         let mut refuting: Vec<usize> = Vec::new();
+        let mut perfect = false;
+        let mut neighbours = None;
         for candidate in reading.candidates(config) {
             let (agreement, wrong) = agreement(network, &candidate.term, config, &fresh, &truth[0])?;
             (config.progress)(&format!("{} agrees with {agreement:.4} of the outputs", candidate.source));
+            perfect |= wrong.is_empty();
             refuting.extend(wrong.into_iter().take(50));
             if agreement >= config.min_agreement {
-                found.push(reading.hypothesis(network, config, candidate)?);
+                let neighbours = neighbours.get_or_insert_with(|| align::Neighbours::of(&reading, network, config));
+                found.push(reading.hypothesis(network, config, neighbours, candidate)?);
             }
+        }
+        if perfect || (config.deadline)() {
+            break;
         }
         refuting.sort_unstable();
         refuting.dedup();
-        if refuting.is_empty() || (config.deadline)() {
-            break;
-        }
         batch.extend(&fresh.select(&refuting));
     }
     found.sort_by_key(|hypothesis| dsl::size(&hypothesis.program, config.language));
@@ -95,7 +99,7 @@ pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>,
 /// A program, before it has been held against anything.
 struct Candidate {
     term: dsl::Term,
-    parts: Vec<Option<dsl::Term>>,
+    parts: Vec<program::Part>,
     source: &'static str,
 }
 
@@ -125,7 +129,7 @@ impl Reading {
     }
 
     fn candidates(&self, config: &Config) -> Vec<Candidate> {
-        let labels = labels::labels(&self.dag, &self.domain);
+        let (labels, free) = labels::labels(&self.dag, &self.domain);
         let tables = program::program(&self.dag, &labels, config.language, &program::Expressions::default());
         let tables = tables.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: tables" });
         (config.progress)("looking for expressions in place of tables");
@@ -134,16 +138,28 @@ impl Reading {
         });
         let classes = symbolic::Classes::of(&self.dag, &self.domain, &inputs);
         let mut named = labels;
-        let found =
-            expressions::expressions(&self.dag, &mut named, &self.domain, config.language, &classes, config.deadline);
+        let found = expressions::expressions(
+            &self.dag,
+            (&mut named, free),
+            &self.domain,
+            config.language,
+            &classes,
+            config.deadline,
+        );
         let readable = program::program(&self.dag, &named, config.language, &found);
         let readable = readable.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: expressions" });
         readable.into_iter().chain(tables).collect()
     }
 
-    fn hypothesis(&self, network: &Network, config: &Config, candidate: Candidate) -> Result<Hypothesis, Error> {
+    fn hypothesis(
+        &self,
+        network: &Network,
+        config: &Config,
+        neighbours: &align::Neighbours,
+        candidate: Candidate,
+    ) -> Result<Hypothesis, Error> {
         Ok(Hypothesis {
-            alignment: align::alignment(self, network, config, &candidate.parts)?,
+            alignment: align::alignment(self, network, config, neighbours, &candidate.parts)?,
             program: candidate.term,
             circuit: Some(circuit::edges(&self.wiring, &self.trace, &self.layout, &self.domain.decode)),
             source: candidate.source,

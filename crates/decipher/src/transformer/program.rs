@@ -12,8 +12,18 @@ use super::variables::{Dag, Origin, Select, VarId};
 pub(super) struct Program {
     /// The whole program.
     pub(super) term: Term,
-    /// For every needed variable, a term of its own: no names of the program's `let` occur in it.
-    pub(super) parts: Vec<Option<Term>>,
+    /// Its subterms with the variables that should carry them; no names of the program's `let` occur in these.
+    pub(super) parts: Vec<Part>,
+}
+
+/// A subterm of a program.
+pub(super) struct Part {
+    /// The variable whose carrier should carry it.
+    pub(super) variable: VarId,
+    /// A term over the program's inputs alone.
+    pub(super) term: Term,
+    /// Whether it is the variable's own term, and not only what a reader makes of it.
+    pub(super) own: bool,
 }
 
 /// What a variable's term is replaced by, where something shorter than a table was found: over the names of natural
@@ -253,9 +263,36 @@ impl Printer<'_> {
         self.look_up(&readout.inputs, entries, sort_of_values(&values))
     }
 
+    /// What a head's key, query and value are in its term, for those that have no term of their own.
+    fn sides(&self, id: VarId, full: &Term, parts: &mut Vec<Part>) {
+        let (select, value) = match &self.dag.variables[id].origin {
+            Origin::Width { select, .. } => (select, None),
+            Origin::Copy { select, value } | Origin::Mean { select, value, .. } => (select, Some(*value)),
+            _ => return,
+        };
+        let Node::App(_, args) = full.node() else { return };
+        let mut add = |variable: Option<VarId>, term: &Term| {
+            if let Some(variable) = variable
+                && self.terms[variable].is_none()
+                && !matches!(term.node(), Node::Const(_))
+            {
+                parts.push(Part { variable, term: term.clone(), own: false });
+            }
+        };
+        if let Some(Node::Select { key, query, .. }) = args.first().map(Term::node) {
+            add(select.key, key);
+            add(select.query, query);
+        }
+        if let Some(term) = args.get(1) {
+            add(value, term);
+        }
+    }
+
     /// Names for what occurs more than once, the rest written in place.
     fn finish(self, readout: &Term) -> Program {
         let lets = self.language.has_form(Form::Let);
+        let mut parts: Vec<Part> = Vec::new();
+        let needed = self.dag.needed();
         let mut inline: rustc_hash::FxHashMap<Symbol, Term> = rustc_hash::FxHashMap::default();
         let mut whole: rustc_hash::FxHashMap<Symbol, Term> = rustc_hash::FxHashMap::default();
         for id in 0..self.dag.variables.len() {
@@ -265,17 +302,20 @@ impl Printer<'_> {
                 _ => None,
             };
             if let Some(natural) = natural {
+                if needed[id] {
+                    parts.push(Part { variable: id, term: Term::var(natural), own: true });
+                }
                 inline.insert(name(id), Term::var(natural));
                 whole.insert(name(id), Term::var(natural));
             }
         }
         let mut bindings: Vec<(Symbol, Term)> = Vec::new();
-        let mut parts = vec![None; self.terms.len()];
         for (id, term) in self.terms.iter().enumerate() {
             let Some(term) = term else { continue };
             let full = substitute(term, &whole);
             whole.insert(name(id), full.clone());
-            parts[id] = Some(full);
+            parts.push(Part { variable: id, term: full.clone(), own: true });
+            self.sides(id, &full, &mut parts);
             let short = substitute(term, &inline);
             if self.counts[id] > 1 && lets && !matches!(short.node(), Node::Var(_) | Node::Const(_)) {
                 let fresh = Symbol::new(&format!("v{}", bindings.len()));
@@ -284,6 +324,11 @@ impl Printer<'_> {
             } else {
                 inline.insert(name(id), short);
             }
+        }
+        if let [input] = self.dag.readout.inputs[..]
+            && self.terms[input].is_none()
+        {
+            parts.push(Part { variable: input, term: substitute(readout, &whole), own: false });
         }
         let body = substitute(readout, &inline);
         let term = if bindings.is_empty() { body } else { Term::new(Node::Let(bindings, body)) };

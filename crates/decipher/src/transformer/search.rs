@@ -7,6 +7,9 @@ use synth::{Bank, BankConfig, Goal, Leaf, SolveConfig, Watch, solve};
 /// What one search may cost: candidates that are tried. A hundred points and a million candidates take a fraction of
 /// a second.
 const CANDIDATES: u64 = 1_500_000;
+/// Candidates for functions of one variable with few values.
+const FEW_CANDIDATES: u64 = 300_000;
+
 const CLASSES: usize = 200_000;
 const COST: u32 = 16;
 
@@ -41,13 +44,12 @@ impl Space<'_> {
 
     /// A cheapest term with the values wanted, not costlier than `bound`.
     pub(super) fn value(&self, sort: Sort, codes: Vec<Option<i64>>, bound: u32) -> Option<Term> {
-        let mut first: Vec<i64> = codes.iter().flatten().copied().collect();
-        first.dedup();
         let goal = Goal { sort, codes };
         let limits = synth::Limits {
             max_cost: COST.min(bound),
             max_classes: CLASSES,
-            max_candidates: CANDIDATES,
+            // A function of one variable with few values is met early or is a table.
+            max_candidates: if self.columns.len() == 1 && self.n_points < 64 { FEW_CANDIDATES } else { CANDIDATES },
             max_bytes: 1 << 27,
         };
         let config = SolveConfig::new(self.config(), limits);
