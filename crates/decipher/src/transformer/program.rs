@@ -295,8 +295,8 @@ impl Printer<'_> {
         let needed = self.dag.needed();
         let mut inline: rustc_hash::FxHashMap<Symbol, Term> = rustc_hash::FxHashMap::default();
         let mut whole: rustc_hash::FxHashMap<Symbol, Term> = rustc_hash::FxHashMap::default();
-        for id in 0..self.dag.variables.len() {
-            let natural = match self.dag.variables[id].origin {
+        for (id, variable) in self.dag.variables.iter().enumerate() {
+            let natural = match variable.origin {
                 Origin::Token => Some("tokens"),
                 Origin::Position => Some("indices"),
                 _ => None,
