@@ -530,16 +530,18 @@ impl<'l> Bank<'l> {
             at
         });
         let mut node = Node { production: unit.production, args: [0; MAX_ARITY] };
+        // The lists grow while this works, behind the range.
+        let range = unit.args[last];
+        let row = self.lists.get(range.kind, range.sort, range.cost)[range.low..range.high].to_vec();
         'rows: loop {
             for ((arg, range), &position) in node.args.iter_mut().zip(&unit.args[..last]).zip(&at) {
                 *arg = self.lists.get(range.kind, range.sort, range.cost)[position];
             }
-            let range = unit.args[last];
             while at[last] < range.high {
                 if let Some(reason) = limits.and_then(|limits| self.exceeded(limits)) {
                     return (Pass::Stopped(reason), Some(at));
                 }
-                node.args[last] = self.lists.get(range.kind, range.sort, range.cost)[at[last]];
+                node.args[last] = row[at[last] - range.low];
                 at[last] += 1;
                 self.compute(node, arity);
                 self.n_candidates += 1;

@@ -24,6 +24,10 @@ pub(crate) enum Primitive {
     Neg,
     Div,
     Mod,
+    /// `div` where the divisor is positive, else undefined.
+    DivPositive,
+    /// `mod` where the divisor is positive, else undefined.
+    ModPositive,
     Abs,
     Min,
     Max,
@@ -114,6 +118,10 @@ fn divide(a: i64, b: i64, f: impl Fn(i64, i64) -> i64) -> i64 {
     if b == 0 || a == UNDEFINED || b == UNDEFINED { UNDEFINED } else { f(a, b) }
 }
 
+fn by_positive(a: i64, b: i64, f: impl Fn(i64, i64) -> i64) -> i64 {
+    if b <= 0 || a == UNDEFINED { UNDEFINED } else { f(a, b) }
+}
+
 fn floor(value: f64) -> i64 {
     let floor = value.floor();
     // Beyond 2^63 there is no such integer; the cast below is exact within.
@@ -148,6 +156,8 @@ impl Primitive {
             Self::Neg => unary(out, args[0], i64::wrapping_neg),
             Self::Div => lenient(out, args[0], args[1], |a, b| divide(a, b, i64::div_euclid)),
             Self::Mod => lenient(out, args[0], args[1], |a, b| divide(a, b, i64::rem_euclid)),
+            Self::DivPositive => lenient(out, args[0], args[1], |a, b| by_positive(a, b, i64::div_euclid)),
+            Self::ModPositive => lenient(out, args[0], args[1], |a, b| by_positive(a, b, i64::rem_euclid)),
             Self::Abs => unary(out, args[0], i64::wrapping_abs),
             Self::Min => strict(out, args[0], args[1], i64::min),
             Self::Max => strict(out, args[0], args[1], i64::max),
@@ -235,7 +245,7 @@ impl Primitive {
         match self {
             Self::Ite => args[1],
             Self::Add | Self::Sub | Self::Mul | Self::Neg | Self::Abs | Self::Min | Self::Max => args[0],
-            Self::Div | Self::Mod | Self::Isqrt | Self::Floor => Sort::Int,
+            Self::Div | Self::Mod | Self::DivPositive | Self::ModPositive | Self::Isqrt | Self::Floor => Sort::Int,
             Self::RealAdd
             | Self::RealSub
             | Self::RealMul

@@ -66,7 +66,8 @@ enum Operand {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     steps: Vec<Vec<i64>>,
-    constants: FxHashMap<i64, Vec<i64>>,
+    /// Columns of constants; programs have few.
+    constants: Vec<(i64, Vec<i64>)>,
 }
 
 /// What interpreting a function needs.
@@ -117,7 +118,8 @@ impl Code {
             .collect();
         let Some((result, _)) = compiler.operator(id, &scope) else { return Self::Interpreted };
         let (result, condition) = result;
-        Self::Program(Program { steps: compiler.steps, result, condition })
+        let program = Program { steps: compiler.steps, result, condition };
+        program.as_primitive().map_or(Self::Program(program), Self::Primitive)
     }
 
     /// Computes the column of a function of columns.
@@ -168,6 +170,24 @@ fn interpret(production: &Production, context: &Context<'_>, args: &[&[i64]], ou
 }
 
 impl Program {
+    /// The one loop that does the same: quotient and remainder for positive divisors are common enough to have theirs.
+    fn as_primitive(&self) -> Option<Primitive> {
+        let [(function, args), (test, sides)] = &self.steps[..] else { return None };
+        let (Operand::Step(0), Some(Operand::Step(1))) = (self.result, self.condition) else { return None };
+        let positive = |param: usize| match (test, &sides[..]) {
+            (Primitive::Gt, &[Operand::Param(i), Operand::Constant(0)])
+            | (Primitive::Ge, &[Operand::Param(i), Operand::Constant(1)])
+            | (Primitive::Lt, &[Operand::Constant(0), Operand::Param(i)])
+            | (Primitive::Le, &[Operand::Constant(1), Operand::Param(i)]) => i == param,
+            _ => false,
+        };
+        match (function, &args[..]) {
+            (Primitive::Div, [Operand::Param(0), Operand::Param(1)]) if positive(1) => Some(Primitive::DivPositive),
+            (Primitive::Mod, [Operand::Param(0), Operand::Param(1)]) if positive(1) => Some(Primitive::ModPositive),
+            _ => None,
+        }
+    }
+
     fn run(&self, args: &[&[i64]], scratch: &mut Scratch, out: &mut [i64]) {
         let n = out.len();
         while scratch.steps.len() < self.steps.len() {
@@ -175,11 +195,11 @@ impl Program {
         }
         for operand in self.steps.iter().flat_map(|(_, operands)| operands).chain(&self.condition).chain([&self.result])
         {
-            if let Operand::Constant(code) = operand {
-                let column = scratch.constants.entry(*code).or_default();
-                if column.len() < n {
-                    column.resize(n, *code);
-                }
+            let Operand::Constant(code) = *operand else { continue };
+            match scratch.constants.iter_mut().find(|(known, _)| *known == code) {
+                Some((_, column)) if column.len() >= n => {}
+                Some((_, column)) => column.resize(n, code),
+                None => scratch.constants.push((code, vec![code; n])),
             }
         }
         let Scratch { steps, constants } = scratch;
@@ -208,13 +228,15 @@ fn column<'a>(
     operand: Operand,
     args: &[&'a [i64]],
     steps: &'a [Vec<i64>],
-    constants: &'a FxHashMap<i64, Vec<i64>>,
+    constants: &'a [(i64, Vec<i64>)],
     n: usize,
 ) -> &'a [i64] {
     match operand {
         Operand::Param(i) => args[i],
         Operand::Step(i) => &steps[i][..n],
-        Operand::Constant(code) => &constants[&code][..n],
+        Operand::Constant(code) => {
+            constants.iter().find(|(known, _)| *known == code).map_or(&[], |(_, column)| &column[..n])
+        }
     }
 }
 
@@ -334,5 +356,67 @@ impl Extra {
     /// A table as a function to search with.
     pub fn table(table: Arc<dsl::Table>, cost: u32) -> Self {
         Self { params: table.params.clone(), result: table.result, func: Func::Table(table), cost }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::Rng as _;
+    use samples::{Symbol, UNDEFINED, rng};
+
+    use super::*;
+
+    /// Values of a sort: small, extreme, undefined.
+    fn random_code(sort: Sort, rng: &mut samples::Rng) -> i64 {
+        if rng.random_range(0..6) == 0 {
+            return UNDEFINED;
+        }
+        match sort {
+            Sort::Bool => rng.random_range(0..2),
+            Sort::Int if rng.random_range(0..8) == 0 => [i64::MAX, i64::MIN + 1, 1 << 40][rng.random_range(0..3)],
+            Sort::Int => rng.random_range(-4..=4),
+            Sort::Real => encode_value(Value::Real(f64::from(rng.random_range(-6..=6)) / 4.0)),
+            _ => Symbol::new(["a", "b", "c"][rng.random_range(0..3)]).code(),
+        }
+    }
+
+    #[test]
+    fn every_operator_means_what_the_evaluator_makes_of_it() {
+        let include = |name: &str| Language::shipped(name).map(str::to_owned);
+        let sorts = [Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol];
+        let mut rng = rng(0, "operators");
+        let (mut n_compiled, mut n_interpreted) = (0, 0);
+        for name in Language::SHIPPED {
+            let text = Language::shipped(name).expect("shipped");
+            let language = Language::parse(name, text, &include).expect("shipped DSLs parse");
+            for (id, operator) in language.operators() {
+                for (params, result) in operator.instances(&sorts).into_iter().filter(|(_, r)| *r != Sort::Selector) {
+                    let columns: Vec<Column> = params
+                        .iter()
+                        .map(|&sort| Column::new(sort, (0..300).map(|_| random_code(sort, &mut rng)).collect()))
+                        .collect();
+                    let refs: Vec<&Column> = columns.iter().collect();
+                    let Ok(expected) = dsl::apply(&language, &Func::Op(id), &refs) else { continue };
+                    assert_eq!(expected.sort, result, "{}", operator.name);
+                    let code = Code::compile(&language, &Func::Op(id), &params);
+                    match code {
+                        Code::Interpreted => n_interpreted += 1,
+                        _ => n_compiled += 1,
+                    }
+                    let indices = (0..params.len() as u8).collect();
+                    let head = Head::Apply(Func::Op(id));
+                    let charges = vec![0; params.len()];
+                    let production =
+                        Production { head, params: indices, result: 0, cost: 1, charges, commutative: false, code };
+                    let inputs: Vec<&[i64]> = columns.iter().map(|column| column.codes.as_slice()).collect();
+                    let mut out = vec![0; 300];
+                    let context = Context { language: &language, sorts: &params };
+                    production.code.run(&production, &context, &inputs, &mut Scratch::default(), &mut out);
+                    assert_eq!(out, expected.codes, "{} over {params:?}", operator.name);
+                }
+            }
+        }
+        assert!(n_compiled > 40, "{n_compiled}");
+        assert!(n_interpreted < n_compiled / 4, "{n_interpreted}");
     }
 }

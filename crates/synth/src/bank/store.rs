@@ -26,19 +26,27 @@ pub(crate) struct Store {
     /// Words per point of each sort, by sort index.
     widths: Vec<usize>,
     columns: Vec<i64>,
-    starts: Vec<usize>,
-    sorts: Vec<u8>,
-    costs: Vec<u32>,
-    nodes: Vec<Node>,
-    sums: Vec<u64>,
-    alternative_heads: Vec<u32>,
-    n_alternatives: Vec<u8>,
-    /// Whether an alternative of this class was dropped because the cap was reached.
-    overflowed: Vec<bool>,
+    classes: Vec<Class>,
     alternatives: Vec<(Node, u32)>,
     alternatives_cap: u8,
     slots: Vec<Slot>,
     keys: Vec<u64>,
+}
+
+/// What is known of a class beside its column, within one cache line.
+#[derive(Clone, Debug)]
+struct Class {
+    /// Where its column starts.
+    start: usize,
+    /// The unfinished fingerprint of its column.
+    sum: u64,
+    node: Node,
+    cost: u32,
+    first_alternative: u32,
+    n_alternatives: u8,
+    sort: u8,
+    /// Whether an alternative was dropped because the cap was reached.
+    overflowed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,14 +64,7 @@ impl Store {
             n_points,
             widths,
             columns: Vec::new(),
-            starts: Vec::new(),
-            sorts: Vec::new(),
-            costs: Vec::new(),
-            nodes: Vec::new(),
-            sums: Vec::new(),
-            alternative_heads: Vec::new(),
-            n_alternatives: Vec::new(),
-            overflowed: Vec::new(),
+            classes: Vec::new(),
             alternatives: Vec::new(),
             alternatives_cap,
             slots: vec![FREE; 1 << 10],
@@ -74,7 +75,7 @@ impl Store {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.starts.len()
+        self.classes.len()
     }
 
     pub(crate) fn n_points(&self) -> usize {
@@ -82,23 +83,22 @@ impl Store {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let per_class = 8 + 1 + 4 + size_of::<Node>() + 8 + 4 + 1 + 1;
         self.columns.len() * 8
-            + self.len() * per_class
+            + self.len() * size_of::<Class>()
             + self.alternatives.len() * size_of::<(Node, u32)>()
             + self.slots.len() * size_of::<Slot>()
     }
 
     pub(crate) fn sort(&self, class: u32) -> u8 {
-        self.sorts[class as usize]
+        self.classes[class as usize].sort
     }
 
     pub(crate) fn cost(&self, class: u32) -> u32 {
-        self.costs[class as usize]
+        self.classes[class as usize].cost
     }
 
     pub(crate) fn node(&self, class: u32) -> Node {
-        self.nodes[class as usize]
+        self.classes[class as usize].node
     }
 
     /// Words of a column of a sort.
@@ -107,13 +107,13 @@ impl Store {
     }
 
     pub(crate) fn column(&self, class: u32) -> &[i64] {
-        let start = self.starts[class as usize];
-        &self.columns[start..start + self.words(self.sorts[class as usize])]
+        let Class { start, sort, .. } = self.classes[class as usize];
+        &self.columns[start..start + self.words(sort)]
     }
 
     /// The other nodes known for a class, most recent first.
     pub(crate) fn alternatives(&self, class: u32) -> impl Iterator<Item = Node> + '_ {
-        let mut next = self.alternative_heads[class as usize];
+        let mut next = self.classes[class as usize].first_alternative;
         std::iter::from_fn(move || {
             let &(node, following) = self.alternatives.get(next as usize)?;
             next = following;
@@ -122,7 +122,7 @@ impl Store {
     }
 
     pub(crate) fn overflowed(&self, class: u32) -> bool {
-        self.overflowed[class as usize]
+        self.classes[class as usize].overflowed
     }
 
     /// The unfinished fingerprint of a column.
@@ -138,7 +138,7 @@ impl Store {
             if class == 0 {
                 return None;
             }
-            if found == tag && self.sorts[class as usize - 1] == sort && self.column(class - 1) == codes {
+            if found == tag && self.sort(class - 1) == sort && self.column(class - 1) == codes {
                 return Some(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
@@ -152,41 +152,45 @@ impl Store {
             self.rehash(self.slots.len() * 2);
         }
         let class = u32::try_from(self.len()).expect("the limit of classes is below 2^32");
-        self.starts.push(self.columns.len());
+        let start = self.columns.len();
         self.columns.extend_from_slice(codes);
-        self.sorts.push(sort);
-        self.costs.push(cost);
-        self.nodes.push(node);
-        self.sums.push(sum);
-        self.alternative_heads.push(NIL);
-        self.n_alternatives.push(0);
-        self.overflowed.push(false);
+        self.classes.push(Class {
+            start,
+            sum,
+            node,
+            cost,
+            first_alternative: NIL,
+            n_alternatives: 0,
+            sort,
+            overflowed: false,
+        });
         self.place(class);
         class
     }
 
     /// Remembers that a node has the values of a class, up to the cap.
     pub(crate) fn add_alternative(&mut self, class: u32, node: Node) {
-        let c = class as usize;
-        let full = self.n_alternatives[c] >= self.alternatives_cap;
-        if (full && self.overflowed[c]) || self.nodes[c] == node || self.alternatives(class).any(|known| known == node)
-        {
+        let known = &self.classes[class as usize];
+        let full = known.n_alternatives >= self.alternatives_cap;
+        if (full && known.overflowed) || known.node == node || self.alternatives(class).any(|other| other == node) {
             return;
         }
+        let class = &mut self.classes[class as usize];
         if full {
-            self.overflowed[c] = true;
+            class.overflowed = true;
             return;
         }
         let index = u32::try_from(self.alternatives.len()).expect("at most 255 alternatives per class");
-        self.alternatives.push((node, self.alternative_heads[c]));
-        self.alternative_heads[c] = index;
-        self.n_alternatives[c] += 1;
+        self.alternatives.push((node, class.first_alternative));
+        class.first_alternative = index;
+        class.n_alternatives += 1;
     }
 
     /// Makes `node` the representative of a class because it is cheaper; the old one becomes an alternative.
     pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) {
-        let old = std::mem::replace(&mut self.nodes[class as usize], node);
-        self.costs[class as usize] = cost;
+        let known = &mut self.classes[class as usize];
+        let old = std::mem::replace(&mut known.node, node);
+        known.cost = cost;
         self.add_alternative(class, old);
     }
 
@@ -197,10 +201,9 @@ impl Store {
         self.n_points += n_new;
         self.grow_keys();
         let mut columns = Vec::with_capacity(old.len() / old_points.max(1) * self.n_points);
-        for class in 0..self.len() {
-            let width = self.widths[self.sorts[class] as usize];
-            let start = self.starts[class];
-            self.starts[class] = columns.len();
+        for class in &mut self.classes {
+            let width = self.widths[class.sort as usize];
+            let start = std::mem::replace(&mut class.start, columns.len());
             columns.extend_from_slice(&old[start..start + width * old_points]);
             columns.resize(columns.len() + width * n_new, 0);
         }
@@ -209,17 +212,16 @@ impl Store {
 
     /// The words of a column from point `from` on.
     pub(crate) fn tail(&self, class: u32, from: usize) -> &[i64] {
-        &self.column(class)[from * self.widths[self.sorts[class as usize] as usize]..]
+        &self.column(class)[from * self.widths[self.sort(class) as usize]..]
     }
 
     /// Sets the words of a column from point `from` on.
     pub(crate) fn set_tail(&mut self, class: u32, from: usize, codes: &[i64]) {
-        let width = self.widths[self.sorts[class as usize] as usize];
-        let start = self.starts[class as usize] + from * width;
-        self.columns[start..start + codes.len()].copy_from_slice(codes);
-        let begin = self.starts[class as usize];
-        let end = begin + width * self.n_points;
-        self.sums[class as usize] = sum(&self.keys, &self.columns[begin..end]);
+        let known = &mut self.classes[class as usize];
+        let width = self.widths[known.sort as usize];
+        let column = &mut self.columns[known.start..known.start + width * self.n_points];
+        column[from * width..].copy_from_slice(codes);
+        known.sum = sum(&self.keys, column);
     }
 
     /// Rebuilds the table after columns changed.
@@ -239,8 +241,8 @@ impl Store {
             if stay.iter().all(|&s| s) {
                 continue;
             }
-            self.alternative_heads[class as usize] = NIL;
-            self.n_alternatives[class as usize] = 0;
+            self.classes[class as usize].first_alternative = NIL;
+            self.classes[class as usize].n_alternatives = 0;
             // The list is most recent first; re-adding in the order of discovery keeps it so.
             for (node, stay) in nodes.into_iter().zip(stay).rev() {
                 if stay {
@@ -269,7 +271,8 @@ impl Store {
     }
 
     fn place(&mut self, class: u32) {
-        let (tag, mut slot) = self.address(self.sorts[class as usize], self.sums[class as usize]);
+        let Class { sort, sum, .. } = self.classes[class as usize];
+        let (tag, mut slot) = self.address(sort, sum);
         while self.slots[slot].class != 0 {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
