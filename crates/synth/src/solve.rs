@@ -276,7 +276,8 @@ impl<'a> Search<'a> {
     fn beyond(&mut self) -> Result<(), BankError> {
         // Every refuted candidate adds a point, so this ends; the bound is for goals that only a table fits.
         for _ in 0..64 {
-            let bound = self.best.as_ref().map_or(u32::MAX, |(cost, _, _)| *cost);
+            let most = self.config.limits.max_cost.saturating_add(1);
+            let bound = self.best.as_ref().map_or(most, |(cost, _, _)| most.min(*cost));
             let goal = self.reference_goal.select(&self.used);
             let inverted = invert(&self.bank, &goal, &self.operators, bound);
             let bound = inverted.as_ref().map_or(bound, |topped| topped.cost);
@@ -337,7 +338,7 @@ mod tests {
         let bank = BankConfig::new(&language, leaves).with_operators(&language, operators);
         let want: Vec<i64> = x.iter().zip(&y).map(|(&x, &y)| f(x, y)).collect();
         let goal = Goal::exact(&Column::new(Sort::Int, want.clone()));
-        let limits = Limits { max_candidates: 3_000_000, ..Limits::new(12) };
+        let limits = Limits { max_candidates: 200_000, ..Limits::new(20) };
         let config = SolveConfig { reach_beyond, first_points: 4, minimal: true, ..SolveConfig::new(bank, limits) };
         let outcome = solve(&language, &goal, &config).unwrap();
         let Outcome::Solved(solution) = outcome else { panic!("{outcome:?}") };
@@ -360,6 +361,15 @@ mod tests {
         let operators = ["+", "*", "ite", "<", "="];
         let f = |x: i64, y: i64| if x * x < y + 2 { x + y + y } else { x * y + 2 };
         check(&operators, f, true, "(ite (< (* x x) (+ y 2)) (+ (+ x y) y) (+ (* x y) 2))");
+        // Not beyond the limit of cost.
+        let language = integers();
+        let (x, y) = grid();
+        let leaves = vec![variable(&language, "x", &x), variable(&language, "y", &y)];
+        let bank = BankConfig::new(&language, leaves).with_operators(&language, &operators);
+        let codes = x.iter().zip(&y).map(|(&x, &y)| Some(f(x, y))).collect();
+        let config = SolveConfig::new(bank, Limits { max_candidates: 200_000, ..Limits::new(12) });
+        let outcome = solve(&language, &Goal { sort: Sort::Int, codes }, &config).unwrap();
+        assert!(matches!(outcome, Outcome::NotFound(..)), "{outcome:?}");
     }
 
     #[test]
