@@ -19,7 +19,9 @@ mod verify;
 
 pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
 pub use goal::Goal;
-pub use saturate::{Known, RuleSet, SaturationLimits, SaturationStop, Simplified, simplify};
+pub use saturate::{
+    Known, RuleBook, RuleSet, SaturationLimits, SaturationStop, Simplified, Step, simplify, simplify_explained,
+};
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};
 pub use verify::{Counterexample, RuleReport, Verdict, VerifyLimits, check_language, check_rule};

@@ -1,7 +1,7 @@
 //! The e-graph's nodes and analysis, and the way of terms in and out.
 
 use dsl::{Func, Language, Node, OpId, Term};
-use egg::{DidMerge, Id};
+use egg::{DidMerge, Id, RecExpr};
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, decode_code, encode_value};
 
@@ -187,7 +187,13 @@ impl egg::Analysis<ENode> for Values<'_> {
 
 /// Adds a term. Scans and lets within it are leaves, and so are variables of which nothing is known.
 pub(crate) fn add_term(egraph: &mut EGraph<'_>, term: &Term, known: &[Known]) -> Id {
-    let heads = &mut egraph.analysis.heads;
+    let mut nodes = RecExpr::default();
+    flatten(&mut egraph.analysis.heads, term, known, &mut nodes);
+    egraph.add_expr(&nodes)
+}
+
+/// A term as a list of e-nodes.
+pub(crate) fn flatten(heads: &mut Heads<'_>, term: &Term, known: &[Known], nodes: &mut RecExpr<ENode>) -> Id {
     let (head, children): (Head, Vec<&Term>) = match term.node() {
         Node::Var(name) => {
             let fact = known.iter().rev().find(|fact| fact.name == *name);
@@ -207,8 +213,8 @@ pub(crate) fn add_term(egraph: &mut EGraph<'_>, term: &Term, known: &[Known]) ->
             (heads.leaf(LeafKey::Opaque(term.address()), term, values_of(heads.language, term, known)), Vec::new())
         }
     };
-    let children = children.into_iter().map(|child| add_term(egraph, child, known)).collect();
-    egraph.add(ENode { head, children })
+    let children = children.into_iter().map(|child| flatten(heads, child, known, nodes)).collect();
+    nodes.add(ENode { head, children })
 }
 
 /// What is known of a term, given what is known of its variables.

@@ -5,6 +5,8 @@
 //! undefined results included, as long as integers stay within 64 bits, which is the scope that rules are verified in.
 
 mod abstraction;
+mod book;
+mod explain;
 mod extract;
 mod graph;
 mod rules;
@@ -13,6 +15,8 @@ use dsl::{Func, Language, Node, Scan, Term};
 use samples::{Sort, Symbol, Value};
 
 use abstraction::Abstract;
+pub use book::RuleBook;
+pub use explain::Step;
 use extract::Extractor;
 use graph::{EGraph, Heads, Values, add_term, values_of};
 pub use rules::RuleSet;
@@ -85,6 +89,8 @@ pub struct Simplified {
     pub stop: SaturationStop,
     /// E-nodes of the largest part.
     pub n_nodes: usize,
+    /// For every part that changed, the rewrites from the old form to the new one; empty unless asked for.
+    pub steps: Vec<Step>,
 }
 
 /// The cheapest term that verified rules show to be equal to a term: every scan's updates and outputs, every binding
@@ -96,17 +102,43 @@ pub fn simplify(
     known: &[Known],
     limits: &SaturationLimits,
 ) -> Simplified {
-    let mut simplifier = Simplifier { language, rules, limits, stop: SaturationStop::Saturated, n_nodes: 0 };
+    run(term, language, rules, known, limits, false)
+}
+
+/// The same, with the chain of rewrites that leads from the old forms to the new ones. Takes some times as long.
+pub fn simplify_explained(
+    term: &Term,
+    language: &Language,
+    rules: &RuleSet,
+    known: &[Known],
+    limits: &SaturationLimits,
+) -> Simplified {
+    run(term, language, rules, known, limits, true)
+}
+
+fn run(
+    term: &Term,
+    language: &Language,
+    rules: &RuleSet,
+    known: &[Known],
+    limits: &SaturationLimits,
+    explained: bool,
+) -> Simplified {
+    let (stop, steps) = (SaturationStop::Saturated, Vec::new());
+    let mut simplifier = Simplifier { language, rules, limits, explained, stop, n_nodes: 0, steps };
     let term = simplifier.program(term, known);
-    Simplified { term, stop: simplifier.stop, n_nodes: simplifier.n_nodes }
+    let Simplifier { stop, n_nodes, steps, .. } = simplifier;
+    Simplified { term, stop, n_nodes, steps }
 }
 
 struct Simplifier<'a> {
     language: &'a Language,
     rules: &'a RuleSet,
     limits: &'a SaturationLimits,
+    explained: bool,
     stop: SaturationStop,
     n_nodes: usize,
+    steps: Vec<Step>,
 }
 
 impl Simplifier<'_> {
@@ -222,13 +254,20 @@ impl Simplifier<'_> {
     /// A term without scans or lets that matter: one e-graph.
     fn scalar(&mut self, term: &Term, known: &[Known]) -> Term {
         let mut egraph: EGraph<'_> = egg::EGraph::new(Values { heads: Heads::new(self.language) });
+        if self.explained {
+            egraph = egraph.with_explanations_enabled();
+        }
         let root = add_term(&mut egraph, term, known);
         let rewrites = rules::compile(self.rules, &mut egraph.analysis.heads, self.limits.max_nodes);
         egraph.rebuild();
         let stop = saturate(&mut egraph, &rewrites, self.limits);
         self.stop = self.stop.max(stop);
         self.n_nodes = self.n_nodes.max(egraph.total_size());
-        Extractor::new(&egraph).term(root).map_or_else(|| term.clone(), |(simplest, _)| simplest)
+        let simplest = Extractor::new(&egraph).term(root).map_or_else(|| term.clone(), |(simplest, _)| simplest);
+        if self.explained && simplest != *term {
+            self.steps.extend(explain::steps(&mut egraph, term, &simplest, known));
+        }
+        simplest
     }
 }
 

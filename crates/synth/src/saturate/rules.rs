@@ -7,6 +7,9 @@ use samples::{Sort, Symbol, encode_value};
 use super::abstraction::{Abstract, of_term};
 use super::graph::{EGraph, ENode, Head, Heads, Values};
 
+/// What the name of a rule that is applied from right to left ends with.
+pub(crate) const BACKWARDS: &str = " (backwards)";
+
 pub(crate) type ERewrite<'l> = Rewrite<ENode, Values<'l>>;
 
 /// The rules that equality saturation may use.
@@ -53,7 +56,7 @@ pub(crate) fn compile<'l>(rules: &RuleSet, heads: &mut Heads<'l>, node_limit: us
         let forth = direction(rule, &rule.lhs, &rule.rhs, "", heads, node_limit);
         rewrites.extend(forth);
         if rule.both_ways {
-            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, "-back", heads, node_limit));
+            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, BACKWARDS, heads, node_limit));
         }
     }
     rewrites

@@ -140,3 +140,49 @@ fn extraction_never_changes_the_evaluators_answer() {
     }
     assert!(n_shorter > 50 && n_defined > 100, "{n_shorter} {n_defined}");
 }
+
+/// Every step of an explanation keeps the values.
+#[test]
+fn explanations_lead_from_the_old_form_to_the_new_one() {
+    let language = shipped("recurrent");
+    let rules = RuleSet::assumed(&language);
+    let points = Points::from_lengths([40]);
+    let codes = |a: i64, b: i64| (0..40).map(|i| (i * a) % b - b / 3).collect();
+    let vars: Vec<(Symbol, Column)> = [("x", 7, 11), ("y", 5, 13)]
+        .map(|(name, a, b)| (Symbol::new(name), Column::new(Sort::Int, codes(a, b))))
+        .to_vec();
+    let env = Env { language: &language, points: &points, vars: &vars, causal: false };
+    for text in ["(- (+ x y) y)", "(ite (not (< x y)) y (+ x 0))", "(% (+ (% x 7) y) 7)"] {
+        let term = dsl::parse_term(text, &language, &sorts()).unwrap();
+        let simple = super::simplify_explained(&term, &language, &rules, &inputs(), &SaturationLimits::new());
+        let values = dsl::eval(&term, &env).unwrap();
+        assert!(!simple.steps.is_empty(), "{text}");
+        for step in &simple.steps {
+            let after = dsl::eval(&step.term, &env).unwrap();
+            assert_eq!(after, values, "{} in {text}", step.rule);
+        }
+        let last = simple.steps.last().map(|step| dsl::print(&step.term, &language));
+        assert_eq!(last, Some(dsl::print(&simple.term, &language)));
+    }
+}
+
+#[test]
+fn a_rule_that_does_not_hold_is_not_used() {
+    let text = "(constants Int 0 1)
+        (define-fun + ((a Int) (b Int)) Int (+ a b) :commutative :unit 0)
+        (define-fun - ((a Int) (b Int)) Int (- a b))
+        (rewrite sub-add (- (+ a b) b) a :when (defined b))
+        (rewrite wrong (- a b) a)
+        (rewrite not-used (- a b) (+ a b))";
+    let language = crate::testing::language(text);
+    let mut book = super::RuleBook::new(&language, crate::VerifyLimits::new());
+    for (text, expected) in [("(+ (- (+ x y) y) 0)", "x"), ("(+ 0 (- x y))", "(- x y)")] {
+        let term = dsl::parse_term(text, &language, &sorts()).unwrap();
+        let simple = book.simplify(&term, &inputs(), &SaturationLimits::new());
+        assert_eq!(dsl::print(&simple.term, &language), expected);
+        assert!(simple.steps.iter().all(|step| step.rule != Symbol::new("wrong")));
+    }
+    let verdict = |name: &str| book.verdicts().get(&Symbol::new(name)).map(crate::Verdict::holds);
+    assert_eq!(verdict("wrong"), Some(false), "{:?}", book.verdicts());
+    assert_eq!(verdict("sub-add"), Some(true));
+}
