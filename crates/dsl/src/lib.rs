@@ -2,8 +2,8 @@
 //!
 //! A [`Language`] is what a DSL file defines; a [`Term`] is a program in it or a part of one. An operator's meaning is
 //! given once, in the file, by means of the few functions of the [`Kernel`]. Everything here derives from that meaning:
-//! evaluation on whole columns ([`eval`]), sorts ([`sort_of`]), printing ([`print`]), Python ([`python`]), SMT-LIB
-//! ([`smt`]).
+//! evaluation on whole columns ([`eval`]), sorts ([`sort_of`]), printing ([`print()`]), Python ([`python`]), SMT-LIB
+//! ([`smt_rule`], [`SmtScript`]).
 //!
 //! The crate knows nothing of networks, and takes text and columns, never paths.
 
