@@ -33,8 +33,10 @@ impl fmt::Display for Place {
 pub struct Diagnostic {
     /// Where it begins.
     pub place: Place,
-    /// The source line.
+    /// The source line, or the part of a long one around the place.
     pub excerpt: String,
+    /// Characters of the line before the excerpt.
+    pub skipped: usize,
     /// Characters to underline, from the column on.
     pub width: usize,
     /// A lowercase fragment.
@@ -61,19 +63,33 @@ pub struct Diagnostics {
 pub(crate) struct Source<'a> {
     pub(crate) origin: &'a str,
     pub(crate) text: &'a str,
+    /// Where each line begins.
+    lines: &'a [usize],
 }
 
-impl Source<'_> {
-    /// Line and column of a byte.
+/// Where each line of a text begins.
+pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+    std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect()
+}
+
+impl<'a> Source<'a> {
+    /// `lines` as [`line_starts`] gives them.
+    pub(crate) fn new(origin: &'a str, text: &'a str, lines: &'a [usize]) -> Self {
+        Self { origin, text, lines }
+    }
+
+    /// The line of a byte, from 0, and where it begins.
+    fn line(&self, byte: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|&start| start <= byte).saturating_sub(1);
+        (line, self.lines.get(line).copied().unwrap_or(0))
+    }
+
+    /// Line and column of a span.
     pub(crate) fn place(&self, span: Span) -> Place {
         let start = self.floor(span.start);
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        Place {
-            origin: self.origin.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let (line, line_start) = self.line(start);
+        let column = self.text[line_start..start].chars().count() + 1;
+        Place { origin: self.origin.to_owned(), line: line + 1, column }
     }
 
     /// The greatest character boundary that is not beyond `byte`.
@@ -88,13 +104,16 @@ impl Source<'_> {
     /// A diagnostic at a span.
     pub(crate) fn report(&self, span: Span, message: impl Into<String>) -> Diagnostic {
         let (start, end) = (self.floor(span.start), self.floor(span.end.max(span.start)));
-        let line_start = self.text[..start].rfind('\n').map_or(0, |i| i + 1);
+        let (_, line_start) = self.line(start);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
-        let excerpt = self.text[line_start..line_end].trim_end().to_owned();
-        let width = self.text[start..end.clamp(start, line_end)].chars().count().max(1);
+        let place = self.place(span);
+        let skipped = (place.column - 1).saturating_sub(EXCERPT_COLUMNS - 40);
+        let excerpt: String = self.text[line_start..line_end].chars().skip(skipped).take(EXCERPT_COLUMNS).collect();
+        let width = self.text[start..end.clamp(start, line_end)].chars().take(EXCERPT_COLUMNS).count().max(1);
         Diagnostic {
-            place: self.place(span),
-            excerpt,
+            place,
+            excerpt: excerpt.trim_end().to_owned(),
+            skipped,
             width,
             message: message.into(),
             expected: None,
@@ -122,22 +141,21 @@ impl Diagnostic {
     }
 }
 
-/// Columns of source text that are shown: a line of a generated file may have megabytes.
+/// Characters of source text that are kept: a line of a generated file may have megabytes.
 const EXCERPT_COLUMNS: usize = 120;
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let column = self.place.column - 1;
-        let skipped = column.saturating_sub(EXCERPT_COLUMNS - 40);
-        let excerpt: String = self.excerpt.chars().skip(skipped).take(EXCERPT_COLUMNS).collect();
-        let lead: String = excerpt.chars().take(column - skipped).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-        let width = self.width.clamp(1, EXCERPT_COLUMNS - (column - skipped).min(EXCERPT_COLUMNS - 1));
+        let column = (self.place.column - 1).saturating_sub(self.skipped);
+        let keep_tabs = |c: char| if c == '\t' { '\t' } else { ' ' };
+        let lead: String = self.excerpt.chars().chain(std::iter::repeat(' ')).take(column).map(keep_tabs).collect();
+        let width = self.width.clamp(1, EXCERPT_COLUMNS - column.min(EXCERPT_COLUMNS - 1));
         let number = self.place.line.to_string();
         let gutter = " ".repeat(number.len());
         writeln!(f, "{}: {}", if self.is_warning { "warning" } else { "error" }, self.message)?;
         writeln!(f, "{gutter}--> {}", self.place)?;
         writeln!(f, "{gutter} |")?;
-        writeln!(f, "{number} | {excerpt}")?;
+        writeln!(f, "{number} | {}", self.excerpt)?;
         write!(f, "{gutter} | {lead}{}", "^".repeat(width))?;
         for (label, text) in [("expected", &self.expected), ("found", &self.found), ("hint", &self.hint)] {
             if let Some(text) = text {

@@ -1,6 +1,6 @@
 //! The formatter of DSL files: layout only, comments kept.
 
-use crate::diagnostic::{Diagnostics, Source};
+use crate::diagnostic::{Diagnostics, Source, line_starts};
 use crate::sexpr::{Kind, NESTING_LIMIT, TokenKind, quote_symbol, quote_text, tokens, write_real};
 
 /// Columns that a line keeps to where it can.
@@ -12,7 +12,8 @@ const WIDTH: usize = 100;
 /// # Errors
 /// Text that cannot be read as s-expressions.
 pub fn format(origin: &str, text: &str) -> Result<String, Diagnostics> {
-    let source = Source { origin, text };
+    let lines = line_starts(text);
+    let source = Source::new(origin, text, &lines);
     let mut problems = Vec::new();
     let mut stack: Vec<Vec<Piece>> = vec![Vec::new()];
     let mut opened = Vec::new();

@@ -7,7 +7,9 @@ use crate::diagnostic::{Diagnostic, Source, Span};
 /// Lists within lists that are accepted.
 pub(crate) const NESTING_LIMIT: usize = 256;
 /// Bytes of text that are accepted.
-const TEXT_LIMIT: usize = 64 << 20;
+const TEXT_LIMIT: usize = 16 << 20;
+/// Problems after which reading stops.
+const PROBLEM_LIMIT: usize = 100;
 
 /// A piece of text that was read.
 #[derive(Clone, PartialEq, Debug)]
@@ -141,7 +143,7 @@ impl Lexer<'_> {
     }
 
     fn next(&mut self) -> Option<Token> {
-        loop {
+        while self.problems.len() < PROBLEM_LIMIT {
             while self.peek().is_some_and(char::is_whitespace) {
                 self.advance();
             }
@@ -177,6 +179,7 @@ impl Lexer<'_> {
             };
             return Some(Token { kind, span: Span { start, end: self.at } });
         }
+        None
     }
 
     fn problem(&mut self, start: usize, message: impl Into<String>) {
@@ -276,6 +279,7 @@ pub(crate) fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Se
             }
             TokenKind::Open => open.push((token.span.start, Vec::new())),
             TokenKind::Close => match open.pop() {
+                None if problems.len() >= PROBLEM_LIMIT => return top,
                 None => problems.push(source.report(token.span, "a closing parenthesis without its opening one")),
                 Some((start, items)) => {
                     let list = Sexpr { kind: Kind::List(items), span: Span { start, end: token.span.end } };

@@ -141,11 +141,14 @@ pub fn apply(language: &Language, func: &Func, args: &[&Column]) -> Result<Colum
 pub(crate) struct Tapes(Vec<Option<Arc<Tape>>>);
 
 impl Tapes {
-    pub(crate) fn new(language: &Language) -> Self {
-        let tape = |(id, operator): (OpId, &Operator)| {
-            Compiler::function(language, &Func::Op(id), operator.params.len()).ok().map(Arc::new)
+    /// `sizes` are the sizes of the operators' meanings: the tapes of large ones are not kept.
+    pub(crate) fn new(language: &Language, sizes: impl Iterator<Item = usize>) -> Self {
+        let tape = |((id, operator), size): ((OpId, &Operator), usize)| {
+            let small = size <= 64;
+            let compile = || Compiler::function(language, &Func::Op(id), operator.params.len()).ok().map(Arc::new);
+            small.then(compile).flatten()
         };
-        Self(language.operators().map(tape).collect())
+        Self(language.operators().zip(sizes).map(tape).collect())
     }
 
     fn of(&self, id: OpId) -> Option<&Tape> {

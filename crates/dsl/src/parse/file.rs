@@ -2,7 +2,7 @@
 
 use samples::{Sort, Symbol, Value};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, line_starts};
 use crate::eval::Tapes;
 use crate::infer::{Infer, Ty};
 use crate::kernel::SortClass;
@@ -17,6 +17,10 @@ use super::{in_order, nearest, tail};
 const INCLUDE_LIMIT: usize = 16;
 /// Depth of a meaning, once operators in it are replaced by theirs: evaluation recurses that deep.
 const DEPTH_LIMIT: usize = 1000;
+/// Different sorts that may be chosen for one operator or rule: whoever checks them tries all.
+const SORT_VARIABLE_LIMIT: usize = 5;
+/// Constants that a file may list.
+const CONSTANT_LIMIT: usize = 20_000;
 /// Kernel functions that an operator may stand for, once operators in its meaning are replaced by theirs.
 const EXPANSION_LIMIT: usize = 100_000;
 
@@ -33,9 +37,10 @@ impl Language {
             problems: Vec::new(),
             expansions: Vec::new(),
         };
-        builder.file(Source { origin, text: source }, 0);
+        builder.file(Source::new(origin, source, &line_starts(source)), 0);
         if builder.problems.is_empty() {
-            builder.language.tapes = Tapes::new(&builder.language);
+            let sizes = builder.expansions.iter().map(|(size, _)| *size);
+            builder.language.tapes = Tapes::new(&builder.language, sizes);
             Ok(builder.language)
         } else {
             Err(Diagnostics { items: in_order(builder.problems) })
@@ -48,7 +53,7 @@ impl Language {
     /// If there is none of that name; those that exist have no errors, which a test checks.
     pub fn load_shipped(name: &str) -> Result<Self, Diagnostics> {
         let Some(text) = Self::shipped(name) else {
-            let source = Source { origin: name, text: "" };
+            let source = Source::new(name, "", &[0]);
             let report = source.report(Span::default(), format!("no DSL named {name} is shipped"));
             return Err(Diagnostics { items: vec![report.hint(format!("there are {}", Self::SHIPPED.join(", ")))] });
         };
@@ -183,7 +188,7 @@ impl Builder<'_> {
         }
         self.included.push(name.clone());
         match (self.include)(name) {
-            Some(text) => self.file(Source { origin: name, text: &text }, depth + 1),
+            Some(text) => self.file(Source::new(name, &text, &line_starts(&text)), depth + 1),
             None => {
                 let hint = format!("shipped are {}", Language::SHIPPED.join(", "));
                 self.problems.push(source.report(*span, format!("there is no DSL file {name}")).hint(hint));
@@ -288,6 +293,11 @@ impl Builder<'_> {
             }
             if sort == Sort::Selector {
                 parser.report(item.span, "selectors have no constants");
+            }
+            let listed: usize = language.constants.groups.iter().map(|group| group.values.len()).sum();
+            if listed + values.len() > CONSTANT_LIMIT {
+                values.clear();
+                parser.report(item.span, "too many constants").expected = Some(format!("at most {CONSTANT_LIMIT}"));
             }
             let problems = parser.finish();
             self.language = language;
@@ -467,7 +477,8 @@ impl Builder<'_> {
         let Some(name) = name.symbol() else {
             return self.report(source, name.span, "a rule begins with its name", shape);
         };
-        if let Some(other) = self.language.rules.iter().find(|rule| rule.name.as_str() == name) {
+        let symbol = Symbol::new(name);
+        if let Some(other) = self.language.rules.iter().find(|rule| rule.name == symbol) {
             let hint = format!("the other one is at {}", other.place);
             let report = source.report(item.span, format!("the rule {name} exists already"));
             return self.problems.push(report.hint(hint));
@@ -513,8 +524,7 @@ impl Builder<'_> {
                 .warnings
                 .extend(missing.into_iter().map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }));
         } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
-            let name = Symbol::new(name);
-            self.language.rules.push(Rule { name, lhs, rhs, conditions, both_ways, params, place });
+            self.language.rules.push(Rule { name: symbol, lhs, rhs, conditions, both_ways, params, place });
         }
     }
 }
@@ -587,6 +597,10 @@ fn check_definition(
         infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
     }
     parser.report_sorts(&infer, condition_item.map_or(meaning_item.span, |_| meaning_item.span));
+    if choice.len() > SORT_VARIABLE_LIMIT {
+        parser.report(meaning_item.span, "too many sort variables").expected =
+            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
+    }
     if infer.errors.is_empty() {
         let mut seen: Vec<Ty> = Vec::new();
         for (name, ty) in choice {
@@ -707,7 +721,7 @@ fn rule_sorts(
     }
     parser.report_sorts(&infer, whole);
     let mut named: Vec<(Ty, Symbol)> = Vec::new();
-    variables
+    let params = variables
         .iter()
         .zip(types)
         .map(|(name, ty)| {
@@ -730,7 +744,12 @@ fn rule_sorts(
             };
             (*name, pattern)
         })
-        .collect()
+        .collect();
+    if named.len() > SORT_VARIABLE_LIMIT {
+        parser.report(whole, "the variables may have too many different sorts").expected =
+            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
+    }
+    params
 }
 
 /// Kernel functions, tables and forms in a term once operators are replaced by their meanings, and how deep they nest.

@@ -5,7 +5,7 @@ mod term;
 
 use samples::{Sort, Symbol};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span};
+use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, line_starts};
 use crate::infer::{Infer, Ty};
 use crate::language::Language;
 use crate::sexpr::{self, Sexpr};
@@ -32,11 +32,12 @@ pub fn parse_program(
     language: &Language,
     vars: &[(Symbol, Sort)],
 ) -> Result<Term, Diagnostics> {
-    let source = Source { origin, text };
+    let lines = line_starts(text);
+    let source = Source::new(origin, text, &lines);
     let mut problems = Vec::new();
     let items = sexpr::read(source, &mut problems);
     if !problems.is_empty() {
-        return Err(Diagnostics { items: problems });
+        return Err(Diagnostics { items: in_order(problems) });
     }
     let [item] = &items[..] else {
         let span = items.get(1).map_or(Span { start: 0, end: 0 }, |item| item.span);
@@ -60,12 +61,16 @@ pub fn parse_program(
     }
 }
 
+/// Reports of one text that are kept.
+const REPORT_LIMIT: usize = 100;
+
 /// Sorts by place: different passes report in different order.
 fn in_order(mut items: Vec<Diagnostic>) -> Vec<Diagnostic> {
     items.sort_by(|a, b| {
         (&a.place.origin, a.place.line, a.place.column).cmp(&(&b.place.origin, b.place.line, b.place.column))
     });
     items.dedup();
+    items.truncate(REPORT_LIMIT);
     items
 }
 

@@ -2,6 +2,7 @@
 
 mod evaluation;
 mod generate;
+mod limits;
 mod messages;
 mod properties;
 mod reference;
