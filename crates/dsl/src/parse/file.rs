@@ -11,7 +11,7 @@ use crate::sexpr::{self, Kind, Sexpr};
 use crate::term::{Func, Node, Term};
 
 use super::term::{Mode, RESERVED, TermParser};
-use super::{in_order, nearest, tail};
+use super::{REPORT_LIMIT, in_order, nearest, tail};
 
 /// Includes within includes.
 const INCLUDE_LIMIT: usize = 16;
@@ -87,6 +87,10 @@ impl Builder<'_> {
         let items = sexpr::read(source, &mut problems);
         self.problems.append(&mut problems);
         for item in &items {
+            // The rest would not be shown, and reports on long lines take time.
+            if self.problems.len() >= REPORT_LIMIT {
+                return;
+            }
             let Some((head, rest)) = item.list().and_then(|list| Some((list.first()?.symbol()?, tail(list)))) else {
                 let report = source.report(item.span, "a DSL file is a list of definitions").found(item.describe());
                 self.problems.push(report);
