@@ -66,8 +66,8 @@ fn what_is_accepted_runs() {
 fn long_lines_of_errors_are_reported_in_part() {
     let text = "(form nothing) ".repeat(50_000);
     assert_eq!(refused(&text), "there is no such form");
-    let text = "{) ".repeat(300_000);
-    assert_eq!(refused(&text), "a DSL file is a list of definitions");
+    let text = ") ".repeat(300_000);
+    assert_eq!(refused(&text), "a closing parenthesis without its opening one");
     let text = "\u{1} ".repeat(300_000);
     assert_eq!(refused(&text), "the character '\\u{1}' has no meaning here");
     let rules: String = (0..3000).map(|i| format!("(rewrite r{i} (f a) a)\n")).collect();
