@@ -1,6 +1,6 @@
 //! Reads every compiled network of the shared collection: size, tables, circuit size and seconds. Needs ../shared.
 //!
-//! `cargo run -p decipher --example compiled -- [NAME-PART] [-v]`
+//! `cargo run -p decipher --example compiled -- [NAME-PART] [-v] [--python FOLDER]`
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
@@ -13,6 +13,10 @@ fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
     let verbose = args.iter().any(|arg| arg == "-v");
     args.retain(|arg| arg != "-v");
+    // A folder for the programs as Python.
+    let out =
+        args.iter().position(|arg| arg == "--python").map(|at| args.drain(at..(at + 2).min(args.len())).next_back());
+    let out = out.flatten();
     let only = args.first().cloned().unwrap_or_default();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/compiled");
     let Ok(entries) = std::fs::read_dir(&root) else {
@@ -62,6 +66,22 @@ fn main() {
                 let seconds = start.elapsed().as_secs_f64();
                 match found.first() {
                     Some(best) => {
+                        if let Some(out) = &out {
+                            let text = dsl::print(&best.program, &language);
+                            let term = dsl::parse_term(&text, &language, &network.domain.inputs());
+                            let form = dsl::PythonOutput { integers: false, causal: network.is_causal() };
+                            let python = term.map_err(|error| error.to_string()).and_then(|term| {
+                                dsl::python(&term, &language, &network.domain.inputs(), form)
+                                    .map_err(|error| error.to_string())
+                            });
+                            let written = python.and_then(|text| {
+                                std::fs::write(Path::new(out).join(format!("{name}.py")), text)
+                                    .map_err(|error| error.to_string())
+                            });
+                            if let Err(error) = written {
+                                println!("{name}: {error}");
+                            }
+                        }
                         let tables: Vec<usize> =
                             dsl::tables(&best.program).iter().map(|table| table.entries.len()).collect();
                         let fit = best.alignment.iter().map(|a| a.fit).fold(1.0, f64::min);

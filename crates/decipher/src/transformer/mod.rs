@@ -23,6 +23,8 @@ mod program;
 mod ramps;
 mod search;
 mod symbolic;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod variables;
 mod wiring;
@@ -61,13 +63,14 @@ pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>,
     let fresh = network.domain.sample(FRESH, &mut rng(config.seed, "transformer: fresh"));
     let truth = network.outputs(&fresh).map_err(|error| Error::Network(error.to_string()))?;
     let mut found = Vec::new();
-    for round in 0..ROUNDS {
+    let wiring = Wiring::of(network).map_err(Error::Unsupported)?;
+    for _ in 0..ROUNDS {
         (config.progress)("reading the network's structure");
-        let reading = match Reading::of(network, &batch) {
+        let reading = match Reading::of(network, wiring.clone(), &batch) {
             Ok(reading) => reading,
             Err(why) => {
                 (config.progress)(&why);
-                return if round == 0 { Err(Error::Unsupported(why)) } else { Ok(found) };
+                return Ok(found);
             }
         };
         let mut refuting: Vec<usize> = Vec::new();
@@ -117,9 +120,8 @@ impl Reading {
     ///
     /// # Errors
     /// In words, what has no reading.
-    fn of(network: &Network, batch: &Batch) -> Result<Self, String> {
+    fn of(network: &Network, mut wiring: Wiring, batch: &Batch) -> Result<Self, String> {
         let domain = network.domain.clone();
-        let mut wiring = Wiring::of(network)?;
         let bos = network.feeding().and_then(|feeding| feeding.bos).map(|bos| bos as usize);
         let layout = Layout::of(batch, bos);
         let trace = hardened(&mut wiring, &layout, &domain.decode)?;
