@@ -68,8 +68,15 @@ impl Sites {
         let half = |parity: usize| -> Vec<usize> {
             let rows = (0..recording.n).filter(|row| row % 2 == parity);
             let all: Vec<usize> = rows.flat_map(|row| row * recording.length..(row + 1) * recording.length).collect();
-            // A stride that is no multiple of the length visits every position.
-            let stride = (all.len() / POINTS).max(1) | 1;
+            // A stride that has no factor in common with the length visits every position.
+            let common = |mut a: usize, mut b: usize| {
+                while b > 0 {
+                    (a, b) = (b, a % b);
+                }
+                a
+            };
+            let least = (all.len() / POINTS).max(1);
+            let stride = (least..).find(|&stride| common(stride, recording.length) == 1).unwrap_or(least);
             all.into_iter().step_by(stride).collect()
         };
         let (learn, test) = (half(0), half(1));

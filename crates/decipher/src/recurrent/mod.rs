@@ -30,7 +30,7 @@ use samples::{Batch, Domain, Elements, Symbol, rng};
 
 pub use oracle::Oracle;
 
-use crate::{Config, Error, Hypothesis};
+use crate::{Aligned, Config, Error, Hypothesis};
 use build::Build;
 use invariance::Invariances;
 use oracle::Recording;
@@ -42,6 +42,10 @@ const COST_OF_ERRORS: f64 = 20_000.0;
 const MANY_OUTPUTS: i64 = 16;
 /// The last resort.
 const TABLE: &str = "table";
+/// What a variable costs that the hidden state does not carry at all.
+const COST_OF_ABSENCE: f64 = 20.0;
+/// The fit from which on a variable counts as carried.
+const CARRIED: f64 = 0.9;
 /// Agreement from which on a candidate is not doubted.
 const EXACT: f64 = 0.9998;
 
@@ -68,7 +72,7 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     let mut candidates: Vec<Candidate> = Vec::new();
     for effort in 0..RUNGS {
         for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
-            let enough = |candidate: &Candidate| candidate.is_exact() && candidate.price <= strategy.enough;
+            let enough = |candidate: &Candidate| candidate.is_sound() && candidate.price <= strategy.enough;
             if (config.deadline)() || candidates.iter().any(enough) {
                 continue;
             }
@@ -103,29 +107,29 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
         fresh
     });
     candidates.truncate(config.limits.hypotheses);
-    let held_out = task.record("recurrent alignment", config.limits.samples.min(1_000))?;
-    candidates
-        .into_iter()
-        .map(|candidate| {
-            let alignment = align::align(&held_out, &candidate.program, config.language, domain)?;
-            Ok(Hypothesis { program: candidate.program, alignment, circuit: None, source: candidate.source })
-        })
-        .collect()
+    let hypothesis = |candidate: Candidate| Hypothesis {
+        program: candidate.program,
+        alignment: candidate.alignment,
+        circuit: None,
+        source: candidate.source,
+    };
+    Ok(candidates.into_iter().map(hypothesis).collect())
 }
 
 /// A program that was judged.
 struct Candidate {
     program: Term,
     source: &'static str,
-    /// The language's cost, and what its errors cost.
+    alignment: Vec<Aligned>,
+    /// The language's cost, what its errors cost, and what variables cost that the hidden state does not carry.
     price: f64,
     agreement: f64,
 }
 
 impl Candidate {
     /// Whether it is as good as a program can be: then costly strategies need not run.
-    fn is_exact(&self) -> bool {
-        self.agreement >= EXACT
+    fn is_sound(&self) -> bool {
+        self.agreement >= EXACT && self.alignment.iter().all(|aligned| aligned.fit >= CARRIED)
     }
 }
 
@@ -248,11 +252,6 @@ impl<'a> Task<'a> {
         linear::search(&self.recording, &self.inputs, self.build(), self.config.min_agreement).into_iter().collect()
     }
 
-    fn record(&self, purpose: &str, n: usize) -> Result<Recording, Error> {
-        let batch = self.domain.sample_longest(n, &mut rng(self.config.seed, purpose));
-        Recording::of(self.oracle, &batch)
-    }
-
     /// Whether a program reproduces enough of the recording.
     fn fits(&self, program: &Term) -> Result<bool, Error> {
         let columns = self.evaluate(program, &self.recording.batch())?;
@@ -266,8 +265,10 @@ impl<'a> Task<'a> {
         if agreement < self.config.min_agreement {
             return Ok(None);
         }
-        let price = self.build().cost(&program) + COST_OF_ERRORS * (1.0 - agreement);
-        Ok(Some(Candidate { program, source, price, agreement }))
+        let alignment = align::align(&self.fresh, &program, self.config.language, self.domain)?;
+        let absent: f64 = alignment.iter().map(|aligned| COST_OF_ABSENCE * (1.0 - aligned.fit)).sum();
+        let price = self.build().cost(&program) + COST_OF_ERRORS * (1.0 - agreement) + absent;
+        Ok(Some(Candidate { program, source, alignment, price, agreement }))
     }
 
     fn evaluate(&self, program: &Term, batch: &Batch) -> Result<Vec<samples::Column>, Error> {

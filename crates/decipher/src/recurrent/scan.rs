@@ -28,6 +28,10 @@ const SEQUENCES_PER_SYMBOL: usize = 20;
 const MAX_STATE: i64 = 127;
 /// Updates for which outputs are searched.
 const MAX_UPDATES: usize = 40;
+/// Programs proposed, and by how much they may cost more than the cheapest: the hidden state may carry the state of one
+/// and not of another.
+const MAX_PROGRAMS: usize = 5;
+const SLACK: f64 = 3.0;
 /// Where fewer last inputs decide the output, a state would only hold them.
 const MIN_WINDOW: usize = 3;
 /// Points per (state, input) that must at least be seen for the pair to say anything.
@@ -55,12 +59,13 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
     }
     let build = task.build();
     updates.sort_by(|a: &Update, b| build.cost(&a.term).total_cmp(&build.cost(&b.term)));
-    let mut best: Option<(Term, f64)> = None;
+    let mut found: Vec<(Term, f64)> = Vec::new();
     for update in updates.into_iter().take(MAX_UPDATES) {
         if (task.config.deadline)() {
             break;
         }
-        let room = best.as_ref().map_or(f64::INFINITY, |(_, cost)| cost - build.cost(&update.term));
+        let least = found.iter().map(|(_, cost)| *cost).fold(f64::INFINITY, f64::min);
+        let room = least + SLACK - build.cost(&update.term);
         if room < 1.0 {
             break;
         }
@@ -71,11 +76,13 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
         let cost = build.cost(&update.term) + build.cost(&output);
         let states = [State { name: state, init: update.init, update: update.term }];
         let Some(program) = build.program(&states, vec![output]) else { continue };
-        if best.as_ref().is_none_or(|(_, least)| cost < *least) && task.fits(&program)? {
-            best = Some((program, cost));
+        if task.fits(&program)? {
+            found.push((program, cost));
         }
     }
-    Ok(best.into_iter().map(|(program, _)| program).collect())
+    found.sort_by(|a, b| a.1.total_cmp(&b.1));
+    found.truncate(MAX_PROGRAMS);
+    Ok(found.into_iter().map(|(program, _)| program).collect())
 }
 
 /// An update that passed, with the initial value.
