@@ -1,1 +1,1 @@
-//! End-to-end tests live in `main.rs` of this package.
+//! End-to-end tests live in `main.rs` of this package; it has no library of its own.

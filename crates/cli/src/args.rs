@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Scrub(ScrubArgs),
     /// Evaluate a program: one JSON list per line in, one out
     Run(RunArgs),
+    /// Work with DSL files
+    Dsl(DslArgs),
 }
 
 #[derive(Args, Debug)]
@@ -129,6 +131,29 @@ pub(crate) struct RunArgs {
     /// Let selections see only elements up to their own, as in a network with causal attention
     #[arg(long)]
     pub(crate) causal: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DslArgs {
+    #[command(subcommand)]
+    pub(crate) command: DslCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DslCommand {
+    /// Check every definition's sorts and every rule's soundness
+    Check {
+        /// A DSL file, or the name of a shipped DSL
+        file: PathBuf,
+    },
+    /// Print a DSL file in its standard layout
+    Fmt {
+        /// A DSL file, or the name of a shipped DSL
+        file: PathBuf,
+        /// Write the file instead of printing
+        #[arg(long)]
+        write: bool,
+    },
 }
 
 fn share(text: &str) -> Result<f64, String> {

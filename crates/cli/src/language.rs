@@ -40,6 +40,18 @@ pub(crate) fn load(files: &[PathBuf], default: &str) -> Result<(Language, Langua
     parse("command line", &root, &folders)
 }
 
+/// A DSL file, or a shipped DSL by its name.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn text_of(file: &Path) -> Result<(String, String), Failure> {
+    let name = file.display().to_string();
+    match Language::shipped(&name) {
+        Some(text) if !file.exists() => Ok((name, text.to_owned())),
+        _ => Ok((name, read_text(file)?)),
+    }
+}
+
 /// Reads a language, its includes beside the file or shipped.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 mod args;
 mod check;
 mod decipher;
+mod dsl;
 mod failure;
 mod language;
 mod output;
@@ -57,5 +58,6 @@ fn start(cli: &Cli) -> Result<Status, Failure> {
         Command::Check(args) => check::run(args, &cli.common),
         Command::Scrub(args) => scrub::run(args, &cli.common),
         Command::Run(args) => run::run(args),
+        Command::Dsl(args) => dsl::run(&args.command, &cli.common),
     }
 }

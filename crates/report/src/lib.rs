@@ -10,10 +10,10 @@ mod values;
 
 pub use hypothesis::{HypothesisFile, LanguageFile};
 pub use result::{
-    AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, Evidence, Files,
-    ScrubEvidence, ScrubResult, Seconds, TableReport, TraceResult,
+    AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
+    Evidence, Files, RuleResult, ScrubEvidence, ScrubResult, Seconds, TableReport, TraceResult,
 };
-pub use text::{check_text, decipher_text, scrub_text};
+pub use text::{check_text, decipher_text, dsl_check_text, scrub_text};
 pub use values::{input_json, value_json};
 
 /// The version of everything that is printed as JSON.

@@ -359,3 +359,33 @@ pub struct TraceResult {
     #[serde(flatten)]
     pub graph: graph::Summary,
 }
+
+/// What `ventris dsl check` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DslCheckResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The file as it was named.
+    pub file: String,
+    /// Operators, those of included files among them.
+    pub n_operators: usize,
+    /// Whether every rule and fact was proved, or held on every input of its scope.
+    pub sound: bool,
+    /// Every rule and fact.
+    pub rules: Vec<RuleResult>,
+}
+
+/// What was found of a rule or fact.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RuleResult {
+    /// Its name.
+    pub name: String,
+    /// `rule` or `fact`.
+    pub kind: &'static str,
+    /// Where it is written.
+    pub place: String,
+    /// `proved`, `exhaustive`, `unsound`, `vacuous` or `undecided`.
+    pub status: &'static str,
+    /// The scope, the counterexample or the reason.
+    pub detail: String,
+}

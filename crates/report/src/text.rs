@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::result::{
-    AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, ScrubEvidence, ScrubResult,
+    AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
+    ScrubEvidence, ScrubResult,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -197,4 +198,29 @@ fn percent(share: f64) -> String {
 fn shortened(text: &str, limit: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= limit { line } else { line.chars().take(limit - 3).chain("...".chars()).collect() }
+}
+
+/// What verifying a DSL showed.
+pub fn dsl_check_text(result: &DslCheckResult) -> String {
+    let count = |status: &str| result.rules.iter().filter(|rule| rule.status == status).count();
+    let headline = if result.sound { "SOUND" } else { "NOT SOUND" };
+    let mut text = format!(
+        "{headline}: {}, {} operators, {} rules and facts: {} proved, {} exhaustive over a stated scope, {} unsound, {} vacuous, {} undecided\n\n",
+        result.file,
+        result.n_operators,
+        result.rules.len(),
+        count("proved"),
+        count("exhaustive"),
+        count("unsound"),
+        count("vacuous"),
+        count("undecided")
+    );
+    let width = result.rules.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+    for rule in &result.rules {
+        let _ = writeln!(text, "  {:10}  {:width$}  {}", rule.status, rule.name, rule.detail);
+        if !matches!(rule.status, "proved" | "exhaustive") {
+            let _ = writeln!(text, "  {:10}  {:width$}  at {}", "", "", rule.place);
+        }
+    }
+    text
 }

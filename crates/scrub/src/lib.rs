@@ -186,7 +186,7 @@ fn scrub_graph(
     let plan = Plan::new(&graph, &|node| nodes.contains(&node), circuit)?;
     let length = check::longest_length(&network.domain);
     let per_sequence = network.n_parameters() as f64 * length as f64 * plan.n_passes();
-    let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, config.samples.max(128));
+    let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, (config.samples / 2).max(128));
     let batch = inputs(network, n, config.seed);
     let n = batch.n_sequences();
     let length = if n == 0 { 0 } else { batch.length(0) };
@@ -222,7 +222,8 @@ fn scrub_graph(
     let true_sites = sites(None);
     let observed = run(&true_sites, &mut rng(config.seed, "scrub donors"))?;
     let cost = per_sequence * n as f64;
-    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(config.controls), config.controls);
+    let most = config.controls.min(39);
+    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(most), most);
     let control = |draw: usize| -> Result<Option<f64>, Error> {
         let mut rng = rng(config.seed, &format!("scrub control {draw}"));
         let permutation = permutation(n, &mut rng);

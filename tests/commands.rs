@@ -1,0 +1,126 @@
+//! The commands on the shipped networks, from a network to a program and back.
+
+use serde_json::json;
+
+use crate::harness::{NETWORKS, network, run, words, write};
+
+#[test]
+fn shipped_networks_are_deciphered_and_their_files_hold() {
+    for name in NETWORKS {
+        let out = tempfile::tempdir().expect("a temporary folder");
+        let model = network(name);
+        let done = run("decipher {0} --out {1} --format json --time-limit 300", &[&model, out.path()]);
+        assert_eq!(done.code, 0, "{}", done.stderr);
+        let result = done.json();
+        assert_eq!(result["verdict"], "accepted");
+        assert_eq!(result["evidence"]["agreement"]["mismatches"], 0);
+        assert_eq!(result["evidence"]["agreement"]["kind"], "exhaustive");
+        assert!(result["evidence"]["scrub"]["recovered"].as_f64() > Some(0.99), "{result:#}");
+        assert!(result["evidence"]["controls"]["p_value"].as_f64() <= Some(0.05), "{result:#}");
+        let program = result["program"].as_str().expect("a program");
+        assert_eq!(result["size"], words(program).len());
+        let saved = std::fs::read_to_string(out.path().join("result.json")).expect("result.json");
+        assert_eq!(saved, done.stdout);
+
+        let dsl = out.path().join("program.dsl");
+        let checked = run("check {0} {1} --format json", &[&model, &dsl]);
+        assert_eq!((checked.code, &checked.json()["verdict"]), (0, &json!("accepted")), "{}", checked.stderr);
+        let scrubbed = run("scrub {0} {1} --format json", &[&model, &out.path().join("hypothesis.json")]);
+        assert_eq!((scrubbed.code, &scrubbed.json()["verdict"]), (0, &json!("accepted")), "{}", scrubbed.stderr);
+        assert_eq!(scrubbed.json()["scrub"], result["evidence"]["scrub"], "the same seed gives the same numbers");
+    }
+}
+
+#[test]
+fn the_text_report_says_first_what_is_not_shown() {
+    let done = run("decipher {0} -q", &[&network("saturating_counter")]);
+    assert_eq!(done.code, 0);
+    assert_eq!(done.stderr, "", "quiet is quiet");
+    let headline = done.stdout.lines().nth(2).unwrap_or_default();
+    assert!(headline.starts_with("ACCEPTED, mechanism unverified:"), "{headline}");
+    assert!(done.stdout.contains("every input of the domain"));
+}
+
+/// One input, and what the counter says to it: up and down between 0 and 3.
+const COUNTED: ([i64; 8], [i64; 8]) = ([1, 1, 1, 1, -1, 0, -1, 1], [1, 2, 3, 3, 2, 2, 1, 2]);
+
+#[test]
+fn programs_run_here_and_in_python() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let done = run("decipher {0} --out {1}", &[&network("saturating_counter"), out.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let inputs = write(out.path(), "inputs.jsonl", format!("{}\n\n[]\n", json!(COUNTED.0)));
+    let ran = run("run {0} {1}", &[&out.path().join("program.dsl"), &inputs]);
+    assert_eq!((ran.code, ran.stdout), (0, format!("{}\n[]\n", json!(COUNTED.1))), "{}", ran.stderr);
+
+    let script =
+        format!("import sys; sys.path.insert(0, sys.argv[1]); import program; print(program.run({:?}))", COUNTED.0);
+    let python = std::process::Command::new("python3").args(["-B", "-c", &script]).arg(out.path()).output();
+    match python {
+        Ok(output) => {
+            let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            assert_eq!(printed, format!("{:?}", COUNTED.1), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        Err(error) => println!("SKIPPED: program.py was not run, python3 is not there ({error})"),
+    }
+    let text = std::fs::read_to_string(out.path().join("program.py")).expect("program.py");
+    assert!(!text.contains("import") && !text.contains("print"), "{text}");
+}
+
+#[test]
+fn inputs_over_tokens_run_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = write(folder.path(), "program.dsl", "(= tokens (aggregate (select indices 0 =) tokens)) ; first\n");
+    let inputs = write(folder.path(), "inputs.jsonl", "[\"a\", \"b\", \"a\"]\n[\"c\"]\n");
+    let ran = run("run {0} {1}", &[&program, &inputs]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "[true,false,true]\n[true]\n"), "{}", ran.stderr);
+    let bad = write(folder.path(), "bad.jsonl", "[1]\n{}\n");
+    run("run {0} {1}", &[&program, &bad]).fails_with(&["bad.jsonl:2", "expected a JSON list"]);
+}
+
+#[test]
+fn a_wrong_program_is_refuted_by_a_small_counterexample() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // The counter that goes to 4.
+    let wrong = write(folder.path(), "wrong.dsl", "(scan ((y 0 (min (max (+ y x) 0) 4))) y')");
+    let refuted = run("check {0} {1} --format json", &[&network("saturating_counter"), &wrong]);
+    assert_eq!(refuted.code, 3, "{}", refuted.stderr);
+    let agreement = &refuted.json()["agreement"];
+    assert_eq!(refuted.json()["verdict"], "refuted");
+    let counterexample = json!({"input": [1, 1, 1, 1, 0], "position": 3, "network": 3, "program": 4});
+    let found = &agreement["counterexample"];
+    assert_eq!((&found["network"], &found["program"]), (&counterexample["network"], &counterexample["program"]));
+    // The domain has one length only, so the rest of the sequence is there, but simple.
+    assert_eq!(found["position"], 3, "{found}");
+    let rest = &found["input"].as_array().expect("a list")[4..];
+    assert!(rest.iter().all(|v| v == &json!(0)), "{found}");
+}
+
+#[test]
+fn traces_have_three_forms() {
+    for name in NETWORKS {
+        let model = network(name);
+        let json = run("trace {0} --json", &[&model]).json();
+        assert!(json["nodes"].as_array().is_some_and(|nodes| nodes.len() > 3), "{json:#}");
+        assert_eq!(json, run("trace {0} --format json", &[&model]).json());
+        assert!(run("trace {0} --dot", &[&model]).stdout.starts_with("digraph"));
+        assert!(run("trace {0}", &[&model]).stdout.contains("parameters"));
+    }
+}
+
+#[test]
+fn usage_errors_have_a_code_of_their_own() {
+    for line in [
+        "",
+        "decipher",
+        "decipher x --no-such-flag",
+        "nonsense",
+        "decipher x --min-agreement 2",
+        "decipher x --threads 0",
+    ] {
+        let run = run(line, &[]);
+        assert_eq!((run.code, run.stdout.as_str()), (2, ""), "`{line}`: {}", run.stderr);
+    }
+    assert_eq!(run("--help", &[]).code, 0);
+    assert_eq!(run("--version", &[]).code, 0);
+}

@@ -1,0 +1,9 @@
+//! End-to-end tests: the `ventris` binary from outside, as its users and graders call it.
+
+mod commands;
+mod determinism;
+mod harness;
+mod hostile;
+mod language;
+mod schema;
+mod shared;
