@@ -51,6 +51,15 @@ fn smaller(domain: &Domain, sequence: &[i64], position: usize) -> Vec<Vec<i64>> 
         shorter.drain(at * dim..(at + 1) * dim);
         found.push(shorter);
     }
+    if n_elements == domain.length.0 {
+        // Nothing can be dropped: what stands before the wrong element can at least move behind it, as something simple.
+        for at in 0..=position {
+            let mut moved = sequence.to_vec();
+            moved.drain(at * dim..(at + 1) * dim);
+            moved.extend(std::iter::repeat_n(simplest_value(domain), dim));
+            found.push(moved);
+        }
+    }
     for place in 0..sequence.len() {
         for value in simpler_values(domain, sequence[place]) {
             let mut changed = sequence.to_vec();
@@ -58,8 +67,16 @@ fn smaller(domain: &Domain, sequence: &[i64], position: usize) -> Vec<Vec<i64>> 
             found.push(changed);
         }
     }
-    found.retain(|candidate| is_legal(domain, candidate));
+    found.retain(|candidate| candidate != sequence && is_legal(domain, candidate));
     found
+}
+
+/// The value that reads simplest.
+fn simplest_value(domain: &Domain) -> i64 {
+    match &domain.elements {
+        Elements::Integers { lo, hi, .. } => 0.clamp(*lo, *hi),
+        _ => domain.alphabet().first().copied().unwrap_or(0),
+    }
 }
 
 /// Values that read simpler than `value`: nearer to zero, or earlier in the vocabulary; a few steps at most, since
@@ -124,6 +141,15 @@ mod tests {
         check(&integers((3, 9)), large, &[4, 7, 50, 3, 2], &[0, 0, 31]);
         let falling = |s: &[i64]| (1..s.len()).find(|&i| s[i] < s[i - 1]);
         check(&integers((1, 9)), falling, &[4, 7, 50, 3, 2], &[1, 0]);
+    }
+
+    #[test]
+    fn moves_the_mistake_forward_where_nothing_can_be_dropped() {
+        let third = |s: &[i64]| {
+            let counts = (1..=s.len()).map(|n| s[..n].iter().filter(|&&v| v == 1).count());
+            counts.clone().position(|count| count == 3)
+        };
+        check(&integers((6, 6)), third, &[0, 1, 0, 1, 0, 1], &[1, 1, 1, 0, 0, 0]);
     }
 
     #[test]

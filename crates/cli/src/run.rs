@@ -27,10 +27,15 @@ pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
         .map_err(|error| Failure::at(&args.program, error))?;
     let mut out = String::new();
     for range in points.ranges() {
+        let value = |column: &Column, point: usize| match column.value(point) {
+            // Recurrent networks say numbers: truth values stand for 1 and 0, as in program.py.
+            Value::Bool(b) if !over_tokens => Json::from(u8::from(b)),
+            value => report::value_json(value),
+        };
         let at = |point: usize| -> Json {
             match columns.as_slice() {
-                [one] => report::value_json(one.value(point)),
-                all => all.iter().map(|column| report::value_json(column.value(point))).collect(),
+                [one] => value(one, point),
+                all => all.iter().map(|column| value(column, point)).collect(),
             }
         };
         out.push_str(&range.map(at).collect::<Json>().to_string());

@@ -3,7 +3,7 @@
 use check::{Agreement, CheckConfig};
 use dsl::{Language, Term};
 use graph::Network;
-use scrub::{Claim, Scrub, ScrubConfig};
+use scrub::{Claim, Interchange, Scrub, ScrubConfig};
 
 use crate::{Config, Error, Hypothesis, hypotheses};
 
@@ -74,6 +74,8 @@ pub struct Outcome {
     pub agreement: Option<Agreement>,
     /// What scrubbing its alignment showed, or why it was not done.
     pub scrub: Option<Result<Scrub, String>>,
+    /// What interchanging the values of single sites showed; none for recurrent networks.
+    pub interchange: Vec<Interchange>,
     /// Hypotheses that were held against the network.
     pub n_tried: usize,
 }
@@ -108,7 +110,8 @@ pub fn decipher(
             stage(Stage::Scrub);
             (config.progress)("scrub");
             let scrub = scrub_alignment(network, &hypothesis, config, limits);
-            return Ok(accepted(hypothesis, agreement, scrub, place + 1));
+            let interchange = interchange_alignment(network, &hypothesis, config, limits);
+            return Ok(accepted(hypothesis, agreement, scrub, interchange, place + 1));
         }
         if best_refuted.as_ref().is_none_or(|(_, best)| agreement.share() > best.share()) {
             best_refuted = Some((hypothesis, agreement));
@@ -163,15 +166,31 @@ pub fn scrub_alignment(
     config: &Config<'_>,
     limits: &JudgeLimits,
 ) -> Result<Scrub, String> {
-    let settings = ScrubConfig {
+    let settings = scrub_settings(config, limits);
+    let circuit = hypothesis.circuit.as_deref();
+    scrub::scrub(network, config.language, &hypothesis.program, &claims(hypothesis), circuit, &settings)
+        .map_err(|error| error.to_string())
+}
+
+fn scrub_settings(config: &Config<'_>, limits: &JudgeLimits) -> ScrubConfig {
+    ScrubConfig {
         seed: config.seed,
         samples: limits.scrub_samples,
         controls: limits.controls,
         ..ScrubConfig::default()
-    };
-    let circuit = hypothesis.circuit.as_deref();
-    scrub::scrub(network, config.language, &hypothesis.program, &claims(hypothesis), circuit, &settings)
-        .map_err(|error| error.to_string())
+    }
+}
+
+/// Interchanges the values of single sites; where that cannot be done there is no evidence, which is no error.
+fn interchange_alignment(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Vec<Interchange> {
+    let settings = scrub_settings(config, limits);
+    scrub::interchange(network, config.language, &hypothesis.program, &claims(hypothesis), &settings)
+        .unwrap_or_default()
 }
 
 /// What the alignment of a hypothesis claims: subterms for which a site was found.
@@ -192,7 +211,13 @@ pub fn covers_domain(network: &Network, program: &Term) -> Option<String> {
     })
 }
 
-fn accepted(hypothesis: Hypothesis, agreement: Agreement, scrub: Result<Scrub, String>, n_tried: usize) -> Outcome {
+fn accepted(
+    hypothesis: Hypothesis,
+    agreement: Agreement,
+    scrub: Result<Scrub, String>,
+    interchange: Vec<Interchange>,
+    n_tried: usize,
+) -> Outcome {
     let reason = format!(
         "the program agrees with the network on {} of {} {}",
         agreement.inputs - agreement.mismatches,
@@ -202,17 +227,49 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, scrub: Result<Scrub, S
     Outcome {
         verdict: Verdict::Accepted,
         reason,
-        mechanism: mechanism(&scrub),
+        mechanism: mechanism(&hypothesis, &scrub, &interchange),
         hypothesis: Some(hypothesis),
         agreement: Some(agreement),
         scrub: Some(scrub),
+        interchange,
         n_tried,
     }
 }
 
-/// What scrubbing establishes: interventions on every single variable are not made yet, so never more than nothing.
-fn mechanism(_scrub: &Result<Scrub, String>) -> Mechanism {
-    Mechanism::Unverified
+/// The least recovered fraction (the lower end of its interval) and the least interchange accuracy that speak for a
+/// mechanism.
+const LEAST_RECOVERED: f64 = 0.95;
+const LEAST_ACCURACY: f64 = 0.99;
+/// Outputs that an interchange must change for its accuracy to say anything.
+const LEAST_CHANGED: usize = 50;
+
+/// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
+/// controls, and draw from classes that are not mostly single samples; then every site counts whose interchange moves
+/// the output as the program says. All sites: verified; some: partial.
+fn mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, interchange: &[Interchange]) -> Mechanism {
+    let Ok(scrub) = scrub else { return Mechanism::Unverified };
+    let stands = scrub.interval.0 >= LEAST_RECOVERED
+        && scrub.controls.p_value <= 0.05
+        && scrub.controls.null_mean < scrub.interval.0
+        && scrub.classes.vacuous_share() < 0.5;
+    let mut sites: Vec<&str> =
+        hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let passed = sites.iter().filter(|site| interchange.iter().any(|i| i.site == **site && moves(i))).count();
+    let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
+    match (stands, passed) {
+        (false, _) | (true, 0) => Mechanism::Unverified,
+        (true, n) if n == sites.len() && all_aligned && scrub.exact_edges.is_empty() => Mechanism::Verified,
+        _ => Mechanism::Partial,
+    }
+}
+
+/// Whether an interchange moves the output as the program says, often enough to be no accident.
+fn moves(interchange: &Interchange) -> bool {
+    interchange.accuracy >= LEAST_ACCURACY
+        && interchange.changed >= LEAST_CHANGED
+        && interchange.changed_accuracy >= LEAST_ACCURACY
 }
 
 fn described(agreement: &Agreement) -> &'static str {
@@ -237,6 +294,7 @@ fn unsuccessful(
         hypothesis: None,
         agreement: None,
         scrub: None,
+        interchange: Vec::new(),
         n_tried,
     };
     if let Some((hypothesis, reason)) = refused {

@@ -4,7 +4,7 @@ use check::{Agreement, Kind, Unit};
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Loss, Scrub, Variant};
+use scrub::{Interchange, Loss, Scrub, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -82,6 +82,8 @@ pub struct Evidence {
     pub scrub_skipped: Option<String>,
     /// What scrubbing reaches without content.
     pub controls: Option<ControlsEvidence>,
+    /// Interchange interventions, one for every site whose variables occur in the program.
+    pub interchange: Vec<InterchangeEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
 }
@@ -144,6 +146,9 @@ pub struct ScrubEvidence {
     pub classes: usize,
     /// The share of samples alone in their class, which tests nothing.
     pub vacuous: f64,
+    /// Edges of the circuit that were not tested, because their writer carries no variable.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub untested: Vec<(String, String)>,
 }
 
 /// See [`scrub::Controls`].
@@ -157,6 +162,33 @@ pub struct ControlsEvidence {
     pub null_mean: f64,
     /// The chance that one recovers as much as the hypothesis.
     pub p_value: f64,
+}
+
+/// See [`scrub::Interchange`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct InterchangeEvidence {
+    /// The site whose value was taken from another input.
+    pub site: String,
+    /// Outputs counted.
+    pub outputs: usize,
+    /// The share on which the network said what the program says of it.
+    pub accuracy: f64,
+    /// Outputs that the intervention changes, by the program.
+    pub changed: usize,
+    /// The accuracy on these.
+    pub changed_accuracy: f64,
+}
+
+impl InterchangeEvidence {
+    fn new(interchange: &Interchange) -> Self {
+        Self {
+            site: interchange.site.clone(),
+            outputs: interchange.outputs,
+            accuracy: rounded(interchange.accuracy),
+            changed: interchange.changed,
+            changed_accuracy: rounded(interchange.changed_accuracy),
+        }
+    }
 }
 
 /// Wall-clock seconds of every stage.
@@ -224,6 +256,7 @@ impl DecipherResult {
                 scrub: done.map(ScrubEvidence::new),
                 scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
                 controls: done.map(ControlsEvidence::new),
+                interchange: outcome.interchange.iter().map(InterchangeEvidence::new).collect(),
                 ..Evidence::default()
             },
             seconds,
@@ -291,6 +324,7 @@ impl ScrubEvidence {
             worst: rounded(scrub.worst),
             classes: scrub.classes.classes,
             vacuous: rounded(scrub.classes.vacuous_share()),
+            untested: scrub.exact_edges.clone(),
         }
     }
 }

@@ -98,6 +98,16 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     }
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
+        for i in &evidence.interchange {
+            let _ = writeln!(
+                text,
+                "  exchange    {} taken from another input: the output is what the program says in {} of cases, {} of the {} that it changes",
+                i.site,
+                percent(i.accuracy),
+                percent(i.changed_accuracy),
+                i.changed
+            );
+        }
     } else if let Some(reason) = &evidence.scrub_skipped {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
