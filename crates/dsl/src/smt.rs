@@ -46,6 +46,8 @@ pub struct SmtScript<'a> {
     lines: Vec<String>,
     scope: Vec<(Symbol, SmtTerm, Sort)>,
     memo: Vec<FxHashMap<usize, (SmtTerm, Sort)>>,
+    /// Keeps encoded terms alive, so that the addresses in `memo` stay theirs.
+    kept: Vec<Term>,
     symbols: Vec<Symbol>,
     n_defined: usize,
 }
@@ -58,6 +60,7 @@ impl<'a> SmtScript<'a> {
             lines: Vec::new(),
             scope: Vec::new(),
             memo: vec![FxHashMap::default()],
+            kept: Vec::new(),
             symbols: Vec::new(),
             n_defined: 0,
         }
@@ -121,7 +124,10 @@ impl<'a> SmtScript<'a> {
         infer.infer(term);
         match infer.errors.into_iter().next() {
             Some(error) => Err(error.into()),
-            None => self.term(term).map(|(encoded, _)| encoded),
+            None => {
+                self.kept.push(term.clone());
+                self.term(term).map(|(encoded, _)| encoded)
+            }
         }
     }
 

@@ -41,6 +41,17 @@ impl<'a> Generator<'a> {
         self.term(sort, fuel)
     }
 
+    /// A term that looks at no other position.
+    pub(super) fn scalar(&mut self, sort: Sort, fuel: usize) -> Term {
+        self.pool.clear();
+        self.scoped(Vec::new(), false, |g| g.term(sort, fuel))
+    }
+
+    /// True with a probability.
+    pub(super) fn draw(&mut self, probability: f64) -> bool {
+        self.rng.random_bool(probability)
+    }
+
     pub(super) fn value(&mut self, sort: Sort) -> Value {
         match sort {
             Sort::Bool => Value::Bool(self.rng.random()),

@@ -7,6 +7,7 @@ mod messages;
 mod properties;
 mod reference;
 mod rules;
+mod solver;
 
 use crate::Language;
 
