@@ -40,6 +40,8 @@ pub(crate) enum Doc {
     Atom(String),
     /// A list, and how many items after the head stay on its line when it is broken.
     List(Vec<Self>, usize),
+    /// A list like that, whose other items fill lines.
+    Filled(Vec<Self>, usize),
 }
 
 /// The width that [`pretty`] keeps to where it can.
@@ -53,7 +55,7 @@ impl Doc {
     fn flat(&self, out: &mut String) {
         match self {
             Self::Atom(text) => out.push_str(text),
-            Self::List(items, _) => {
+            Self::List(items, _) | Self::Filled(items, _) => {
                 out.push('(');
                 for (i, item) in items.iter().enumerate() {
                     if i > 0 {
@@ -70,7 +72,7 @@ impl Doc {
     fn width(&self, limit: usize) -> Option<usize> {
         let width = match self {
             Self::Atom(text) => text.chars().count(),
-            Self::List(items, _) => {
+            Self::List(items, _) | Self::Filled(items, _) => {
                 let mut sum = 1 + items.len().max(1);
                 for item in items {
                     sum += item.width(limit.checked_sub(sum)?)?;
@@ -85,16 +87,20 @@ impl Doc {
     fn indented(&self, column: usize, closing: usize, out: &mut String) {
         let room = WIDTH.saturating_sub(column + closing);
         let (items, kept) = match self {
-            Self::List(items, kept) if self.width(room).is_none() && items.len() > 1 => (items, *kept),
+            Self::List(items, kept) | Self::Filled(items, kept) if self.width(room).is_none() && !items.is_empty() => {
+                (items, *kept)
+            }
             _ => return self.flat(out),
         };
         out.push('(');
         let mut at = column + 1;
         // Lists of lists align their items, others indent what does not stay beside the head.
-        let indent = if matches!(items[0], Self::List(..)) { column + 1 } else { column + 2 };
+        let indent = if !matches!(items[0], Self::Atom(_)) { column + 1 } else { column + 2 };
         for (i, item) in items.iter().enumerate() {
             let closing = if i + 1 == items.len() { closing + 1 } else { 0 };
-            if i > 0 && i > kept {
+            let fits = |at: usize| item.width(WIDTH.saturating_sub(at + 1 + closing)).is_some();
+            let fills = matches!(self, Self::Filled(..)) && i > kept + 1 && fits(at);
+            if i > 0 && i > kept && !fills {
                 out.push('\n');
                 out.push_str(&" ".repeat(indent));
                 at = indent;
@@ -167,7 +173,7 @@ impl<'a> Printer<'a> {
             let keys = keys.iter().map(|key| Doc::atom(print_value(*key))).collect();
             Doc::List(vec![Doc::List(keys, 0), Doc::atom(print_value(*value))], 1)
         }));
-        Doc::List(vec![symbol(name), Doc::List(items, 2)], 1)
+        Doc::List(vec![symbol(name), Doc::Filled(items, 2)], 1)
     }
 
     fn binding(&self, name: Symbol, value: &Term) -> Doc {

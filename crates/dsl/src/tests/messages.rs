@@ -129,6 +129,11 @@ fn printed_forms() {
                    (n (selector_width (select tokens tokens =))))
                (ite (< 1 n) (code (aggregate (select indices (- indices 1) =) tokens)) (* n n)))",
         ),
+        (
+            "rasp",
+            "(let ((t (table (Int) Symbol ((0) \"zero\") ((1) \"one\") ((2) \"two\") ((3) \"three\") ((4) \"four\")
+                       ((5) \"five\") ((6) \"six\") ((7) \"seven\") ((8) \"eight\") ((9) \"nine\")))) (t indices))",
+        ),
         ("rasp", "(mean (select indices indices (lambda (k q) (and (<= k q) (!= k 0)))) (= tokens \"x\"))"),
         ("rasp", "(default (aggregate (sel_not (select x (% x 3) <)) x) (// x indices))"),
     ];

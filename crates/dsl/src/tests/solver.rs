@@ -46,7 +46,7 @@ fn check(name: &str, vars: &[(Symbol, Sort)], sorts: &[Sort]) {
     let mut solver = Solver::new();
     let limits = Limits { resources: 200_000, timeout_ms: None };
     let (mut n_agreed, mut n_unknown) = (0, 0);
-    for i in 0..250 {
+    for i in 0..120 {
         let term = generator.scalar(sorts[i % sorts.len()], i % 5);
         let point: Vec<Value> = vars
             .iter()
@@ -59,7 +59,7 @@ fn check(name: &str, vars: &[(Symbol, Sort)], sorts: &[Sort]) {
             Answer::Sat(_) => panic!("{} at {point:?}\n{text}", print(&term, &language)),
         }
     }
-    assert!(n_agreed > 150 && n_unknown < 20, "{n_agreed} agree, {n_unknown} unknown");
+    assert!(n_agreed > 70 && n_unknown < 10, "{n_agreed} agree, {n_unknown} unknown");
 }
 
 #[test]
