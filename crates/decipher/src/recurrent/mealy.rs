@@ -25,6 +25,10 @@ const SHORT_WORDS: usize = 260;
 const RANDOM_WORDS: usize = 60;
 /// Elements that the alphabet may have.
 pub(crate) const MAX_SYMBOLS: usize = 64;
+/// Steps of the network, times the square of its hidden size, that learning may cost.
+const MAX_WORK: f64 = 1e10;
+/// Smaller hidden sizes count as this one: the layers between are wider than the state.
+const LEAST_WIDTH: f64 = 16.0;
 /// Hidden vectors tested at once.
 const CHUNK: usize = 128;
 
@@ -193,6 +197,8 @@ impl Answers<'_> {
         let mut hidden = start;
         let mut machine = Machine { symbols: symbols.to_vec(), next: Vec::new(), output: Vec::new() };
         let mut depth_ends = 1;
+        let per_child = self.words.nodes.len() as f64 * (width as f64).max(LEAST_WIDTH).powi(2);
+        let mut work = 0.0;
         let mut depth = 0;
         while machine.next.len() < signatures.len() {
             if machine.next.len() == depth_ends {
@@ -211,6 +217,10 @@ impl Answers<'_> {
             let raw = self.oracle.readout(&children)?;
             let outputs: Vec<Vec<i64>> =
                 raw.chunks(self.oracle.n_outputs()).map(|o| o.iter().map(|&v| round(v)).collect()).collect();
+            work += outputs.len() as f64 * per_child;
+            if work > MAX_WORK {
+                return Ok(None);
+            }
             let answers = self.of(&children)?;
             let mut targets = Vec::with_capacity(answers.len());
             for (child, answer) in answers.into_iter().enumerate() {

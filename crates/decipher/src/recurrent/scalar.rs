@@ -187,3 +187,36 @@ fn strict(kernel: Kernel, args: &[i64]) -> Option<i64> {
     };
     Some(value)
 }
+
+#[cfg(test)]
+mod tests {
+    use samples::{Column, Sort};
+    use synth::{Bank, BankConfig, Leaf, Limits, Watch};
+
+    use super::*;
+
+    /// Every term up to some cost, at points that make quotients, overflows and choices undefined.
+    #[test]
+    fn points_and_columns_agree() {
+        let text = "(include \"recurrent\") (define-fun half ((a Int)) Int (// a 2) :when (= (% a 2) 0) :cost 1)";
+        let include = |name: &str| Language::shipped(name).map(str::to_owned);
+        let language = Language::parse("test", text, &include).expect("parses");
+        let values = [[-7, 3], [0, 0], [i64::MAX, 2], [5, -4], [9, 9], [UNDEFINED, 1]];
+        let column = |i: usize| Column::new(Sort::Int, values.iter().map(|v| v[i]).collect());
+        let leaves = ["a", "b"].into_iter().enumerate();
+        let leaves = leaves.map(|(i, name)| Leaf::variable(&language, name, column(i))).collect();
+        let mut bank = Bank::new(&language, &BankConfig::new(&language, leaves)).expect("small");
+        bank.run(&Limits { max_classes: 4_000, ..Limits::new(6) }, &mut |_| Watch::Keep);
+        let names = [Symbol::new("a"), Symbol::new("b")];
+        let mut stack = Vec::new();
+        let mut compared = 0;
+        for found in bank.classes().filter(|found| matches!(found.sort, Sort::Int | Sort::Bool)) {
+            let term = bank.term(found.id);
+            let code = Code::of(&term, &language, &names).expect("integers and truth values");
+            let run: Vec<i64> = values.iter().map(|point| code.run(point, &mut stack)).collect();
+            assert_eq!(run, found.codes, "{}", dsl::print(&term, &language));
+            compared += 1;
+        }
+        assert!(compared > 500);
+    }
+}

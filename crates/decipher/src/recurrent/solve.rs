@@ -288,3 +288,64 @@ fn counterexamples(rows: &Rows, codes: &[i64], shown: &[usize]) -> Vec<usize> {
     wrong.truncate(MORE_ROWS);
     wrong
 }
+
+#[cfg(test)]
+mod tests {
+    use dsl::Language;
+
+    use super::*;
+
+    const BUDGET: Budget = Budget { candidates: 200_000, max_cost: 20, agreement: 1.0 };
+
+    fn language(text: &str) -> Language {
+        Language::parse("test", text, &|name| Language::shipped(name).map(str::to_owned)).expect("parses")
+    }
+
+    /// Rows over all pairs of numbers below `n`.
+    fn pairs(n: i64, goal: impl Fn(i64, i64) -> i64) -> Rows {
+        let size = usize::try_from(n * n).expect("positive");
+        let pair = |point: usize| (point as i64 / n, point as i64 % n);
+        let values = |point: usize| vec![pair(point).0, pair(point).1];
+        Rows::of(vec![Symbol::new("a"), Symbol::new("b")], 0..size, values, |point| goal(pair(point).0, pair(point).1))
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: &str, solve: impl Fn(&Solver) -> Option<Term>) {
+        let language = language(text);
+        let solver = Solver { build: Build { language: &language }, constants: vec![9], deadline: &|| false };
+        let term = solve(&solver).expect("solved");
+        assert_eq!(dsl::print(&term, &language), expected);
+    }
+
+    #[test]
+    fn counterexamples_lead_from_a_part_to_the_whole() {
+        // Only one of the 400 rows tells the sum from the bounded sum; it is not among the first.
+        let rows = pairs(20, |a, b| (a + b).min(37));
+        let language = language("(include \"recurrent\")");
+        let solver = Solver { build: Build { language: &language }, constants: vec![37], deadline: &|| false };
+        let term = solver.solve(&rows, &[Sort::Int], BUDGET).expect("solved");
+        assert!(dsl::print(&term, &language).contains("min"));
+    }
+
+    #[test]
+    fn truth_values_stand_for_numbers() {
+        let rows = pairs(6, |a, b| i64::from(a < b));
+        check("(include \"recurrent\")", "(< a b)", |solver| solver.solve(&rows, &[Sort::Int, Sort::Bool], BUDGET));
+    }
+
+    #[test]
+    fn a_choice_is_put_together_from_its_parts() {
+        let rows = pairs(12, |a, b| if a + b < 9 { a + b } else { a - b - 9 });
+        let language = language("(include \"recurrent\")");
+        let solver = Solver { build: Build { language: &language }, constants: vec![9], deadline: &|| false };
+        let term = solver.choose(&rows, BUDGET).expect("solved");
+        let text = dsl::print(&term, &language);
+        assert!(text.starts_with("(ite (") && text.contains("(+ a b)"), "{text}");
+    }
+
+    #[test]
+    fn a_decision_list_goes_value_by_value() {
+        let rows = pairs(6, |a, b| if a < b { 2 } else { i64::from(b < a) });
+        check("(include \"recurrent\")", "(ite (< a b) 2 (ite (< b a) 1 0))", |solver| solver.decide(&rows, BUDGET));
+    }
+}
