@@ -6,6 +6,23 @@
 //! ([`smt_rule`], [`SmtScript`]).
 //!
 //! The crate knows nothing of networks, and takes text and columns, never paths.
+//!
+//! ```
+//! use dsl::{Env, Language, eval, parse_term, pretty};
+//! use samples::{Batch, Column, Sort};
+//!
+//! let language = Language::load_shipped("recurrent")?;
+//! let program = parse_term("(scan ((s 0 (% (+ s x) 15))) (ite (< s' x) 1 0))", &language, &[("x".into(), Sort::Int)])?;
+//!
+//! let batch = Batch::from_sequences(1, [[7, 9, 3]]);
+//! let vars = [("x".into(), Column::new(Sort::Int, batch.coordinate(0)))];
+//! let env = Env { language: &language, points: &batch.points(), vars: &vars, causal: false };
+//! assert_eq!(eval(&program, &env)?.codes, [0, 1, 0]);
+//!
+//! let problems = parse_term("(mod x 2)", &language, &[("x".into(), Sort::Int)]).unwrap_err();
+//! assert!(problems.to_string().contains("unknown operator mod"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod cost;
 mod diagnostic;
@@ -22,6 +39,7 @@ mod smt;
 mod term;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use cost::{cost, size};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Span};

@@ -1,15 +1,16 @@
 //! DSL files: one language from one text and what it includes.
 
+use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, line_starts};
 use crate::eval::Tapes;
-use crate::infer::{Infer, Ty};
-use crate::kernel::SortClass;
 use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
 use crate::sexpr::{self, Kind, Sexpr};
 use crate::term::{Func, Node, Term};
+use crate::walk::{expansion, map_ops, mentions, op_uses};
 
+use super::definition::{Attributes, charges, check_definition, facts, parameters, range, rule_sorts, sort_pattern};
 use super::term::{Mode, RESERVED, TermParser};
 use super::{REPORT_LIMIT, in_order, nearest, tail};
 
@@ -17,8 +18,6 @@ use super::{REPORT_LIMIT, in_order, nearest, tail};
 const INCLUDE_LIMIT: usize = 16;
 /// Depth of a meaning, once operators in it are replaced by theirs: evaluation recurses that deep.
 const DEPTH_LIMIT: usize = 1000;
-/// Different sorts that may be chosen for one operator or rule: whoever checks them tries all.
-const SORT_VARIABLE_LIMIT: usize = 5;
 /// Constants that a file may list.
 const CONSTANT_LIMIT: usize = 20_000;
 /// Kernel functions that an operator may stand for, once operators in its meaning are replaced by theirs.
@@ -68,17 +67,6 @@ struct Builder<'a> {
     problems: Vec<Diagnostic>,
     /// Kernel functions in the expanded meaning of each operator, and its depth.
     expansions: Vec<(usize, usize)>,
-}
-
-/// `:key value ...` after the positional parts of a form.
-struct Attributes<'s> {
-    entries: Vec<(&'s str, Span, &'s [Sexpr])>,
-}
-
-impl<'s> Attributes<'s> {
-    fn get(&self, key: &str) -> Option<&'s [Sexpr]> {
-        self.entries.iter().find(|(own, _, _)| *own == key).map(|(_, _, values)| *values)
-    }
 }
 
 impl Builder<'_> {
@@ -422,7 +410,7 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
-        let mut memo = rustc_hash::FxHashMap::default();
+        let mut memo = FxHashMap::default();
         let parts = [Some(&operator.meaning), operator.condition.as_ref()];
         let (mut size, mut depth) = (0_usize, 0);
         for part in parts.into_iter().flatten() {
@@ -531,310 +519,4 @@ impl Builder<'_> {
             self.language.rules.push(Rule { name: symbol, lhs, rhs, conditions, both_ways, params, place });
         }
     }
-}
-
-/// `(range LOW HIGH)`: `None` if it is something else, `Some(None)` if it is a wrong one.
-fn range(item: &Sexpr) -> Option<Option<(i64, i64)>> {
-    let list = item.list().filter(|list| list.first().and_then(Sexpr::symbol) == Some("range"))?;
-    Some(match list {
-        [_, Sexpr { kind: Kind::Int(lo), .. }, Sexpr { kind: Kind::Int(hi), .. }]
-            if lo <= hi && hi.checked_sub(*lo).is_some_and(|n| n < 10_000) =>
-        {
-            Some((*lo, *hi))
-        }
-        _ => None,
-    })
-}
-
-fn sort_pattern(parser: &mut TermParser<'_>, item: &Sexpr) -> Option<SortPattern> {
-    match item.symbol() {
-        Some(name) if name.starts_with('\'') && name.len() > 1 => Some(SortPattern::Var(Symbol::new(name))),
-        _ => parser.sort(item).map(SortPattern::Sort),
-    }
-}
-
-/// `((NAME SORT) ...)`.
-fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> Vec<(Symbol, SortPattern)> {
-    let mut params: Vec<(Symbol, SortPattern)> = Vec::new();
-    let Some(list) = item.list() else {
-        parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
-        return params;
-    };
-    for entry in list {
-        match entry.list() {
-            Some([Sexpr { kind: Kind::Symbol(name), span }, sort]) => {
-                let name = Symbol::new(name);
-                if params.iter().any(|(other, _)| *other == name) {
-                    parser.report(*span, format!("the parameter {name} is there twice"));
-                }
-                let sort = sort_pattern(parser, sort);
-                params.push((name, sort.unwrap_or(SortPattern::Var(Symbol::new("'unknown")))));
-            }
-            _ => {
-                parser.report(entry.span, "this is no parameter").expected = Some("(NAME SORT)".to_owned());
-            }
-        }
-    }
-    params
-}
-
-/// Checks that a meaning has the sort that is declared, for every choice of the sort variables.
-fn check_definition(
-    parser: &mut TermParser<'_>,
-    language: &Language,
-    params: &[(Symbol, SortPattern)],
-    result: SortPattern,
-    (meaning, meaning_item): (&Term, &Sexpr),
-    (condition, condition_item): (Option<&Term>, Option<&Sexpr>),
-) {
-    let mut infer = Infer::new(language);
-    let mut choice: Vec<(Symbol, Ty)> = Vec::new();
-    for &(name, pattern) in params {
-        let ty = infer.pattern(pattern, &mut choice);
-        infer.bind(name, ty);
-    }
-    let expected = infer.pattern(result, &mut choice);
-    let found = infer.infer(meaning);
-    infer.expect(meaning, found, expected, || "the meaning".to_owned());
-    if let Some(condition) = condition {
-        let found = infer.infer(condition);
-        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
-    }
-    parser.report_sorts(&infer, condition_item.map_or(meaning_item.span, |_| meaning_item.span));
-    if choice.len() > SORT_VARIABLE_LIMIT {
-        parser.report(meaning_item.span, "too many sort variables").expected =
-            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
-    }
-    if infer.errors.is_empty() {
-        let mut seen: Vec<Ty> = Vec::new();
-        for (name, ty) in choice {
-            let resolved = infer.unifier.resolve(ty);
-            let class = infer.unifier.class(ty);
-            if class != Some(SortPattern::class_of(name)) || seen.contains(&resolved) {
-                let found = match seen.contains(&resolved) {
-                    true => "the sort of another variable".to_owned(),
-                    false => infer.unifier.show(ty),
-                };
-                let report = parser.report(meaning_item.span, format!("the meaning does not fit every {name}"));
-                report.expected = Some(SortPattern::class_of(name).to_string());
-                report.found = Some(found);
-                report.hint =
-                    Some("'N... stands for Int or Real, 'M... for Bool, Int or Real, others for any scalar".to_owned());
-            }
-            seen.push(resolved);
-        }
-    }
-}
-
-/// `:charge ((PARAM N) ...)`.
-fn charges(parser: &mut TermParser<'_>, attributes: &Attributes<'_>, params: &[(Symbol, SortPattern)]) -> Vec<u32> {
-    let mut charges = vec![0; params.len()];
-    let Some(values) = attributes.get("charge") else { return charges };
-    let entries = match values {
-        [only] => only.list().unwrap_or(&[]),
-        _ => values,
-    };
-    for entry in entries {
-        let parts = match entry.list() {
-            Some([Sexpr { kind: Kind::Symbol(name), .. }, Sexpr { kind: Kind::Int(n), .. }]) => {
-                params.iter().position(|(param, _)| param.as_str() == name).zip(u32::try_from(*n).ok())
-            }
-            _ => None,
-        };
-        match parts {
-            Some((index, n)) if n <= 1_000_000 => charges[index] = n,
-            _ => {
-                parser.report(entry.span, "this is no charge").expected =
-                    Some("(PARAM N), what is charged where that argument is no constant".to_owned());
-            }
-        }
-    }
-    charges
-}
-
-fn facts(
-    parser: &mut TermParser<'_>,
-    attributes: &Attributes<'_>,
-    params: &[(Symbol, SortPattern)],
-    result: Option<SortPattern>,
-    whole: Span,
-) -> Facts {
-    let mut facts = Facts::default();
-    for (key, span, values) in &attributes.entries {
-        let arity = match *key {
-            "involution" => 1,
-            "commutative" | "associative" | "idempotent" | "unit" | "zero" => 2,
-            _ => continue,
-        };
-        let sorts_fit = params.len() == arity
-            && params.windows(2).all(|pair| pair[0].1 == pair[1].1)
-            && (*key == "commutative" || params.first().map(|p| p.1) == result);
-        if !sorts_fit {
-            let report = parser.report(*span, format!(":{key} does not fit these sorts"));
-            report.expected = Some(format!("{arity} parameters of one sort, and such a result"));
-            continue;
-        }
-        let value = match (*values, *key) {
-            ([], "unit" | "zero") => {
-                parser.report(*span, format!(":{key} names a value"));
-                None
-            }
-            ([only], "unit" | "zero") => parser.expect_value(only),
-            ([], _) => None,
-            _ => {
-                parser.report(whole, format!(":{key} has too many values"));
-                None
-            }
-        };
-        if let (Some(sort), Some(result)) = (value.and_then(Value::sort), result)
-            && !result.admits(sort)
-        {
-            parser.report(*span, format!(":{key} names a value of the sort")).expected = Some(result.to_string());
-        }
-        match *key {
-            "commutative" => facts.commutative = true,
-            "associative" => facts.associative = true,
-            "idempotent" => facts.idempotent = true,
-            "involution" => facts.involution = true,
-            "unit" => facts.unit = value,
-            _ => facts.zero = value,
-        }
-    }
-    facts
-}
-
-/// Sorts of the variables of a rule; both sides must have one sort and the conditions must be truth values.
-fn rule_sorts(
-    parser: &mut TermParser<'_>,
-    language: &Language,
-    variables: &[Symbol],
-    (lhs, rhs): (&Term, &Term),
-    conditions: &[Term],
-    whole: Span,
-) -> Vec<(Symbol, SortPattern)> {
-    let mut infer = Infer::new(language);
-    let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
-    for (name, ty) in variables.iter().zip(&types) {
-        infer.bind(*name, *ty);
-    }
-    let (left, right) = (infer.infer(lhs), infer.infer(rhs));
-    infer.expect(rhs, right, left, || "the right side".to_owned());
-    for condition in conditions {
-        let found = infer.infer(condition);
-        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
-    }
-    parser.report_sorts(&infer, whole);
-    let mut named: Vec<(Ty, Symbol)> = Vec::new();
-    let params = variables
-        .iter()
-        .zip(types)
-        .map(|(name, ty)| {
-            let resolved = infer.unifier.resolve(ty);
-            let pattern = match infer.unifier.sort(ty) {
-                Some(sort) => SortPattern::Sort(sort),
-                None => {
-                    let known = named.iter().find(|(other, _)| *other == resolved).map(|(_, name)| *name);
-                    SortPattern::Var(known.unwrap_or_else(|| {
-                        let prefix = match infer.unifier.class(ty) {
-                            Some(SortClass::Numeric) => "'N",
-                            Some(SortClass::Measure) => "'M",
-                            _ => "'A",
-                        };
-                        let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));
-                        named.push((resolved, name));
-                        name
-                    }))
-                }
-            };
-            (*name, pattern)
-        })
-        .collect();
-    if named.len() > SORT_VARIABLE_LIMIT {
-        parser.report(whole, "the variables may have too many different sorts").expected =
-            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
-    }
-    params
-}
-
-/// Kernel functions, tables and forms in a term once operators are replaced by their meanings, and how deep they nest.
-fn expansion(
-    term: &Term,
-    operators: &[(usize, usize)],
-    memo: &mut rustc_hash::FxHashMap<usize, (usize, usize)>,
-) -> (usize, usize) {
-    if let Some(&known) = memo.get(&term.address()) {
-        return known;
-    }
-    let func = match term.node() {
-        Node::App(func, _) => Some(func),
-        Node::Select { pred, .. } => Some(pred),
-        _ => None,
-    };
-    let own = match func {
-        Some(Func::Op(id)) => operators.get(id.0 as usize).copied().unwrap_or((0, 0)),
-        Some(Func::Lambda(_, body)) => expansion(body, operators, memo),
-        _ => (0, 0),
-    };
-    let (mut size, mut depth) = own;
-    for child in children(term) {
-        let (child_size, child_depth) = expansion(child, operators, memo);
-        size = size.saturating_add(child_size);
-        depth = depth.max(child_depth);
-    }
-    let total = (size.saturating_add(1), depth + 1);
-    memo.insert(term.address(), total);
-    total
-}
-
-/// The direct subterms.
-fn children(term: &Term) -> Vec<&Term> {
-    match term.node() {
-        Node::Var(_) | Node::Const(_) => Vec::new(),
-        Node::App(_, args) => args.iter().collect(),
-        Node::Let(bindings, body) => bindings.iter().map(|(_, value)| value).chain([body]).collect(),
-        Node::Scan(scan) => scan.states.iter().map(|(_, _, update)| update).chain(&scan.outputs).collect(),
-        Node::Select { key, query, .. } => vec![key, query],
-    }
-}
-
-fn mentions(term: &Term, name: Symbol) -> bool {
-    matches!(term.node(), Node::Var(own) if *own == name) || children(term).into_iter().any(|c| mentions(c, name))
-}
-
-fn op_uses(term: &Term, id: OpId) -> bool {
-    let uses = |func: &Func| match func {
-        Func::Op(own) => *own == id,
-        Func::Lambda(_, body) => op_uses(body, id),
-        Func::Kernel(_) | Func::Table(_) => false,
-    };
-    let own = match term.node() {
-        Node::App(func, _) => uses(func),
-        Node::Select { pred, .. } => uses(pred),
-        _ => false,
-    };
-    own || children(term).into_iter().any(|child| op_uses(child, id))
-}
-
-/// The term with its operators renumbered.
-fn map_ops(term: &Term, map: &dyn Fn(OpId) -> OpId) -> Term {
-    let func = |func: &Func| match func {
-        Func::Op(id) => Func::Op(map(*id)),
-        Func::Lambda(params, body) => Func::Lambda(params.clone(), map_ops(body, map)),
-        other => other.clone(),
-    };
-    let all = |terms: &[Term]| terms.iter().map(|term| map_ops(term, map)).collect::<Vec<_>>();
-    Term::new(match term.node() {
-        Node::Var(_) | Node::Const(_) => return term.clone(),
-        Node::App(f, args) => Node::App(func(f), all(args)),
-        Node::Let(bindings, body) => {
-            Node::Let(bindings.iter().map(|(name, value)| (*name, map_ops(value, map))).collect(), map_ops(body, map))
-        }
-        Node::Scan(scan) => Node::Scan(crate::term::Scan {
-            states: scan.states.iter().map(|(name, init, update)| (*name, *init, map_ops(update, map))).collect(),
-            outputs: all(&scan.outputs),
-        }),
-        Node::Select { key, query, pred } => {
-            Node::Select { key: map_ops(key, map), query: map_ops(query, map), pred: func(pred) }
-        }
-    })
 }

@@ -1,0 +1,253 @@
+//! Parts of definitions: parameters, facts, and the checks of what is defined.
+
+use samples::{Sort, Symbol, Value};
+
+use crate::diagnostic::Span;
+use crate::infer::{Infer, Ty};
+use crate::kernel::SortClass;
+use crate::language::{Facts, Language, SortPattern};
+use crate::sexpr::{Kind, Sexpr};
+use crate::term::Term;
+
+use super::term::TermParser;
+
+/// Different sorts that may be chosen for one operator or rule: whoever checks them tries all.
+const SORT_VARIABLE_LIMIT: usize = 5;
+
+/// `:key value ...` after the positional parts of a form.
+pub(super) struct Attributes<'s> {
+    pub(super) entries: Vec<(&'s str, Span, &'s [Sexpr])>,
+}
+
+impl<'s> Attributes<'s> {
+    pub(super) fn get(&self, key: &str) -> Option<&'s [Sexpr]> {
+        self.entries.iter().find(|(own, _, _)| *own == key).map(|(_, _, values)| *values)
+    }
+}
+
+/// `(range LOW HIGH)`: `None` if it is something else, `Some(None)` if it is a wrong one.
+pub(super) fn range(item: &Sexpr) -> Option<Option<(i64, i64)>> {
+    let list = item.list().filter(|list| list.first().and_then(Sexpr::symbol) == Some("range"))?;
+    Some(match list {
+        [_, Sexpr { kind: Kind::Int(lo), .. }, Sexpr { kind: Kind::Int(hi), .. }]
+            if lo <= hi && hi.checked_sub(*lo).is_some_and(|n| n < 10_000) =>
+        {
+            Some((*lo, *hi))
+        }
+        _ => None,
+    })
+}
+
+pub(super) fn sort_pattern(parser: &mut TermParser<'_>, item: &Sexpr) -> Option<SortPattern> {
+    match item.symbol() {
+        Some(name) if name.starts_with('\'') && name.len() > 1 => Some(SortPattern::Var(Symbol::new(name))),
+        _ => parser.sort(item).map(SortPattern::Sort),
+    }
+}
+
+/// `((NAME SORT) ...)`.
+pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> Vec<(Symbol, SortPattern)> {
+    let mut params: Vec<(Symbol, SortPattern)> = Vec::new();
+    let Some(list) = item.list() else {
+        parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
+        return params;
+    };
+    for entry in list {
+        match entry.list() {
+            Some([Sexpr { kind: Kind::Symbol(name), span }, sort]) => {
+                let name = Symbol::new(name);
+                if params.iter().any(|(other, _)| *other == name) {
+                    parser.report(*span, format!("the parameter {name} is there twice"));
+                }
+                let sort = sort_pattern(parser, sort);
+                params.push((name, sort.unwrap_or(SortPattern::Var(Symbol::new("'unknown")))));
+            }
+            _ => {
+                parser.report(entry.span, "this is no parameter").expected = Some("(NAME SORT)".to_owned());
+            }
+        }
+    }
+    params
+}
+
+/// Checks that a meaning has the sort that is declared, for every choice of the sort variables.
+pub(super) fn check_definition(
+    parser: &mut TermParser<'_>,
+    language: &Language,
+    params: &[(Symbol, SortPattern)],
+    result: SortPattern,
+    (meaning, meaning_item): (&Term, &Sexpr),
+    (condition, condition_item): (Option<&Term>, Option<&Sexpr>),
+) {
+    let mut infer = Infer::new(language);
+    let mut choice: Vec<(Symbol, Ty)> = Vec::new();
+    for &(name, pattern) in params {
+        let ty = infer.pattern(pattern, &mut choice);
+        infer.bind(name, ty);
+    }
+    let expected = infer.pattern(result, &mut choice);
+    let found = infer.infer(meaning);
+    infer.expect(meaning, found, expected, || "the meaning".to_owned());
+    if let Some(condition) = condition {
+        let found = infer.infer(condition);
+        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
+    }
+    parser.report_sorts(&infer, condition_item.map_or(meaning_item.span, |_| meaning_item.span));
+    if choice.len() > SORT_VARIABLE_LIMIT {
+        parser.report(meaning_item.span, "too many sort variables").expected =
+            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
+    }
+    if infer.errors.is_empty() {
+        let mut seen: Vec<Ty> = Vec::new();
+        for (name, ty) in choice {
+            let resolved = infer.unifier.resolve(ty);
+            let class = infer.unifier.class(ty);
+            if class != Some(SortPattern::class_of(name)) || seen.contains(&resolved) {
+                let found = match seen.contains(&resolved) {
+                    true => "the sort of another variable".to_owned(),
+                    false => infer.unifier.show(ty),
+                };
+                let report = parser.report(meaning_item.span, format!("the meaning does not fit every {name}"));
+                report.expected = Some(SortPattern::class_of(name).to_string());
+                report.found = Some(found);
+                report.hint =
+                    Some("'N... stands for Int or Real, 'M... for Bool, Int or Real, others for any scalar".to_owned());
+            }
+            seen.push(resolved);
+        }
+    }
+}
+
+/// `:charge ((PARAM N) ...)`.
+pub(super) fn charges(
+    parser: &mut TermParser<'_>,
+    attributes: &Attributes<'_>,
+    params: &[(Symbol, SortPattern)],
+) -> Vec<u32> {
+    let mut charges = vec![0; params.len()];
+    let Some(values) = attributes.get("charge") else { return charges };
+    let entries = match values {
+        [only] => only.list().unwrap_or(&[]),
+        _ => values,
+    };
+    for entry in entries {
+        let parts = match entry.list() {
+            Some([Sexpr { kind: Kind::Symbol(name), .. }, Sexpr { kind: Kind::Int(n), .. }]) => {
+                params.iter().position(|(param, _)| param.as_str() == name).zip(u32::try_from(*n).ok())
+            }
+            _ => None,
+        };
+        match parts {
+            Some((index, n)) if n <= 1_000_000 => charges[index] = n,
+            _ => {
+                parser.report(entry.span, "this is no charge").expected =
+                    Some("(PARAM N), what is charged where that argument is no constant".to_owned());
+            }
+        }
+    }
+    charges
+}
+
+pub(super) fn facts(
+    parser: &mut TermParser<'_>,
+    attributes: &Attributes<'_>,
+    params: &[(Symbol, SortPattern)],
+    result: Option<SortPattern>,
+    whole: Span,
+) -> Facts {
+    let mut facts = Facts::default();
+    for (key, span, values) in &attributes.entries {
+        let arity = match *key {
+            "involution" => 1,
+            "commutative" | "associative" | "idempotent" | "unit" | "zero" => 2,
+            _ => continue,
+        };
+        let sorts_fit = params.len() == arity
+            && params.windows(2).all(|pair| pair[0].1 == pair[1].1)
+            && (*key == "commutative" || params.first().map(|p| p.1) == result);
+        if !sorts_fit {
+            let report = parser.report(*span, format!(":{key} does not fit these sorts"));
+            report.expected = Some(format!("{arity} parameters of one sort, and such a result"));
+            continue;
+        }
+        let value = match (*values, *key) {
+            ([], "unit" | "zero") => {
+                parser.report(*span, format!(":{key} names a value"));
+                None
+            }
+            ([only], "unit" | "zero") => parser.expect_value(only),
+            ([], _) => None,
+            _ => {
+                parser.report(whole, format!(":{key} has too many values"));
+                None
+            }
+        };
+        if let (Some(sort), Some(result)) = (value.and_then(Value::sort), result)
+            && !result.admits(sort)
+        {
+            parser.report(*span, format!(":{key} names a value of the sort")).expected = Some(result.to_string());
+        }
+        match *key {
+            "commutative" => facts.commutative = true,
+            "associative" => facts.associative = true,
+            "idempotent" => facts.idempotent = true,
+            "involution" => facts.involution = true,
+            "unit" => facts.unit = value,
+            _ => facts.zero = value,
+        }
+    }
+    facts
+}
+
+/// Sorts of the variables of a rule; both sides must have one sort and the conditions must be truth values.
+pub(super) fn rule_sorts(
+    parser: &mut TermParser<'_>,
+    language: &Language,
+    variables: &[Symbol],
+    (lhs, rhs): (&Term, &Term),
+    conditions: &[Term],
+    whole: Span,
+) -> Vec<(Symbol, SortPattern)> {
+    let mut infer = Infer::new(language);
+    let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
+    for (name, ty) in variables.iter().zip(&types) {
+        infer.bind(*name, *ty);
+    }
+    let (left, right) = (infer.infer(lhs), infer.infer(rhs));
+    infer.expect(rhs, right, left, || "the right side".to_owned());
+    for condition in conditions {
+        let found = infer.infer(condition);
+        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
+    }
+    parser.report_sorts(&infer, whole);
+    let mut named: Vec<(Ty, Symbol)> = Vec::new();
+    let params = variables
+        .iter()
+        .zip(types)
+        .map(|(name, ty)| {
+            let resolved = infer.unifier.resolve(ty);
+            let pattern = match infer.unifier.sort(ty) {
+                Some(sort) => SortPattern::Sort(sort),
+                None => {
+                    let known = named.iter().find(|(other, _)| *other == resolved).map(|(_, name)| *name);
+                    SortPattern::Var(known.unwrap_or_else(|| {
+                        let prefix = match infer.unifier.class(ty) {
+                            Some(SortClass::Numeric) => "'N",
+                            Some(SortClass::Measure) => "'M",
+                            _ => "'A",
+                        };
+                        let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));
+                        named.push((resolved, name));
+                        name
+                    }))
+                }
+            };
+            (*name, pattern)
+        })
+        .collect();
+    if named.len() > SORT_VARIABLE_LIMIT {
+        parser.report(whole, "the variables may have too many different sorts").expected =
+            Some(format!("at most {SORT_VARIABLE_LIMIT}"));
+    }
+    params
+}
