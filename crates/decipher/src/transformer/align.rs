@@ -15,7 +15,7 @@ use super::wiring::Part as Component;
 use crate::{Aligned, Config, Error};
 
 /// Sequences that the read-out is fitted on, and as many to score it.
-const SEQUENCES: usize = 150;
+const SEQUENCES: usize = 300;
 
 /// Dimensions that distances are measured in; components of more are projected at random.
 const DIMENSIONS: usize = 24;

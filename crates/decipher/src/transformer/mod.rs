@@ -56,14 +56,22 @@ const ROUNDS: usize = 3;
 
 /// Candidates for what a transformer computes, best first.
 ///
+/// A network of another kind has none.
+///
 /// # Errors
-/// Where the network cannot be run or is of another kind.
+/// Where the network cannot be run.
 pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     let mut batch = network.domain.sample(SEQUENCES, &mut rng(config.seed, "transformer: structure"));
     let fresh = network.domain.sample(FRESH, &mut rng(config.seed, "transformer: fresh"));
     let truth = network.outputs(&fresh).map_err(|error| Error::Network(error.to_string()))?;
     let mut found = Vec::new();
-    let wiring = Wiring::of(network).map_err(Error::Unsupported)?;
+    let wiring = match Wiring::of(network) {
+        Ok(wiring) => wiring,
+        Err(why) => {
+            (config.progress)(&format!("no structural reading: {why}"));
+            return Ok(found);
+        }
+    };
     for _ in 0..ROUNDS {
         (config.progress)("reading the network's structure");
         let reading = match Reading::of(network, wiring.clone(), &batch) {
