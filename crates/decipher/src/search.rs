@@ -86,7 +86,7 @@ const QUICK_SAMPLES: usize = 500;
 /// Deciphers a network: finds hypotheses and takes the first that passes the check, then tests its alignment.
 ///
 /// # Errors
-/// As [`hypotheses`]; and where a judge cannot run what a strategy returned, which is a fault of the engine.
+/// As [`hypotheses`], but for networks that no strategy reads, which are undecided; and where a judge cannot run what a strategy returned, which is a fault of the engine.
 pub fn decipher(
     network: &Network,
     config: &Config<'_>,
@@ -94,7 +94,11 @@ pub fn decipher(
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
     stage(Stage::Synth);
-    let found = hypotheses(network, config)?;
+    let found = match hypotheses(network, config) {
+        // A network that is out of reach is no error: nothing is claimed of it.
+        Err(error @ Error::Unsupported(_)) => return Ok(blank(Verdict::Undecided, error.to_string(), 0)),
+        found => found?,
+    };
     stage(Stage::Check);
     let mut best_refuted: Option<(Hypothesis, Agreement)> = None;
     let mut refused: Option<(Hypothesis, String)> = None;
@@ -287,7 +291,26 @@ fn unsuccessful(
     late: bool,
 ) -> Outcome {
     let time = if late { "; the time limit had been reached" } else { "" };
-    let blank = |verdict, reason| Outcome {
+    if let Some((hypothesis, reason)) = refused {
+        return Outcome { hypothesis: Some(hypothesis), ..blank(Verdict::Undecided, reason, n_tried) };
+    }
+    if let Some((hypothesis, agreement)) = refuted {
+        let share = agreement.share();
+        let reason = format!(
+            "{n_tried} candidates differ from the network; the best agrees on a share of {share:.4} of what was compared{time}"
+        );
+        return Outcome {
+            hypothesis: Some(hypothesis),
+            agreement: Some(agreement),
+            ..blank(Verdict::Refuted, reason, n_tried)
+        };
+    }
+    blank(Verdict::Undecided, format!("no program was found within the limits of the search{time}"), n_tried)
+}
+
+/// An outcome without a hypothesis.
+fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
+    Outcome {
         verdict,
         reason,
         mechanism: Mechanism::Unverified,
@@ -296,16 +319,5 @@ fn unsuccessful(
         scrub: None,
         interchange: Vec::new(),
         n_tried,
-    };
-    if let Some((hypothesis, reason)) = refused {
-        return Outcome { hypothesis: Some(hypothesis), ..blank(Verdict::Undecided, reason) };
     }
-    if let Some((hypothesis, agreement)) = refuted {
-        let share = agreement.share();
-        let reason = format!(
-            "{n_tried} candidates differ from the network; the best agrees on a share of {share:.4} of what was compared{time}"
-        );
-        return Outcome { hypothesis: Some(hypothesis), agreement: Some(agreement), ..blank(Verdict::Refuted, reason) };
-    }
-    blank(Verdict::Undecided, format!("no program was found within the limits of the search{time}"))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    ScrubEvidence, ScrubResult,
+    InterchangeEvidence, ScrubEvidence, ScrubResult,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -98,16 +98,7 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     }
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
-        for i in &evidence.interchange {
-            let _ = writeln!(
-                text,
-                "  exchange    {} taken from another input: the output is what the program says in {} of cases, {} of the {} that it changes",
-                i.site,
-                percent(i.accuracy),
-                percent(i.changed_accuracy),
-                i.changed
-            );
-        }
+        evidence.interchange.iter().for_each(|interchange| interchange_line(text, interchange));
     } else if let Some(reason) = &evidence.scrub_skipped {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
@@ -176,6 +167,23 @@ fn scrub_lines(text: &mut String, scrub: &ScrubEvidence, controls: Option<&Contr
             controls.null_mean, controls.draws, controls.p_value
         );
     }
+}
+
+fn interchange_line(text: &mut String, i: &InterchangeEvidence) {
+    let site = &i.site;
+    if i.changed == 0 {
+        let _ = writeln!(
+            text,
+            "  exchange    {site}: by the program, exchanging it changes no output, so it is not tested"
+        );
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "  exchange    {site} from another input: the output is what the program then says in {}; where that is another, {}",
+        percent(i.accuracy),
+        percent(i.changed_accuracy)
+    );
 }
 
 /// What a check showed.
