@@ -512,9 +512,9 @@ impl Builder<'_> {
         self.problems.extend(problems);
         if !missing.is_empty() {
             let hint = format!("the rule {name} is passed over");
-            self.language
-                .warnings
-                .extend(missing.into_iter().map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }));
+            self.language.warnings.extend(
+                missing.into_iter().take(1).map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }),
+            );
         } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
             self.language.rules.push(Rule { name: symbol, lhs, rhs, conditions, both_ways, params, place });
         }
