@@ -15,6 +15,8 @@ use crate::{Aligned, Error};
 const POINTS: usize = 1200;
 /// Directions whose variance is below this share of the largest are dropped: they hold rounding noise.
 const NEGLIGIBLE: f64 = 1e-9;
+/// Hidden values beyond this count as this.
+const LARGEST: f32 = 1e15;
 /// The share of points at which an affine read-out, rounded, has to be right to be claimed.
 const AFFINE: f64 = 0.999;
 /// The node that holds the hidden state, at every step.
@@ -128,10 +130,12 @@ impl Sites {
 /// Rows turned and scaled to unit covariance, negligible directions dropped.
 fn whiten(rows: Vec<&[f32]>) -> Vec<Vec<f64>> {
     let Some(width) = rows.first().map(|row| row.len()) else { return Vec::new() };
+    // What left the range of numbers tells nothing apart, and would spoil the covariance.
+    let value = |v: f32| if v.is_finite() { f64::from(v.clamp(-LARGEST, LARGEST)) } else { 0.0 };
     let n = rows.len() as f64;
-    let mean: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| f64::from(row[i])).sum::<f64>() / n).collect();
+    let mean: Vec<f64> = (0..width).map(|i| rows.iter().map(|row| value(row[i])).sum::<f64>() / n).collect();
     let centred: Vec<Vec<f64>> =
-        rows.iter().map(|row| row.iter().zip(&mean).map(|(&v, m)| f64::from(v) - m).collect()).collect();
+        rows.iter().map(|row| row.iter().zip(&mean).map(|(&v, m)| value(v) - m).collect()).collect();
     let mut covariance = DMatrix::<f64>::zeros(width, width);
     for row in &centred {
         let row = DVector::from_column_slice(row);

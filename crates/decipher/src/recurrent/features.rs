@@ -15,7 +15,7 @@ use super::solve::Budget;
 use crate::Error;
 
 /// Alphabets of at most so many numbers have their elements counted one by one.
-const MAX_COUNTED: usize = 5;
+const MAX_COUNTED: i64 = 5;
 /// The share of points that the majority output of the rows must cover.
 const DETERMINISM: f64 = 0.998;
 
@@ -57,11 +57,12 @@ pub(crate) fn aggregates(task: &Task, effort: usize) -> Result<Vec<Term>, Error>
 
 /// How often each number of a small alphabet has come.
 pub(crate) fn counts(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
-    let alphabet = task.domain.alphabet();
     let [x] = task.inputs[..] else { return Ok(Vec::new()) };
-    if alphabet.len() > MAX_COUNTED || task.invariances.window.is_some() || !task.invariances.commutative {
+    let [lo, hi] = task.range();
+    if hi.saturating_sub(lo) >= MAX_COUNTED || task.invariances.window.is_some() || !task.invariances.commutative {
         return Ok(Vec::new());
     }
+    let alphabet: Vec<i64> = (lo..=hi).collect();
     let states: Vec<State> = alphabet.iter().filter_map(|&value| counter(task, x, value, &alphabet)).collect();
     over(task, &states, effort)
 }

@@ -4,7 +4,7 @@
 //! output expression itself. Which values stand before the first element is tried out afterwards.
 
 use dsl::Term;
-use samples::{Sort, Symbol};
+use samples::{Sort, Symbol, UNDEFINED};
 
 use super::Task;
 use super::build::{State, lagged, primed};
@@ -120,8 +120,9 @@ impl History {
         };
         let [lo, hi] = task.range();
         let mut starts = vec![0, 1, -1, lo, hi, lo - 1, hi + 1];
-        starts.extend(task.recording.outputs.iter().min().copied());
-        starts.extend(task.recording.outputs.iter().max().copied());
+        let outputs_seen = task.recording.outputs.iter().copied().filter(|&y| y != UNDEFINED);
+        starts.extend(outputs_seen.clone().min());
+        starts.extend(outputs_seen.max());
         let mut tried: Vec<(i64, i64)> = Vec::new();
         for &of_outputs in &starts {
             for &of_inputs in &starts {

@@ -14,6 +14,8 @@ use super::oracle::Recording;
 const MAX_OUTPUT_LAG: usize = 4;
 const MAX_INPUT_LAG: usize = 8;
 const MAX_DENOMINATOR: i64 = 12;
+/// Constants beyond this are no constants that anybody wrote.
+const MAX_CONSTANT: f64 = 1e12;
 /// How far a coefficient may lie from the rational it stands for, times the denominator.
 const SNAP: f64 = 0.02;
 
@@ -121,6 +123,9 @@ impl Regression {
             let factors: Vec<i64> = scaled
                 .map(|v| ((v - v.round()).abs() < SNAP && v.abs() < 1e6).then(|| v.round() as i64))
                 .collect::<Option<_>>()?;
+            if !raw[0].is_finite() || raw[0].abs() > MAX_CONSTANT {
+                return None;
+            }
             // The constant takes up the rounding: whatever reproduces the outputs will do, the nearest to the fit first.
             let centre = (raw[0] * denominator as f64).round() as i64 + denominator / 2;
             let offsets = (0..=2 * denominator).map(|i| if i % 2 == 0 { -(i / 2) } else { (i + 1) / 2 });
@@ -224,7 +229,9 @@ impl Recurrence {
             self.run(recording, 0, &unit)
         };
         let effects: Vec<Vec<i64>> = (0..n).map(effect).collect();
-        let matrix = DMatrix::from_fn(base.len(), n, |t, i| (effects[i].get(t).unwrap_or(&base[t]) - base[t]) as f64);
+        let matrix = DMatrix::from_fn(base.len(), n, |t, i| {
+            effects[i].get(t).unwrap_or(&base[t]).saturating_sub(base[t]) as f64
+        });
         // The same shift in every sequence: the median over some of them ignores the network's own errors.
         let width = recording.length * recording.n_outputs;
         let runs: Vec<Vec<i64>> =
@@ -233,7 +240,9 @@ impl Recurrence {
             let mut shifts: Vec<i64> = runs
                 .iter()
                 .enumerate()
-                .map(|(sequence, run)| recording.outputs[sequence * width + t] - run.get(t).copied().unwrap_or(0))
+                .map(|(sequence, run)| {
+                    recording.outputs[sequence * width + t].saturating_sub(run.get(t).copied().unwrap_or(0))
+                })
                 .collect();
             shifts.sort_unstable();
             shifts[shifts.len() / 2] as f64

@@ -292,6 +292,36 @@ fn errors_of_the_network_are_not_explained() {
     assert!(answer.size <= 9, "{}", answer.text);
 }
 
+/// A network that overflows is searched in vain, and without harm.
+#[test]
+fn numbers_out_of_range_do_no_harm() {
+    struct Broken;
+    impl Oracle for Broken {
+        fn dim(&self) -> usize {
+            1
+        }
+        fn hidden_dim(&self) -> usize {
+            2
+        }
+        fn n_outputs(&self) -> usize {
+            1
+        }
+        fn initial(&self, n: usize) -> Vec<f32> {
+            vec![1.0; 2 * n]
+        }
+        fn step(&self, hidden: &[f32], inputs: &[i64]) -> Result<Vec<f32>, crate::Error> {
+            let rows = hidden.chunks(2).zip(inputs);
+            Ok(rows.flat_map(|(h, &x)| [h[0] * 1e12 * (x - 1) as f32, h[0] - h[0] * 3.0]).collect())
+        }
+        fn readout(&self, hidden: &[f32]) -> Result<Vec<f32>, crate::Error> {
+            Ok(hidden.chunks(2).map(|h| h[0] * h[1]).collect())
+        }
+    }
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let late = || asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 20;
+    let _ = solve(&Broken, (0, 3), &language("(include \"recurrent\")"), &late);
+}
+
 /// A machine without rhyme or reason comes out as its table, and says so. The search is cut short by counting.
 #[test]
 fn a_table_is_the_last_resort() {

@@ -26,7 +26,7 @@ use std::cell::OnceCell;
 
 use dsl::{Env, Term};
 use graph::{Matrix, Network, Recurrence};
-use samples::{Batch, Domain, Elements, Symbol, rng};
+use samples::{Batch, Domain, Elements, Symbol, UNDEFINED, rng};
 
 pub use oracle::Oracle;
 
@@ -227,6 +227,7 @@ impl<'a> Task<'a> {
         let mut constants = vec![hi - lo + 1, hi, lo];
         let outputs = &self.recording.outputs;
         if let (Some(&least), Some(&most)) = (outputs.iter().min(), outputs.iter().max())
+            && least != UNDEFINED
             && (0..MANY_OUTPUTS).contains(&most.saturating_sub(least))
         {
             constants.extend([least, most]);
@@ -239,7 +240,10 @@ impl<'a> Task<'a> {
 
     /// The elements of the alphabet, where there are few.
     fn symbols(&self) -> Option<Vec<Vec<i64>>> {
-        mealy::elements(&self.domain.alphabet(), self.oracle.dim())
+        let [lo, hi] = self.range();
+        // The alphabet of a wide range is never listed.
+        let few = hi.saturating_sub(lo) < mealy::MAX_SYMBOLS as i64;
+        few.then(|| mealy::elements(&self.domain.alphabet(), self.oracle.dim())).flatten()
     }
 
     /// The names of states that hold outputs.

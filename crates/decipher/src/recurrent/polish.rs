@@ -72,7 +72,8 @@ impl Values {
         let mut variables: Vec<(Symbol, Vec<i64>)> = inputs.collect();
         for ((name, init, _), column) in scan.states.iter().zip(&after) {
             let init = samples::encode_value(*init);
-            let before = |point: usize| if point % recording.length == 0 { init } else { column.codes[point - 1] };
+            let before =
+                |point: usize| if point.is_multiple_of(recording.length) { init } else { column.codes[point - 1] };
             variables.push((*name, (0..recording.n_points()).map(before).collect()));
         }
         for ((name, _, _), column) in scan.states.iter().zip(&after) {

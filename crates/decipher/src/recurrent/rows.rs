@@ -42,8 +42,9 @@ impl Rows {
                 None => votes[row].push((value, 1)),
             }
         }
-        let winner =
-            |row: &Vec<(i64, u32)>| row.iter().copied().max_by_key(|&(value, n)| (n, -value)).unwrap_or((0, 0));
+        let winner = |row: &Vec<(i64, u32)>| {
+            row.iter().copied().max_by_key(|&(value, n)| (n, std::cmp::Reverse(value))).unwrap_or((0, 0))
+        };
         let winners: Vec<(i64, u32)> = votes.iter().map(winner).collect();
         let weight: Vec<u32> = votes.iter().map(|row| row.iter().map(|(_, n)| n).sum()).collect();
         let total: u64 = weight.iter().map(|&w| u64::from(w)).sum();
