@@ -2,155 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use dsl::{Func, Language, Node as TermNode, OpId, Term};
+use dsl::{Language, Node as TermNode, Term};
 use rustc_hash::FxHashMap;
-use samples::{Column, Sort, Value};
+use samples::{Column, Sort};
 
 use super::ClassId;
-use super::production::{Code, Context, Extra, Head, Leaf, Production, Scratch};
+use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_constant, productions};
+use super::production::{Context, Head, Production, Scratch};
 use super::queue::{Cursor, Lists, Marks, Unit, units};
 use super::store::{MAX_ARITY, Node, Store};
-
-/// What a bank enumerates.
-#[derive(Clone, Debug)]
-pub struct BankConfig {
-    /// The operators used (a profile); `None` for all of the language.
-    pub operators: Option<Vec<OpId>>,
-    /// Functions beside those of the language, such as tables.
-    pub extra: Vec<Extra>,
-    /// Variables, constants, and other terms whose columns are known. The number of points is that of their columns.
-    pub leaves: Vec<Leaf>,
-    /// The sorts that terms may have; `None` for all that leaves and operators lead to.
-    pub sorts: Option<Vec<Sort>>,
-    /// How many of the terms that a class absorbed are kept, for points that come later.
-    pub alternatives: u8,
-}
-
-impl BankConfig {
-    /// All operators and all listed constants of a language, over some variables.
-    pub fn new(language: &Language, variables: Vec<Leaf>) -> Self {
-        let n_points = variables.first().map_or(0, |leaf| leaf.column.n_points());
-        let mut leaves = variables;
-        let groups = &language.constants.groups;
-        let mut constants: Vec<Value> = Vec::new();
-        for value in groups.iter().flat_map(|group| language.constants.values(group.sort)) {
-            if !constants.contains(&value) {
-                constants.push(value);
-            }
-        }
-        leaves.extend(constants.into_iter().filter_map(|value| Leaf::constant(language, value, n_points)));
-        Self { operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 4 }
-    }
-
-    /// The same with these operators only; names that the language lacks are passed over.
-    pub fn with_operators(mut self, language: &Language, names: &[&str]) -> Self {
-        self.operators = Some(names.iter().filter_map(|name| language.operator(name)).collect());
-        self
-    }
-
-    /// The same with these constants in place of those listed.
-    pub fn with_constants(mut self, language: &Language, values: &[Value]) -> Self {
-        let n_points = self.leaves.first().map_or(0, |leaf| leaf.column.n_points());
-        self.leaves.retain(|leaf| !is_constant(&leaf.term));
-        self.leaves.extend(values.iter().filter_map(|&value| Leaf::constant(language, value, n_points)));
-        self
-    }
-}
-
-/// Why a bank cannot be set up or extended.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum BankError {
-    /// The columns of two leaves differ in length.
-    #[error("the column of leaf {leaf} has {found} points, the first one has {expected}")]
-    Lengths {
-        /// Which leaf.
-        leaf: usize,
-        /// Points of the first leaf.
-        expected: usize,
-        /// Points of this one.
-        found: usize,
-    },
-    /// A leaf is of a sort that is not enumerated.
-    #[error("leaf {leaf} is of sort {sort}, which a bank does not hold")]
-    Sort {
-        /// Which leaf.
-        leaf: usize,
-        /// Its sort.
-        sort: Sort,
-    },
-    /// More sorts, or an operator with more arguments, than the bank's structures hold.
-    #[error("{0} exceeds what a bank holds")]
-    TooLarge(&'static str),
-    /// Columns for new points must be given for every leaf that is not a constant, in order.
-    #[error("new points need {expected} columns of equal length, one for each leaf; {found} given")]
-    NewPoints {
-        /// Leaves.
-        expected: usize,
-        /// Columns given.
-        found: usize,
-    },
-}
-
-/// Where a run ends at the latest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Limits {
-    /// Terms of greater cost are not built.
-    pub max_cost: u32,
-    /// Classes in the bank.
-    pub max_classes: usize,
-    /// Candidates in all runs of the bank.
-    pub max_candidates: u64,
-    /// Memory for classes.
-    pub max_bytes: usize,
-}
-
-impl Limits {
-    /// A million candidates and up to a quarter of a gigabyte.
-    pub fn new(max_cost: u32) -> Self {
-        Self { max_cost, max_classes: 1_000_000, max_candidates: 1_000_000, max_bytes: 1 << 28 }
-    }
-}
-
-/// Why a run ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StopReason {
-    /// The watcher wanted it.
-    Watch,
-    /// All terms up to the greatest cost were built.
-    Cost,
-    /// The limit of classes was reached.
-    Classes,
-    /// The limit of candidates was reached.
-    Candidates,
-    /// The limit of memory was reached.
-    Bytes,
-    /// No term, of whatever cost, has other values than those found.
-    Closed,
-}
-
-/// What is to be done with a class just found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Watch {
-    /// Keep it as a part of greater terms.
-    Keep,
-    /// Do not build on it.
-    Drop,
-    /// Keep it and end the run; the next run goes on behind it.
-    Stop,
-}
-
-/// A class just found.
-#[derive(Clone, Copy, Debug)]
-pub struct Found<'a> {
-    /// The class.
-    pub id: ClassId,
-    /// Its sort.
-    pub sort: Sort,
-    /// The cost of its cheapest term.
-    pub cost: u32,
-    /// Its values.
-    pub codes: &'a [i64],
-}
 
 /// Enumerates terms by cost, one per class of equal values.
 ///
@@ -192,8 +52,8 @@ pub struct Bank<'l> {
     /// The level being worked on; 0 before the first run.
     level: u32,
     cursor: Cursor,
-    /// Whether the work on this level, for the classes that existed when it began, is done, and only what new points
-    /// split off meanwhile is left.
+    /// Lengths of the lists when this level began: its own work combines what lies before, and what new points split off
+    /// meanwhile is combined when the level closes.
     frozen: Marks,
     /// Lengths of the lists when levels below the current one were last complete.
     settled: Marks,
@@ -748,99 +608,4 @@ impl<'l> Bank<'l> {
         self.settled = self.lists.marks();
         self.cursor = paused;
     }
-}
-
-fn is_constant(term: &Term) -> bool {
-    matches!(term.node(), TermNode::Const(_))
-}
-
-/// The leaves first, in order, then every operator at every choice of sorts that the leaves lead to.
-fn productions(language: &Language, config: &BankConfig) -> Result<(Vec<Sort>, Vec<Production>), BankError> {
-    let admitted =
-        |sort: Sort| sort != Sort::Selector && config.sorts.as_ref().is_none_or(|sorts| sorts.contains(&sort));
-    let mut sorts: Vec<Sort> = Vec::new();
-    for leaf in &config.leaves {
-        if !sorts.contains(&leaf.column.sort) {
-            sorts.push(leaf.column.sort);
-        }
-    }
-    let operators: Vec<OpId> = match &config.operators {
-        Some(operators) => operators.clone(),
-        None => language.operators().map(|(id, _)| id).collect(),
-    };
-    // The sorts that operators lead to, to a fixpoint.
-    loop {
-        let before = sorts.len();
-        let results = operators
-            .iter()
-            .flat_map(|&id| language.op(id).instances(&sorts))
-            .chain(config.extra.iter().map(|extra| (extra.params.clone(), extra.result)));
-        let new: Vec<Sort> = results
-            .filter(|(params, result)| admitted(*result) && params.iter().all(|param| sorts.contains(param)))
-            .map(|(_, result)| result)
-            .collect();
-        for sort in new {
-            if !sorts.contains(&sort) {
-                sorts.push(sort);
-            }
-        }
-        if sorts.len() == before {
-            break;
-        }
-    }
-    if sorts.len() > usize::from(u8::MAX) {
-        return Err(BankError::TooLarge("the number of sorts"));
-    }
-    let index = |sort: &Sort| sorts.iter().position(|s| s == sort).map(|i| i as u8);
-    let mut productions: Vec<Production> = Vec::new();
-    for leaf in &config.leaves {
-        productions.push(Production {
-            head: Head::Leaf(leaf.term.clone()),
-            params: Vec::new(),
-            result: index(&leaf.column.sort).unwrap_or(0),
-            cost: leaf.cost.max(1),
-            charges: Vec::new(),
-            commutative: false,
-            code: Code::Leaf,
-        });
-    }
-    let mut add = |func: Func, params: Vec<Sort>, result: Sort, cost: u32, charges: Vec<u32>, commutative: bool| {
-        if params.len() > MAX_ARITY {
-            return Err(BankError::TooLarge("the number of an operator's arguments"));
-        }
-        let code = Code::compile(language, &func, &params);
-        let commutative = commutative || matches!(&code, Code::Primitive(primitive) if primitive.is_commutative());
-        let (Some(param_indices), Some(result)) =
-            (params.iter().map(index).collect::<Option<Vec<u8>>>(), index(&result))
-        else {
-            return Ok(());
-        };
-        if !params.is_empty() {
-            let head = Head::Apply(func);
-            productions.push(Production {
-                head,
-                params: param_indices,
-                result,
-                cost: cost.max(1),
-                charges,
-                commutative,
-                code,
-            });
-        }
-        Ok(())
-    };
-    for &id in &operators {
-        let operator = language.op(id);
-        for (params, result) in operator.instances(&sorts) {
-            let mut charges = operator.charges.clone();
-            charges.resize(params.len(), 0);
-            // Equal charges keep the arguments interchangeable.
-            let commutative = false;
-            add(Func::Op(id), params, result, operator.cost, charges, commutative)?;
-        }
-    }
-    for extra in &config.extra {
-        add(extra.func.clone(), extra.params.clone(), extra.result, extra.cost, vec![0; extra.params.len()], false)?;
-    }
-    Ok((sorts, productions))
 }

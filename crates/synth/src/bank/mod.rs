@@ -9,6 +9,7 @@
 //! New points split classes; the bank keeps some of the terms that a class absorbed, so that it can go on instead of
 //! starting again.
 
+mod config;
 mod enumerate;
 mod primitive;
 mod production;
@@ -17,7 +18,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-pub use enumerate::{Bank, BankConfig, BankError, Found, Limits, StopReason, Watch};
+pub use config::{BankConfig, BankError, Found, Limits, StopReason, Watch};
+pub use enumerate::Bank;
 pub(crate) use primitive::Primitive;
 pub use production::{Extra, Leaf};
 
