@@ -138,7 +138,7 @@ mod tests {
     fn keeps_what_matters() {
         let large = |s: &[i64]| s.iter().position(|&v| v > 30);
         check(&integers((1, 9)), large, &[4, 7, 50, 3, 2], &[31]);
-        check(&integers((3, 9)), large, &[4, 7, 50, 3, 2], &[0, 0, 31]);
+        check(&integers((3, 9)), large, &[4, 7, 50, 3, 2], &[31, 0, 0]);
         let falling = |s: &[i64]| (1..s.len()).find(|&i| s[i] < s[i - 1]);
         check(&integers((1, 9)), falling, &[4, 7, 50, 3, 2], &[1, 0]);
     }
@@ -161,6 +161,6 @@ mod tests {
             pad: None,
             distinct: true,
         };
-        check(&domain, |s| s.iter().position(|&v| v == 3), &[4, 3, 2, 1], &[1, 3]);
+        check(&domain, |s| s.iter().position(|&v| v == 3), &[4, 3, 2, 1], &[3, 1]);
     }
 }
