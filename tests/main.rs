@@ -1,5 +1,6 @@
 //! End-to-end tests: the `ventris` binary from outside, as its users and graders call it.
 
+mod architecture;
 mod commands;
 mod determinism;
 mod harness;
