@@ -27,6 +27,7 @@ use std::cell::OnceCell;
 use dsl::{Env, Term};
 use graph::{Matrix, Network, Recurrence};
 use samples::{Batch, Domain, Elements, Symbol, UNDEFINED, rng};
+use synth::{Known, RuleBook, SaturationLimits, VerifyLimits};
 
 pub use oracle::Oracle;
 
@@ -99,6 +100,13 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
         && polished.price < best.price
     {
         candidates[0] = polished;
+    }
+    if let Some(best) = candidates.first()
+        && best.source != TABLE
+        && let Some(simplified) = task.judge(task.simplified(&best.program), best.source)?
+        && simplified.price < best.price
+    {
+        candidates[0] = simplified;
     }
     let mut programs: Vec<Term> = Vec::new();
     candidates.retain(|c| {
@@ -260,6 +268,14 @@ impl<'a> Task<'a> {
     fn fits(&self, program: &Term) -> Result<bool, Error> {
         let columns = self.evaluate(program, &self.recording.batch())?;
         Ok(self.recording.agreement(&columns) >= self.config.min_agreement)
+    }
+
+    /// The cheapest form of a program that the language's rules, each verified when it is used, show to be equal to it.
+    fn simplified(&self, program: &Term) -> Term {
+        let Elements::Integers { lo, hi, .. } = self.domain.elements else { return program.clone() };
+        let known: Vec<Known> = self.inputs.iter().map(|&name| Known::range(name, lo, hi)).collect();
+        let mut rules = RuleBook::new(self.config.language, VerifyLimits::new());
+        rules.simplify(program, &known, &SaturationLimits::new()).term
     }
 
     /// The candidate that a program makes, if it agrees with the network on fresh samples.
