@@ -27,7 +27,8 @@ fn built() -> Edges {
     let folders = std::fs::read_dir(root().join("crates")).expect("crates/ is in the repository");
     for folder in folders.flatten() {
         let manifest = std::fs::read_to_string(folder.path().join("Cargo.toml")).expect("every crate has a manifest");
-        let field = |key: &str| manifest.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_prefix('=').map(str::trim));
+        let field =
+            |key: &str| manifest.lines().find_map(|l| l.strip_prefix(key)?.trim().strip_prefix('=').map(str::trim));
         let name = field("name").expect("every crate has a name").trim_matches('"').to_owned();
         let section = manifest.split("\n[dependencies]").nth(1).unwrap_or("");
         let section = section.split("\n[").next().unwrap_or("");
@@ -50,8 +51,11 @@ fn crates_know_only_what_the_architecture_says() {
 #[test]
 fn nothing_is_known_downstream() {
     let text = std::fs::read_to_string(root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md is in the repository");
-    let order: Vec<String> =
-        text.lines().filter_map(|l| l.strip_prefix("    ")).map(|l| l.split(':').next().unwrap_or(l).trim().to_owned()).collect();
+    let order: Vec<String> = text
+        .lines()
+        .filter_map(|l| l.strip_prefix("    "))
+        .map(|l| l.split(':').next().unwrap_or(l).trim().to_owned())
+        .collect();
     for (name, dependencies) in built() {
         let place = |n: &String| order.iter().position(|o| o == n);
         for dependency in dependencies {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{NETWORKS, network, run, words, write};
+use crate::harness::{NETWORKS, network, run, skipped, words, write};
 
 #[test]
 fn shipped_networks_are_deciphered_and_their_files_hold() {
@@ -62,7 +62,7 @@ fn programs_run_here_and_in_python() {
             let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
             assert_eq!(printed, format!("{:?}", COUNTED.1), "{}", String::from_utf8_lossy(&output.stderr));
         }
-        Err(error) => println!("SKIPPED: program.py was not run, python3 is not there ({error})"),
+        Err(error) => skipped!("program.py was not run, python3 is not there ({error})"),
     }
     let text = std::fs::read_to_string(out.path().join("program.py")).expect("program.py");
     assert!(!text.contains("import") && !text.contains("print"), "{text}");

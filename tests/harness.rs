@@ -6,6 +6,15 @@ use std::sync::OnceLock;
 
 use serde_json::Value as Json;
 
+/// Says that a test was skipped, past the capture of passing tests' output.
+macro_rules! skipped {
+    ($($message:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {}", format_args!($($message)*));
+    }};
+}
+pub(crate) use skipped;
+
 /// The repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests lie in the repository").to_path_buf()

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::harness::{root, run};
+use crate::harness::{root, run, skipped};
 
 fn collection() -> Option<PathBuf> {
     let folder = root().parent()?.join("shared/models");
     if folder.is_dir() {
         return Some(folder);
     }
-    println!("SKIPPED: there is no ../shared/models");
+    skipped!("there is no ../shared/models");
     None
 }
 
@@ -47,7 +47,7 @@ fn a_network_out_of_reach_is_undecided() {
     folders.retain(|folder| folder.join("inputs.safetensors").exists());
     folders.sort();
     let Some(folder) = folders.first() else {
-        println!("SKIPPED: no trained transformer has inputs.safetensors");
+        skipped!("no trained transformer has inputs.safetensors");
         return;
     };
     let done = run("decipher {0} --format json --time-limit 60 --min-agreement 0.5", &[folder]);

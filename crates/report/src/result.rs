@@ -248,7 +248,7 @@ impl DecipherResult {
             program: program.map(|p| dsl::print(p, language)),
             size: program.map(|p| dsl::size(p, language)),
             cost: program.map(|p| rounded(dsl::cost(p, language))),
-            tables: program.map(|p| table_reports(p)).unwrap_or_default(),
+            tables: program.map(table_reports).unwrap_or_default(),
             alignment: hypothesis.map(|h| alignment(h, language)).unwrap_or_default(),
             circuit: hypothesis.and_then(|h| h.circuit.clone()),
             evidence: Evidence {
