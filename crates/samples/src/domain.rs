@@ -97,7 +97,7 @@ pub enum DomainError {
         limit: usize,
     },
     /// The range of values is empty.
-    #[error("the value range {lo} to {hi} is empty or wider than 2^31")]
+    #[error("the value range {lo} to {hi} is empty or wider than 2^20")]
     Range {
         /// Given.
         lo: i64,
@@ -119,6 +119,8 @@ pub enum DomainError {
 
 /// The greatest sequence length that is accepted from a file.
 const LENGTH_LIMIT: usize = 4096;
+/// The widest range of values that is accepted from a file: [`Domain::alphabet`] lists it.
+const RANGE_LIMIT: i64 = 1 << 20;
 
 impl Domain {
     /// Checks that inputs can be drawn.
@@ -131,7 +133,7 @@ impl Domain {
             return Err(DomainError::Length { min, max, limit: LENGTH_LIMIT });
         }
         match &self.elements {
-            Elements::Integers { lo, hi, .. } if lo > hi || hi.saturating_sub(*lo) >= 1 << 31 => {
+            Elements::Integers { lo, hi, .. } if lo > hi || hi.saturating_sub(*lo) >= RANGE_LIMIT => {
                 Err(DomainError::Range { lo: *lo, hi: *hi })
             }
             Elements::Tokens { distinct, .. } => match self.alphabet().len() {
@@ -395,6 +397,15 @@ mod tests {
             assert_eq!(all.n_sequences() as f64, domain.n_inputs().expect("finite"));
         }
         assert_eq!(tokens(false).enumerate(38), None);
+    }
+
+    #[test]
+    fn ranges_that_cannot_be_listed_are_refused() {
+        let of_range = |lo, hi| Domain { elements: Elements::Integers { dim: 1, lo, hi }, ..tokens(false) };
+        assert_eq!(of_range(-100, 100).validate(), Ok(()));
+        for (lo, hi) in [(1, 0), (0, 1 << 20), (i64::MIN, i64::MAX)] {
+            assert_eq!(of_range(lo, hi).validate(), Err(DomainError::Range { lo, hi }));
+        }
     }
 
     #[test]
