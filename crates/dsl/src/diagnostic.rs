@@ -60,7 +60,7 @@ pub struct Diagnostics {
 
 /// A named text, to point into.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Source<'a> {
+pub struct Source<'a> {
     pub(crate) origin: &'a str,
     pub(crate) text: &'a str,
     /// Where each line begins.
@@ -68,13 +68,13 @@ pub(crate) struct Source<'a> {
 }
 
 /// Where each line of a text begins.
-pub(crate) fn line_starts(text: &str) -> Vec<usize> {
+pub fn line_starts(text: &str) -> Vec<usize> {
     std::iter::once(0).chain(text.match_indices('\n').map(|(i, _)| i + 1)).collect()
 }
 
 impl<'a> Source<'a> {
     /// `lines` as [`line_starts`] gives them.
-    pub(crate) fn new(origin: &'a str, text: &'a str, lines: &'a [usize]) -> Self {
+    pub fn new(origin: &'a str, text: &'a str, lines: &'a [usize]) -> Self {
         Self { origin, text, lines }
     }
 
@@ -85,7 +85,7 @@ impl<'a> Source<'a> {
     }
 
     /// Line and column of a span.
-    pub(crate) fn place(&self, span: Span) -> Place {
+    pub fn place(&self, span: Span) -> Place {
         let start = self.floor(span.start);
         let (line, line_start) = self.line(start);
         let column = self.text[line_start..start].chars().count() + 1;
@@ -102,7 +102,7 @@ impl<'a> Source<'a> {
     }
 
     /// A diagnostic at a span.
-    pub(crate) fn report(&self, span: Span, message: impl Into<String>) -> Diagnostic {
+    pub fn report(&self, span: Span, message: impl Into<String>) -> Diagnostic {
         let (start, end) = (self.floor(span.start), self.floor(span.end.max(span.start)));
         let (_, line_start) = self.line(start);
         let line_end = self.text[start..].find('\n').map_or(self.text.len(), |i| start + i);
@@ -125,17 +125,20 @@ impl<'a> Source<'a> {
 }
 
 impl Diagnostic {
-    pub(crate) fn expected(mut self, text: impl Into<String>) -> Self {
+    /// The same, saying what would have been right.
+    pub fn expected(mut self, text: impl Into<String>) -> Self {
         self.expected = Some(text.into());
         self
     }
 
-    pub(crate) fn found(mut self, text: impl Into<String>) -> Self {
+    /// The same, saying what stands there.
+    pub fn found(mut self, text: impl Into<String>) -> Self {
         self.found = Some(text.into());
         self
     }
 
-    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
+    /// The same, saying what to do about it.
+    pub fn hint(mut self, text: impl Into<String>) -> Self {
         self.hint = Some(text.into());
         self
     }

@@ -35,7 +35,7 @@ mod language;
 mod parse;
 mod print;
 mod python;
-mod sexpr;
+pub mod sexpr;
 mod smt;
 mod term;
 #[cfg(test)]
@@ -43,7 +43,7 @@ mod tests;
 mod walk;
 
 pub use cost::{cost, size};
-pub use diagnostic::{Diagnostic, Diagnostics, Place, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 pub use eval::{Env, EvalError, apply, apply_in, apply_select, eval, eval_program};
 pub use format::format;
 pub use grammar::{Grammar, Nonterminal, NonterminalId, Production};

@@ -13,39 +13,49 @@ const PROBLEM_LIMIT: usize = 100;
 
 /// A piece of text that was read.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) struct Sexpr {
-    pub(crate) kind: Kind,
-    pub(crate) span: Span,
+pub struct Sexpr {
+    /// What it is.
+    pub kind: Kind,
+    /// Where it stands.
+    pub span: Span,
 }
 
 /// What an s-expression is.
 #[derive(Clone, PartialEq, Debug)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// A name.
     Symbol(String),
     /// `:word`, without the colon.
     Keyword(String),
+    /// A whole number.
     Int(i64),
+    /// A number with a point or an exponent.
     Real(f64),
+    /// `"text"`, without the quotes.
     Text(String),
+    /// `( ... )`.
     List(Vec<Sexpr>),
 }
 
 impl Sexpr {
-    pub(crate) fn list(&self) -> Option<&[Self]> {
+    /// The items, if it is a list.
+    pub fn list(&self) -> Option<&[Self]> {
         match &self.kind {
             Kind::List(items) => Some(items),
             _ => None,
         }
     }
 
-    pub(crate) fn symbol(&self) -> Option<&str> {
+    /// The name, if it is one.
+    pub fn symbol(&self) -> Option<&str> {
         match &self.kind {
             Kind::Symbol(text) => Some(text),
             _ => None,
         }
     }
 
-    pub(crate) fn keyword(&self) -> Option<&str> {
+    /// The word, if it is a keyword.
+    pub fn keyword(&self) -> Option<&str> {
         match &self.kind {
             Kind::Keyword(text) => Some(text),
             _ => None,
@@ -53,7 +63,7 @@ impl Sexpr {
     }
 
     /// What it is, for messages.
-    pub(crate) fn describe(&self) -> String {
+    pub fn describe(&self) -> String {
         match &self.kind {
             Kind::Symbol(text) => format!("the symbol {}", quote_symbol(text)),
             Kind::Keyword(text) => format!("the keyword :{text}"),
@@ -89,7 +99,7 @@ fn is_symbol_char(c: char) -> bool {
 }
 
 /// A symbol as it is written: between bars where it would read as something else.
-pub(crate) fn quote_symbol(text: &str) -> String {
+pub fn quote_symbol(text: &str) -> String {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit());
     let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number;
@@ -267,7 +277,7 @@ pub(crate) fn tokens(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<
 }
 
 /// The s-expressions of a text. What cannot be read is reported and left out.
-pub(crate) fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Sexpr> {
+pub fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Sexpr> {
     let mut top = Vec::new();
     let mut open: Vec<(usize, Vec<Sexpr>)> = Vec::new();
     for token in tokens(source, problems) {
