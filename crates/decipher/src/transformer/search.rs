@@ -39,7 +39,7 @@ impl Space<'_> {
             }
         }
         leaves.extend(constants.into_iter().filter_map(|value| Leaf::constant(self.language, value, self.n_points)));
-        BankConfig { operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 2 }
+        BankConfig { grammar: None, operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 2 }
     }
 
     /// A cheapest term with the values wanted, not costlier than `bound`.

@@ -1,15 +1,18 @@
 //! What a bank is given and what it answers: configuration, limits, reasons to stop.
 
-use dsl::{Func, Language, Node as TermNode, OpId, Term};
-use samples::{Sort, Value};
+use dsl::{Grammar, Language, Node as TermNode, NonterminalId, OpId, Term};
+use samples::{Column, Sort, Symbol, Value};
 
 use super::ClassId;
-use super::production::{Code, Extra, Head, Leaf, Production};
-use super::store::MAX_ARITY;
+use super::production::{Extra, Leaf};
 
-/// What a bank enumerates.
+/// What a bank enumerates: all terms over some leaves, or those of a grammar.
 #[derive(Clone, Debug)]
 pub struct BankConfig {
+    /// Which terms: where a grammar is given, `operators`, `extra` and `sorts` do not matter, and leaves are the columns of
+    /// the variables that the grammar names. `AnyConstant` is passed over: who wants certain constants gives the grammar
+    /// leaves for them.
+    pub grammar: Option<Grammar>,
     /// The operators used (a profile); `None` for all of the language.
     pub operators: Option<Vec<OpId>>,
     /// Functions beside those of the language, such as tables.
@@ -35,7 +38,14 @@ impl BankConfig {
             }
         }
         leaves.extend(constants.into_iter().filter_map(|value| Leaf::constant(language, value, n_points)));
-        Self { operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 4 }
+        Self { grammar: None, operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 4 }
+    }
+
+    /// The terms of a grammar over variables with these columns.
+    pub fn from_grammar(grammar: Grammar, variables: Vec<(Symbol, Column)>) -> Self {
+        let leaf = |(name, column): (Symbol, Column)| Leaf { term: Term::var(name), column, cost: 1 };
+        let leaves = variables.into_iter().map(leaf).collect();
+        Self { grammar: Some(grammar), operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 4 }
     }
 
     /// The same with these operators only; names that the language lacks are passed over.
@@ -73,6 +83,14 @@ pub enum BankError {
         leaf: usize,
         /// Its sort.
         sort: Sort,
+    },
+    /// A grammar has a production that a bank cannot use.
+    #[error("the grammar's nonterminal `{nonterminal}` cannot be enumerated: {problem}")]
+    Grammar {
+        /// The nonterminal.
+        nonterminal: Symbol,
+        /// What is wrong.
+        problem: &'static str,
     },
     /// More sorts, or an operator with more arguments, than the bank's structures hold.
     #[error("{0} exceeds what a bank holds")]
@@ -140,6 +158,8 @@ pub enum Watch {
 pub struct Found<'a> {
     /// The class.
     pub id: ClassId,
+    /// Its nonterminal; without a grammar, one for each sort.
+    pub nonterminal: NonterminalId,
     /// Its sort.
     pub sort: Sort,
     /// The cost of its cheapest term.
@@ -151,94 +171,4 @@ pub struct Found<'a> {
 /// Whether a term is a constant.
 pub(crate) fn is_constant(term: &Term) -> bool {
     matches!(term.node(), TermNode::Const(_))
-}
-
-/// The leaves first, in order, then every operator at every choice of sorts that the leaves lead to.
-pub(crate) fn productions(language: &Language, config: &BankConfig) -> Result<(Vec<Sort>, Vec<Production>), BankError> {
-    let admitted =
-        |sort: Sort| sort != Sort::Selector && config.sorts.as_ref().is_none_or(|sorts| sorts.contains(&sort));
-    let mut sorts: Vec<Sort> = Vec::new();
-    for leaf in &config.leaves {
-        if !sorts.contains(&leaf.column.sort) {
-            sorts.push(leaf.column.sort);
-        }
-    }
-    let operators: Vec<OpId> = match &config.operators {
-        Some(operators) => operators.clone(),
-        None => language.operators().map(|(id, _)| id).collect(),
-    };
-    // The sorts that operators lead to, to a fixpoint.
-    loop {
-        let before = sorts.len();
-        let results = operators
-            .iter()
-            .flat_map(|&id| language.op(id).instances(&sorts))
-            .chain(config.extra.iter().map(|extra| (extra.params.clone(), extra.result)));
-        let new: Vec<Sort> = results
-            .filter(|(params, result)| admitted(*result) && params.iter().all(|param| sorts.contains(param)))
-            .map(|(_, result)| result)
-            .collect();
-        for sort in new {
-            if !sorts.contains(&sort) {
-                sorts.push(sort);
-            }
-        }
-        if sorts.len() == before {
-            break;
-        }
-    }
-    if sorts.len() > usize::from(u8::MAX) {
-        return Err(BankError::TooLarge("the number of sorts"));
-    }
-    let index = |sort: &Sort| sorts.iter().position(|s| s == sort).map(|i| i as u8);
-    let mut productions: Vec<Production> = Vec::new();
-    for leaf in &config.leaves {
-        productions.push(Production {
-            head: Head::Leaf(leaf.term.clone()),
-            params: Vec::new(),
-            result: index(&leaf.column.sort).unwrap_or(0),
-            cost: leaf.cost.max(1),
-            charges: Vec::new(),
-            commutative: false,
-            code: Code::Leaf,
-        });
-    }
-    let mut add = |func: Func, params: Vec<Sort>, result: Sort, cost: u32, charges: Vec<u32>, commutative: bool| {
-        if params.len() > MAX_ARITY {
-            return Err(BankError::TooLarge("the number of an operator's arguments"));
-        }
-        let code = Code::compile(language, &func, &params);
-        let commutative = commutative || matches!(&code, Code::Primitive(primitive) if primitive.is_commutative());
-        let (Some(param_indices), Some(result)) =
-            (params.iter().map(index).collect::<Option<Vec<u8>>>(), index(&result))
-        else {
-            return Ok(());
-        };
-        if !params.is_empty() {
-            let head = Head::Apply(func);
-            productions.push(Production {
-                head,
-                params: param_indices,
-                result,
-                cost: cost.max(1),
-                charges,
-                commutative,
-                code,
-            });
-        }
-        Ok(())
-    };
-    for &id in &operators {
-        let operator = language.op(id);
-        for (params, result) in operator.instances(&sorts) {
-            let mut charges = operator.charges.clone();
-            charges.resize(params.len(), 0);
-            let commutative = false;
-            add(Func::Op(id), params, result, operator.cost, charges, commutative)?;
-        }
-    }
-    for extra in &config.extra {
-        add(extra.func.clone(), extra.params.clone(), extra.result, extra.cost, vec![0; extra.params.len()], false)?;
-    }
-    Ok((sorts, productions))
 }

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use dsl::{Language, Node as TermNode, Term};
+use dsl::{Language, Node as TermNode, NonterminalId, Term};
 use rustc_hash::FxHashMap;
 use samples::{Column, Sort};
 
 use super::ClassId;
-use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_constant, productions};
-use super::production::{Context, Head, Production, Scratch};
-use super::queue::{Cursor, Lists, Marks, Unit, units};
+use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_constant};
+use super::production::{Code, Context, Head, Scratch};
+use super::queue::{Cursor, Kind, Lists, Marks, Unit, units};
+use super::space::Space;
 use super::store::{MAX_ARITY, Node, Store};
 
 /// Enumerates terms by cost, one per class of equal values.
@@ -41,10 +42,7 @@ use super::store::{MAX_ARITY, Node, Store};
 #[derive(Debug)]
 pub struct Bank<'l> {
     language: &'l Language,
-    sorts: Vec<Sort>,
-    productions: Vec<Production>,
-    n_leaves: usize,
-    leaf_columns: Vec<Column>,
+    space: Space,
     store: Store,
     lists: Lists,
     /// Classes that the watcher dropped.
@@ -73,28 +71,16 @@ impl<'l> Bank<'l> {
     /// A bank without classes.
     ///
     /// # Errors
-    /// When leaves have columns of different lengths or of sorts that a bank does not hold, or when there are too many
-    /// sorts or arguments.
+    /// When leaves have columns of different lengths or of sorts that a bank does not hold, when the grammar has no meaning
+    /// or its variables no columns, or when there are too many nonterminals, productions or arguments.
     pub fn new(language: &'l Language, config: &BankConfig) -> Result<Self, BankError> {
-        let n_points = config.leaves.first().map_or(0, |leaf| leaf.column.n_points());
-        for (i, leaf) in config.leaves.iter().enumerate() {
-            if leaf.column.sort == Sort::Selector {
-                return Err(BankError::Sort { leaf: i, sort: leaf.column.sort });
-            }
-            if leaf.column.n_points() != n_points {
-                return Err(BankError::Lengths { leaf: i, expected: n_points, found: leaf.column.n_points() });
-            }
-        }
-        let (sorts, productions) = productions(language, config)?;
-        let n_leaves = config.leaves.len();
+        let space = Space::new(language, config)?;
+        let n_points = space.n_points();
         Ok(Self {
             language,
-            store: Store::new(n_points, vec![1; sorts.len()], config.alternatives),
-            lists: Lists::new(sorts.len()),
-            sorts,
-            productions,
-            n_leaves,
-            leaf_columns: config.leaves.iter().map(|leaf| leaf.column.clone()).collect(),
+            store: Store::new(n_points, vec![1; space.sorts.len()], config.alternatives),
+            lists: Lists::new(space.sorts.len()),
+            space,
             dropped: Vec::new(),
             level: 0,
             cursor: Cursor::default(),
@@ -164,19 +150,37 @@ impl<'l> Bank<'l> {
     fn found(&self, class: u32) -> Found<'_> {
         Found {
             id: ClassId(class),
-            sort: self.sorts[self.store.sort(class) as usize],
+            nonterminal: NonterminalId(u32::from(self.store.nonterminal(class))),
+            sort: self.space.sorts[self.store.nonterminal(class) as usize],
             cost: self.store.cost(class),
             codes: self.store.column(class),
         }
     }
 
-    /// The class of the terms with these values.
+    /// The classes of a nonterminal by ascending cost, without those that the watcher dropped.
+    pub fn classes_of(&self, nonterminal: NonterminalId) -> impl Iterator<Item = Found<'_>> {
+        let known = u16::try_from(nonterminal.0).ok().filter(|&n| usize::from(n) < self.space.sorts.len());
+        let levels = known.into_iter().flat_map(|n| (1..=self.level).map(move |cost| (n, cost)));
+        levels.flat_map(|(nonterminal, cost)| {
+            let classes = self.lists.get(Kind::Any, nonterminal, cost).iter();
+            // A class that became cheaper is still in its old list.
+            classes.map(|&class| self.found(class)).filter(move |found| found.cost == cost)
+        })
+    }
+
+    /// The class of the terms with these values; with a grammar, in the first nonterminal of the sort that has one.
     pub fn find(&self, sort: Sort, codes: &[i64]) -> Option<ClassId> {
-        let sort = self.sorts.iter().position(|&s| s == sort)? as u8;
-        if codes.len() != self.store.words(sort) {
+        let nonterminals = (0..self.space.sorts.len()).filter(|&n| self.space.sorts[n] == sort);
+        nonterminals.map(|n| NonterminalId(n as u32)).find_map(|n| self.find_in(n, codes))
+    }
+
+    /// The class of the terms of a nonterminal with these values.
+    pub fn find_in(&self, nonterminal: NonterminalId, codes: &[i64]) -> Option<ClassId> {
+        let nonterminal = u16::try_from(nonterminal.0).ok().filter(|&n| usize::from(n) < self.space.sorts.len())?;
+        if codes.len() != self.store.words(nonterminal) {
             return None;
         }
-        self.store.find(sort, codes, self.store.sum(codes)).map(ClassId)
+        self.store.find(nonterminal, codes, self.store.sum(codes)).map(ClassId)
     }
 
     /// A cheapest term of a class.
@@ -194,9 +198,10 @@ impl<'l> Bank<'l> {
     }
 
     fn build(&self, node: Node, memo: &mut FxHashMap<u32, Term>) -> Term {
-        let production = &self.productions[node.production as usize];
+        let production = &self.space.productions[node.production as usize];
         match &production.head {
             Head::Leaf(term) => term.clone(),
+            Head::Chain => self.term_of(node.args[0], memo),
             Head::Apply(func) => {
                 let args = node.args[..production.params.len()].iter().map(|&arg| self.term_of(arg, memo)).collect();
                 Term::app(func.clone(), args)
@@ -214,56 +219,56 @@ impl<'l> Bank<'l> {
         nodes.into_iter().map(|node| self.build(node, &mut memo)).collect()
     }
 
-    /// The values of a class's term at other points: `columns` are those of the leaves there, in the order of the
-    /// configuration (constants may be left out at the end).
+    /// The values of a class's term at other points: `columns` are those of the configuration's leaves there,
+    /// in order (constants may be left out at the end).
     ///
     /// # Errors
     /// When a column is missing or has another length.
     pub fn evaluate(&self, id: ClassId, columns: &[Column]) -> Result<Vec<i64>, BankError> {
-        let leaves = self.leaf_columns_at(columns)?;
+        let inputs = self.inputs_at(columns)?;
         let mut memo: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         let mut scratch = Scratch::default();
-        self.evaluate_class(id.0, &leaves, &mut memo, &mut scratch);
+        self.evaluate_class(id.0, &inputs, &mut memo, &mut scratch);
         Ok(memo.remove(&id.0).unwrap_or_default())
     }
 
-    fn evaluate_class(&self, class: u32, leaves: &[Column], memo: &mut BTreeMap<u32, Vec<i64>>, scratch: &mut Scratch) {
+    fn evaluate_class(&self, class: u32, inputs: &[Column], memo: &mut BTreeMap<u32, Vec<i64>>, scratch: &mut Scratch) {
         if memo.contains_key(&class) {
             return;
         }
         let node = self.store.node(class);
-        let production = &self.productions[node.production as usize];
-        let codes = if (node.production as usize) < self.n_leaves {
-            leaves[node.production as usize].codes.clone()
+        let production = &self.space.productions[node.production as usize];
+        let codes = if let Code::Input(input) = production.code {
+            inputs[input].codes.clone()
         } else {
             let args = &node.args[..production.params.len()];
             for &arg in args {
-                self.evaluate_class(arg, leaves, memo, scratch);
+                self.evaluate_class(arg, inputs, memo, scratch);
             }
-            let inputs: Vec<&[i64]> = args.iter().map(|arg| memo[arg].as_slice()).collect();
-            let mut out = vec![0; leaves.first().map_or(0, Column::n_points)];
-            production.code.run(production, &self.context(), &inputs, scratch, &mut out);
+            let columns: Vec<&[i64]> = args.iter().map(|arg| memo[arg].as_slice()).collect();
+            let mut out = vec![0; inputs.first().map_or(0, Column::n_points)];
+            production.code.run(production, &self.context(), &columns, scratch, &mut out);
             out
         };
         memo.insert(class, codes);
     }
 
     fn context(&self) -> Context<'_> {
-        Context { language: self.language, sorts: &self.sorts }
+        Context { language: self.language, sorts: &self.space.sorts }
     }
 
-    /// The columns of all leaves at new points: those given, and constants for the rest.
-    fn leaf_columns_at(&self, columns: &[Column]) -> Result<Vec<Column>, BankError> {
+    /// The columns of all inputs at new points: those given, and constants for the rest.
+    fn inputs_at(&self, columns: &[Column]) -> Result<Vec<Column>, BankError> {
         let n_new = columns.first().map_or(0, Column::n_points);
-        let error = BankError::NewPoints { expected: self.n_leaves, found: columns.len() };
-        if columns.len() > self.n_leaves || columns.iter().any(|column| column.n_points() != n_new) {
+        let known = &self.space.inputs;
+        let error = BankError::NewPoints { expected: known.len(), found: columns.len() };
+        if columns.len() > known.len() || columns.iter().any(|column| column.n_points() != n_new) {
             return Err(error);
         }
         let mut all = columns.to_vec();
-        for production in &self.productions[columns.len()..self.n_leaves] {
-            let Head::Leaf(term) = &production.head else { return Err(error) };
-            let TermNode::Const(value) = term.node() else { return Err(error) };
-            all.push(Column::constant(self.sorts[production.result as usize], *value, n_new));
+        for input in &known[columns.len()..] {
+            let TermNode::Const(value) = input.term.node() else { return Err(error) };
+            all.push(Column::constant(input.column.sort, *value, n_new));
         }
         Ok(all)
     }
@@ -296,12 +301,15 @@ impl<'l> Bank<'l> {
 
     /// Whether greater terms cannot have new values: no class is costly enough to be a part of a term beyond this level.
     fn is_closed(&self) -> bool {
-        let Some(greatest) = (0..self.store.len() as u32).map(|class| self.store.cost(class)).max() else {
-            return self.level > 0 && self.productions[..self.n_leaves].is_empty();
-        };
-        let reach = self.productions.iter().map(|p| match p.params.len() as u32 {
-            0 => p.cost,
-            arity => p.cost + p.charges.iter().sum::<u32>() + arity * greatest,
+        let mut greatest: Vec<Option<u32>> = vec![None; self.space.sorts.len()];
+        for class in 0..self.store.len() as u32 {
+            let known = &mut greatest[self.store.nonterminal(class) as usize];
+            *known = (*known).max(Some(self.store.cost(class)));
+        }
+        // A production over a nonterminal without terms reaches nothing.
+        let reach = self.space.productions.iter().filter_map(|production| {
+            let own = production.cost + production.charges.iter().sum::<u32>();
+            production.params.iter().try_fold(own, |sum, &param| Some(sum + greatest[param as usize]?))
         });
         self.level >= reach.max().unwrap_or(0)
     }
@@ -310,28 +318,29 @@ impl<'l> Bank<'l> {
     fn open_level(&mut self, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Pass {
         self.level += 1;
         let mut stop = false;
-        for leaf in 0..self.n_leaves {
-            let production = &self.productions[leaf];
+        for leaf in 0..self.space.n_leaves {
+            let production = &self.space.productions[leaf];
             if production.cost != self.level {
                 continue;
             }
-            let (sort, cost) = (production.result, production.cost);
+            let Code::Input(input) = production.code else { continue };
+            let (nonterminal, cost) = (production.result, production.cost);
             let node = Node { production: leaf as u32, args: [0; MAX_ARITY] };
             self.buffer.clear();
-            self.buffer.extend_from_slice(&self.leaf_columns[leaf].codes);
+            self.buffer.extend_from_slice(&self.space.inputs[input].column.codes);
             self.n_candidates += 1;
-            stop |= self.offer(sort, cost, node, watch) == Watch::Stop;
+            stop |= self.offer(nonterminal, cost, node, watch) == Watch::Stop;
         }
         self.frozen = self.lists.marks();
         self.settled = self.frozen.clone();
-        self.cursor = Cursor::new(units(&self.productions, self.level, &self.lists, &self.frozen, None));
+        self.cursor = Cursor::new(units(&self.space.productions, self.level, &self.lists, &self.frozen, None));
         if stop { Pass::Stopped(StopReason::Watch) } else { Pass::Done }
     }
 
     /// Combines what classes split off during this level have added, once its own work is done.
     fn close_level(&mut self, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Pass {
         let now = self.lists.marks();
-        let late = units(&self.productions, self.level, &self.lists, &now, Some(&self.frozen));
+        let late = units(&self.space.productions, self.level, &self.lists, &now, Some(&self.frozen));
         self.frozen = now;
         let done = std::mem::replace(&mut self.cursor, Cursor::new(late));
         if self.cursor.is_done() {
@@ -376,7 +385,7 @@ impl<'l> Bank<'l> {
         let arity = unit.args.len();
         let last = arity - 1;
         let (result, cost) = {
-            let production = &self.productions[unit.production as usize];
+            let production = &self.space.productions[unit.production as usize];
             (production.result, self.level_of(unit))
         };
         let mut at = from.unwrap_or_else(|| {
@@ -392,10 +401,10 @@ impl<'l> Bank<'l> {
         let mut node = Node { production: unit.production, args: [0; MAX_ARITY] };
         // The lists grow while this works, behind the range.
         let range = unit.args[last];
-        let row = self.lists.get(range.kind, range.sort, range.cost)[range.low..range.high].to_vec();
+        let row = self.lists.get(range.kind, range.nonterminal, range.cost)[range.low..range.high].to_vec();
         'rows: loop {
             for ((arg, range), &position) in node.args.iter_mut().zip(&unit.args[..last]).zip(&at) {
-                *arg = self.lists.get(range.kind, range.sort, range.cost)[position];
+                *arg = self.lists.get(range.kind, range.nonterminal, range.cost)[position];
             }
             while at[last] < range.high {
                 if let Some(reason) = limits.and_then(|limits| self.exceeded(limits)) {
@@ -431,11 +440,11 @@ impl<'l> Bank<'l> {
     }
 
     fn level_of(&self, unit: &Unit) -> u32 {
-        let production = &self.productions[unit.production as usize];
+        let production = &self.space.productions[unit.production as usize];
         let mut cost = production.cost;
         for (range, &charge) in unit.args.iter().zip(&production.charges) {
             cost += range.cost;
-            if charge > 0 && range.kind != super::queue::Kind::Constant {
+            if charge > 0 && range.kind != Kind::Constant {
                 cost += charge;
             }
         }
@@ -456,49 +465,75 @@ impl<'l> Bank<'l> {
 
     /// Leaves the column of a node in the buffer.
     fn compute(&mut self, node: Node, arity: usize) {
-        let production = &self.productions[node.production as usize];
+        let production = &self.space.productions[node.production as usize];
         let mut args: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
         for (input, &arg) in args.iter_mut().zip(&node.args[..arity]) {
             *input = self.store.column(arg);
         }
-        let context = Context { language: self.language, sorts: &self.sorts };
+        let context = Context { language: self.language, sorts: &self.space.sorts };
         production.code.run(production, &context, &args[..arity], &mut self.scratch, &mut self.buffer);
     }
 
-    /// Takes in the column in the buffer: as a new class, or as an alternative of its class.
-    fn offer(&mut self, sort: u8, cost: u32, node: Node, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Watch {
+    /// Takes in the column in the buffer, for the node's nonterminal and for those whose terms include its own.
+    fn offer(&mut self, nonterminal: u16, cost: u32, node: Node, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Watch {
+        let (class, verdict) = self.take(nonterminal, cost, node, watch);
+        let Some(class) = class else { return verdict };
+        let mut stop = verdict == Watch::Stop;
+        for i in 0..self.space.chains[nonterminal as usize].len() {
+            let production = self.space.chains[nonterminal as usize][i];
+            let mut args = [0; MAX_ARITY];
+            args[0] = class;
+            let wider = self.space.productions[production as usize].result;
+            stop |= self.take(wider, cost, Node { production, args }, watch).1 == Watch::Stop;
+        }
+        if stop { Watch::Stop } else { verdict }
+    }
+
+    /// Takes in the column in the buffer: as a new class, or as an alternative of its class. The class, if it is new or
+    /// cheaper than it was.
+    fn take(
+        &mut self,
+        nonterminal: u16,
+        cost: u32,
+        node: Node,
+        watch: &mut dyn FnMut(&Found<'_>) -> Watch,
+    ) -> (Option<u32>, Watch) {
         let sum = self.store.sum(&self.buffer);
-        match self.store.find(sort, &self.buffer, sum) {
+        match self.store.find(nonterminal, &self.buffer, sum) {
             Some(class) if cost < self.store.cost(class) => {
                 // Only after splits: a form that is cheaper than the one that was met first.
                 self.store.improve(class, node, cost);
                 if !self.dropped[class as usize] {
-                    self.lists.push(sort, cost, self.is_constant(node), class);
+                    self.lists.push(nonterminal, cost, self.is_constant(node), class);
                 }
-                Watch::Keep
+                (Some(class), Watch::Keep)
             }
             Some(class) => {
                 self.store.add_alternative(class, node);
-                Watch::Keep
+                (None, Watch::Keep)
             }
             None => {
-                let class = self.store.insert(sort, &self.buffer, sum, cost, node);
+                let class = self.store.insert(nonterminal, &self.buffer, sum, cost, node);
                 let verdict = watch(&self.found(class));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {
-                    self.lists.push(sort, cost, self.is_constant(node), class);
+                    self.lists.push(nonterminal, cost, self.is_constant(node), class);
                 }
-                verdict
+                (Some(class), verdict)
             }
         }
     }
 
     fn is_constant(&self, node: Node) -> bool {
-        matches!(&self.productions[node.production as usize].head, Head::Leaf(term) if is_constant(term))
+        match &self.space.productions[node.production as usize].head {
+            Head::Leaf(term) => is_constant(term),
+            Head::Chain => self.is_constant(self.store.node(node.args[0])),
+            Head::Apply(_) => false,
+        }
     }
 
     fn node_cost(&self, node: Node) -> u32 {
-        let production = &self.productions[node.production as usize];
+        let production = &self.space.productions[node.production as usize];
         let mut cost = production.cost;
         for (i, &arg) in node.args[..production.params.len()].iter().enumerate() {
             cost += self.store.cost(arg);
@@ -509,8 +544,8 @@ impl<'l> Bank<'l> {
         cost
     }
 
-    /// Adds points: `columns` are those of the leaves there, in the order of the configuration (constants may be left
-    /// out at the end). Classes whose alternatives now differ from them are split, and what can be built from the new
+    /// Adds points: `columns` are those of the configuration's leaves there, in order (constants may be left out at the
+    /// end). Classes whose alternatives now differ from them are split, and what can be built from the new
     /// classes up to the present cost is built and shown to the watcher, whose wish to stop is not heeded here.
     ///
     /// # Errors
@@ -520,35 +555,37 @@ impl<'l> Bank<'l> {
         columns: &[Column],
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
     ) -> Result<(), BankError> {
-        let leaves = self.leaf_columns_at(columns)?;
+        let inputs = self.inputs_at(columns)?;
         let old_points = self.store.n_points();
-        let n_new = leaves.first().map_or(0, Column::n_points);
-        for (column, more) in self.leaf_columns.iter_mut().zip(&leaves) {
-            column.codes.extend_from_slice(&more.codes);
+        let n_new = inputs.first().map_or(0, Column::n_points);
+        for (input, more) in self.space.inputs.iter_mut().zip(&inputs) {
+            input.column.codes.extend_from_slice(&more.codes);
         }
         self.store.widen(n_new);
-        // Arguments cost less than what they are part of.
+        // Arguments cost less than what they are part of, except through chains, and those lead to no other chain.
         let mut order: Vec<u32> = (0..self.store.len() as u32).collect();
-        order.sort_by_key(|&class| self.store.cost(class));
+        order.sort_by_key(|&class| {
+            let head = &self.space.productions[self.store.node(class).production as usize].head;
+            (self.store.cost(class), matches!(head, Head::Chain))
+        });
         let mut tail = vec![0; n_new];
         let mut scratch = Scratch::default();
         for class in order {
-            self.compute_tail(self.store.node(class), old_points, &leaves, &mut scratch, &mut tail);
+            self.compute_tail(self.store.node(class), old_points, &inputs, &mut scratch, &mut tail);
             self.store.set_tail(class, old_points, &tail);
         }
         self.store.reindex();
-        self.split(old_points, &leaves, watch);
+        self.split(old_points, &inputs, watch);
         self.buffer.resize(self.store.n_points(), 0);
         self.rebuild(watch);
         Ok(())
     }
 
-    fn compute_tail(&self, node: Node, from: usize, leaves: &[Column], scratch: &mut Scratch, tail: &mut [i64]) {
-        if (node.production as usize) < self.n_leaves {
-            tail.copy_from_slice(&leaves[node.production as usize].codes);
-            return;
+    fn compute_tail(&self, node: Node, from: usize, inputs: &[Column], scratch: &mut Scratch, tail: &mut [i64]) {
+        let production = &self.space.productions[node.production as usize];
+        if let Code::Input(input) = production.code {
+            return tail.copy_from_slice(&inputs[input].codes);
         }
-        let production = &self.productions[node.production as usize];
         let arity = production.params.len();
         let mut args: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
         for (input, &arg) in args.iter_mut().zip(&node.args[..arity]) {
@@ -558,14 +595,14 @@ impl<'l> Bank<'l> {
     }
 
     /// Moves alternatives that differ from their class on the new points to classes of their own.
-    fn split(&mut self, old_points: usize, leaves: &[Column], watch: &mut dyn FnMut(&Found<'_>) -> Watch) {
+    fn split(&mut self, old_points: usize, inputs: &[Column], watch: &mut dyn FnMut(&Found<'_>) -> Watch) {
         let n_new = self.store.n_points() - old_points;
         let mut tail = vec![0; n_new];
         let mut scratch = Scratch::default();
         let mut leaving: Vec<(u32, Node, Vec<i64>)> = Vec::new();
         for class in 0..self.store.len() as u32 {
             for node in self.store.alternatives(class) {
-                self.compute_tail(node, old_points, leaves, &mut scratch, &mut tail);
+                self.compute_tail(node, old_points, inputs, &mut scratch, &mut tail);
                 if tail != self.store.tail(class, old_points) {
                     leaving.push((class, node, tail.clone()));
                 }
@@ -588,8 +625,8 @@ impl<'l> Bank<'l> {
             let column = self.store.column(class);
             self.buffer.extend_from_slice(&column[..old_points]);
             self.buffer.extend_from_slice(&tail);
-            let sort = self.store.sort(class);
-            let _ = self.offer(sort, cost, node, watch);
+            let nonterminal = self.store.nonterminal(class);
+            let _ = self.offer(nonterminal, cost, node, watch);
         }
     }
 
@@ -602,7 +639,7 @@ impl<'l> Bank<'l> {
         let complete = if paused.is_done() { self.level } else { self.level.saturating_sub(1) };
         for cost in 1..=complete {
             let now = self.lists.marks();
-            self.cursor = Cursor::new(units(&self.productions, cost, &self.lists, &now, Some(&since)));
+            self.cursor = Cursor::new(units(&self.space.productions, cost, &self.lists, &now, Some(&since)));
             let _ = self.work(None, watch);
         }
         self.settled = self.lists.marks();

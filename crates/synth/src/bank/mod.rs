@@ -1,7 +1,7 @@
 //! The bank: enumeration of terms by cost over classes of terms with equal values.
 //!
-//! A [`Bank`] holds one representative for every *class*: the terms of one sort that have the same values at the sample
-//! points (observational equivalence; Udupa et al. 2013, Albarghouthi et al. 2013). Terms are built from
+//! A [`Bank`] holds one representative for every *class*: the terms of one nonterminal (without a grammar, of one sort) that have the same
+//! values at the sample points (observational equivalence; Udupa et al. 2013, Albarghouthi et al. 2013). Terms are built from
 //! representatives alone, by ascending cost, so the first term of a class is a cheapest one, and a class that is not
 //! there has no term up to the cost that was finished. Equality here is equality *on the points*, nothing more: proved
 //! equalities live in the e-graph.
@@ -11,9 +11,12 @@
 
 mod config;
 mod enumerate;
+#[cfg(test)]
+mod grammar_tests;
 mod primitive;
 mod production;
 mod queue;
+mod space;
 mod store;
 #[cfg(test)]
 mod tests;

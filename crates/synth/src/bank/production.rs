@@ -16,15 +16,17 @@ pub(crate) enum Head {
     Leaf(Term),
     /// A function.
     Apply(Func),
+    /// A term of another nonterminal, as it is.
+    Chain,
 }
 
 /// A leaf, or one function at one choice of sorts.
 #[derive(Debug)]
 pub(crate) struct Production {
     pub(crate) head: Head,
-    /// Sort indices of the arguments.
-    pub(crate) params: Vec<u8>,
-    pub(crate) result: u8,
+    /// Nonterminals of the arguments.
+    pub(crate) params: Vec<u16>,
+    pub(crate) result: u16,
     pub(crate) cost: u32,
     /// What an argument costs in addition where it is no constant.
     pub(crate) charges: Vec<u32>,
@@ -32,11 +34,21 @@ pub(crate) struct Production {
     pub(crate) code: Code,
 }
 
+impl Production {
+    /// Terms of `to` taken for terms of `from`.
+    pub(crate) fn chain(from: u16, to: u16) -> Self {
+        let (head, code) = (Head::Chain, Code::Chain);
+        Self { head, params: vec![to], result: from, cost: 0, charges: vec![0], commutative: false, code }
+    }
+}
+
 /// How the column of a node is computed.
 #[derive(Debug)]
 pub(crate) enum Code {
-    /// A leaf: the column is given.
-    Leaf,
+    /// A leaf: the column is that of an input.
+    Input(usize),
+    /// The column of the argument.
+    Chain,
     /// One loop.
     Primitive(Primitive),
     /// Several loops.
@@ -132,7 +144,8 @@ impl Code {
         out: &mut [i64],
     ) {
         match self {
-            Self::Leaf => debug_assert!(false, "leaves are not computed"),
+            Self::Input(_) => debug_assert!(false, "leaves are not computed"),
+            Self::Chain => out.copy_from_slice(args[0]),
             Self::Primitive(primitive) => primitive.run(args, out),
             Self::Program(program) => program.run(args, scratch, out),
             Self::Table(entries) => {
@@ -403,7 +416,7 @@ mod tests {
                         Code::Interpreted => n_interpreted += 1,
                         _ => n_compiled += 1,
                     }
-                    let indices = (0..params.len() as u8).collect();
+                    let indices = (0..params.len() as u16).collect();
                     let head = Head::Apply(Func::Op(id));
                     let charges = vec![0; params.len()];
                     let production =

@@ -6,7 +6,7 @@ use super::store::MAX_ARITY;
 /// Which classes an argument ranges over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Kind {
-    /// All of a sort and cost.
+    /// All of a nonterminal and cost.
     Any,
     /// Those whose representative is a constant.
     Constant,
@@ -18,7 +18,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range {
     pub(crate) kind: Kind,
-    pub(crate) sort: u8,
+    pub(crate) nonterminal: u16,
     pub(crate) cost: u32,
     pub(crate) low: usize,
     pub(crate) high: usize,
@@ -34,23 +34,23 @@ pub(crate) struct Unit {
     pub(crate) ordered: bool,
 }
 
-/// The lists of classes: by kind, sort and cost, in order of discovery.
+/// The lists of classes: by kind, nonterminal and cost, in order of discovery.
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     lists: Vec<Vec<[Vec<u32>; 3]>>,
 }
 
 impl Lists {
-    pub(crate) fn new(n_sorts: usize) -> Self {
-        Self { lists: vec![Vec::new(); n_sorts] }
+    pub(crate) fn new(n_nonterminals: usize) -> Self {
+        Self { lists: vec![Vec::new(); n_nonterminals] }
     }
 
-    pub(crate) fn get(&self, kind: Kind, sort: u8, cost: u32) -> &[u32] {
-        self.lists[sort as usize].get(cost as usize).map_or(&[], |kinds| kinds[kind as usize].as_slice())
+    pub(crate) fn get(&self, kind: Kind, nonterminal: u16, cost: u32) -> &[u32] {
+        self.lists[nonterminal as usize].get(cost as usize).map_or(&[], |kinds| kinds[kind as usize].as_slice())
     }
 
-    pub(crate) fn push(&mut self, sort: u8, cost: u32, constant: bool, class: u32) {
-        let levels = &mut self.lists[sort as usize];
+    pub(crate) fn push(&mut self, nonterminal: u16, cost: u32, constant: bool, class: u32) {
+        let levels = &mut self.lists[nonterminal as usize];
         while levels.len() <= cost as usize {
             levels.push(Default::default());
         }
@@ -75,8 +75,8 @@ impl Lists {
 pub(crate) struct Marks(Vec<Vec<[usize; 3]>>);
 
 impl Marks {
-    fn get(&self, kind: Kind, sort: u8, cost: u32) -> usize {
-        self.0.get(sort as usize).and_then(|levels| levels.get(cost as usize)).map_or(0, |k| k[kind as usize])
+    fn get(&self, kind: Kind, nonterminal: u16, cost: u32) -> usize {
+        self.0.get(nonterminal as usize).and_then(|levels| levels.get(cost as usize)).map_or(0, |k| k[kind as usize])
     }
 }
 
@@ -92,7 +92,8 @@ pub(crate) fn units(
     let mut units = Vec::new();
     for (index, production) in productions.iter().enumerate() {
         let arity = production.params.len();
-        if arity == 0 || production.cost >= cost {
+        // Only chains are free of charge; a class follows them when it is found.
+        if arity == 0 || production.cost == 0 || production.cost >= cost {
             continue;
         }
         let mut kinds = vec![Kind::Any; arity];
@@ -102,12 +103,15 @@ pub(crate) fn units(
             each_split(rest, 0, &mut split, &mut |split| {
                 let full: Vec<Range> = (0..arity)
                     .map(|i| {
-                        let (kind, sort, cost) = (kinds[i], production.params[i], split[i]);
-                        let high = upto.get(kind, sort, cost).min(lists.get(kind, sort, cost).len());
-                        Range { kind, sort, cost, low: 0, high }
+                        let (kind, nonterminal, cost) = (kinds[i], production.params[i], split[i]);
+                        let high = upto.get(kind, nonterminal, cost).min(lists.get(kind, nonterminal, cost).len());
+                        Range { kind, nonterminal, cost, low: 0, high }
                     })
                     .collect();
-                let symmetric = production.commutative && arity == 2 && kinds[0] == kinds[1];
+                let symmetric = production.commutative
+                    && arity == 2
+                    && kinds[0] == kinds[1]
+                    && production.params[0] == production.params[1];
                 // The costlier argument first: (+ (* x y) 1).
                 if symmetric && split[0] < split[1] {
                     return;
@@ -122,7 +126,7 @@ pub(crate) fn units(
                     }
                     let mut args = full.clone();
                     for (i, range) in args.iter_mut().enumerate() {
-                        let old = since.get(range.kind, range.sort, range.cost);
+                        let old = since.get(range.kind, range.nonterminal, range.cost);
                         match i.cmp(&newest) {
                             std::cmp::Ordering::Less if !ordered => range.high = range.high.min(old),
                             std::cmp::Ordering::Equal => range.low = old,

@@ -1,6 +1,6 @@
 //! The flat store of a bank: classes of terms with equal values, in structures of arrays.
 //!
-//! A class is a sort and a column of codes. It keeps one node (production and child classes), never a tree, and a few
+//! A class is a nonterminal and a column of codes. It keeps one node (production and child classes), never a tree, and a few
 //! alternative nodes that had the same values. Columns lie one after the other in one vector and are found through an
 //! open-addressing table of fingerprints.
 
@@ -23,7 +23,7 @@ const NIL: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct Store {
     n_points: usize,
-    /// Words per point of each sort, by sort index.
+    /// Words per point of each nonterminal.
     widths: Vec<usize>,
     columns: Vec<i64>,
     classes: Vec<Class>,
@@ -44,7 +44,7 @@ struct Class {
     cost: u32,
     first_alternative: u32,
     n_alternatives: u8,
-    sort: u8,
+    nonterminal: u16,
     /// Whether an alternative was dropped because the cap was reached.
     overflowed: bool,
 }
@@ -89,8 +89,8 @@ impl Store {
             + self.slots.len() * size_of::<Slot>()
     }
 
-    pub(crate) fn sort(&self, class: u32) -> u8 {
-        self.classes[class as usize].sort
+    pub(crate) fn nonterminal(&self, class: u32) -> u16 {
+        self.classes[class as usize].nonterminal
     }
 
     pub(crate) fn cost(&self, class: u32) -> u32 {
@@ -101,14 +101,14 @@ impl Store {
         self.classes[class as usize].node
     }
 
-    /// Words of a column of a sort.
-    pub(crate) fn words(&self, sort: u8) -> usize {
-        self.widths[sort as usize] * self.n_points
+    /// Words of a column of a nonterminal.
+    pub(crate) fn words(&self, nonterminal: u16) -> usize {
+        self.widths[nonterminal as usize] * self.n_points
     }
 
     pub(crate) fn column(&self, class: u32) -> &[i64] {
-        let Class { start, sort, .. } = self.classes[class as usize];
-        &self.columns[start..start + self.words(sort)]
+        let Class { start, nonterminal, .. } = self.classes[class as usize];
+        &self.columns[start..start + self.words(nonterminal)]
     }
 
     /// The other nodes known for a class, most recent first.
@@ -131,23 +131,23 @@ impl Store {
     }
 
     /// The class with this column, if there is one.
-    pub(crate) fn find(&self, sort: u8, codes: &[i64], sum: u64) -> Option<u32> {
-        let (tag, mut slot) = self.address(sort, sum);
+    pub(crate) fn find(&self, nonterminal: u16, codes: &[i64], sum: u64) -> Option<u32> {
+        let (tag, mut slot) = self.address(nonterminal, sum);
         loop {
             let Slot { tag: found, class } = self.slots[slot];
             if class == 0 {
                 return None;
             }
-            if found == tag && self.sort(class - 1) == sort && self.column(class - 1) == codes {
+            if found == tag && self.nonterminal(class - 1) == nonterminal && self.column(class - 1) == codes {
                 return Some(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
-    /// A new class. The column must not be that of another class of the sort.
-    pub(crate) fn insert(&mut self, sort: u8, codes: &[i64], sum: u64, cost: u32, node: Node) -> u32 {
-        debug_assert_eq!(codes.len(), self.words(sort), "a column has one entry per point");
+    /// A new class. The column must not be that of another class of the nonterminal.
+    pub(crate) fn insert(&mut self, nonterminal: u16, codes: &[i64], sum: u64, cost: u32, node: Node) -> u32 {
+        debug_assert_eq!(codes.len(), self.words(nonterminal), "a column has one entry per point");
         if (self.len() + 1) * 2 > self.slots.len() {
             self.rehash(self.slots.len() * 2);
         }
@@ -161,7 +161,7 @@ impl Store {
             cost,
             first_alternative: NIL,
             n_alternatives: 0,
-            sort,
+            nonterminal,
             overflowed: false,
         });
         self.place(class);
@@ -202,7 +202,7 @@ impl Store {
         self.grow_keys();
         let mut columns = Vec::with_capacity(old.len() / old_points.max(1) * self.n_points);
         for class in &mut self.classes {
-            let width = self.widths[class.sort as usize];
+            let width = self.widths[class.nonterminal as usize];
             let start = std::mem::replace(&mut class.start, columns.len());
             columns.extend_from_slice(&old[start..start + width * old_points]);
             columns.resize(columns.len() + width * n_new, 0);
@@ -212,13 +212,13 @@ impl Store {
 
     /// The words of a column from point `from` on.
     pub(crate) fn tail(&self, class: u32, from: usize) -> &[i64] {
-        &self.column(class)[from * self.widths[self.sort(class) as usize]..]
+        &self.column(class)[from * self.widths[self.nonterminal(class) as usize]..]
     }
 
     /// Sets the words of a column from point `from` on.
     pub(crate) fn set_tail(&mut self, class: u32, from: usize, codes: &[i64]) {
         let known = &mut self.classes[class as usize];
-        let width = self.widths[known.sort as usize];
+        let width = self.widths[known.nonterminal as usize];
         let column = &mut self.columns[known.start..known.start + width * self.n_points];
         column[from * width..].copy_from_slice(codes);
         known.sum = sum(&self.keys, column);
@@ -265,14 +265,14 @@ impl Store {
         }
     }
 
-    fn address(&self, sort: u8, sum: u64) -> (u32, usize) {
-        let hash = mix(sum ^ (u64::from(sort) << 56));
+    fn address(&self, nonterminal: u16, sum: u64) -> (u32, usize) {
+        let hash = mix(sum ^ (u64::from(nonterminal) << 48));
         ((hash >> 32) as u32, hash as usize & (self.slots.len() - 1))
     }
 
     fn place(&mut self, class: u32) {
-        let Class { sort, sum, .. } = self.classes[class as usize];
-        let (tag, mut slot) = self.address(sort, sum);
+        let Class { nonterminal, sum, .. } = self.classes[class as usize];
+        let (tag, mut slot) = self.address(nonterminal, sum);
         while self.slots[slot].class != 0 {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
@@ -333,15 +333,15 @@ mod tests {
         for i in 0..5_000_i64 {
             let codes = [i, i * i % 7, -i];
             let sum = store.sum(&codes);
-            let sort = (i % 2) as u8;
+            let sort = (i % 2) as u16;
             assert_eq!(store.find(sort, &codes, sum), None);
             assert_eq!(store.insert(sort, &codes, sum, 1, LEAF), i as u32);
         }
         for i in 0..5_000_i64 {
             let codes = [i, i * i % 7, -i];
             let sum = store.sum(&codes);
-            assert_eq!(store.find((i % 2) as u8, &codes, sum), Some(i as u32));
-            assert_eq!(store.find((1 - i % 2) as u8, &codes, sum), None, "another sort is another class");
+            assert_eq!(store.find((i % 2) as u16, &codes, sum), Some(i as u32));
+            assert_eq!(store.find((1 - i % 2) as u16, &codes, sum), None, "another sort is another class");
         }
     }
 
