@@ -7,6 +7,7 @@ use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::eval::Tapes;
+use crate::grammar::GrammarDefinition;
 use crate::kernel::{Kernel, SortClass};
 use crate::term::{Func, Node, Term};
 
@@ -206,6 +207,8 @@ pub struct ConstantGroup {
     pub cost: u32,
     /// Whether constants seen in the samples (inputs, outputs, numbers of states) may be used too.
     pub from_samples: bool,
+    /// Whether any constant of the sort may be used, to be solved for.
+    pub solve: bool,
 }
 
 /// The constants of a language.
@@ -232,6 +235,17 @@ impl Constants {
     /// Whether constants of a sort may be taken from the samples.
     pub fn from_samples(&self, sort: Sort) -> bool {
         self.groups.iter().any(|group| group.sort == sort && group.from_samples)
+    }
+
+    /// Whether any constant of a sort may be used, to be solved for from samples or by a solver.
+    pub fn solve(&self, sort: Sort) -> bool {
+        self.groups.iter().any(|group| group.sort == sort && group.solve)
+    }
+
+    /// What a constant that is not listed costs at least, if a search may use any; [`Self::cost`] adds by magnitude.
+    pub fn open_cost(&self, sort: Sort) -> Option<u32> {
+        let open = self.groups.iter().filter(|group| group.sort == sort && (group.solve || group.from_samples));
+        open.map(|group| group.cost).min()
     }
 
     /// What a use of a constant costs: as listed; a number that is not listed costs, beyond the cheapest listed one,
@@ -296,6 +310,8 @@ pub struct Language {
     pub enums: Vec<Enumeration>,
     /// The structural forms and what a use of each costs.
     pub forms: Vec<(Form, u32)>,
+    /// The grammars that the file defines.
+    pub grammars: Vec<GrammarDefinition>,
     /// What a use of a variable costs.
     pub variable_cost: u32,
     /// What was passed over: rules about operators that the language does not have.

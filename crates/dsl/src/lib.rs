@@ -46,7 +46,10 @@ pub use cost::{cost, size};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 pub use eval::{Env, EvalError, apply, apply_in, apply_select, eval, eval_program};
 pub use format::format;
-pub use grammar::{Grammar, GrammarError, Nonterminal, NonterminalId, Production};
+pub use grammar::{
+    Demand, Grammar, GrammarDefinition, GrammarError, Nonterminal, NonterminalDefinition, NonterminalId, Production,
+    Restriction, Used,
+};
 pub use infer::{SortError, SortError as TypeError, program_sorts, sort_of};
 pub use kernel::{Kernel, SortClass};
 pub use language::{ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};

@@ -6,10 +6,17 @@
 
 mod build;
 mod derive;
+mod restrict;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use samples::{Sort, Symbol};
+
+pub(crate) use restrict::COUNT_LIMIT;
+pub use restrict::{Demand, Restriction, Used};
+pub(crate) use whole::placeholder;
+pub use whole::{GrammarDefinition, NonterminalDefinition};
 
 use crate::infer::SortError;
 use crate::term::{Func, Term};
@@ -132,6 +139,9 @@ pub enum GrammarError {
         /// What it was said to cost.
         found: u32,
     },
+    /// There is no such term.
+    #[error("no term satisfies the grammar and its restrictions")]
+    Empty,
     /// Too many nonterminals or productions.
     #[error(
         "the grammar becomes too large: expected at most {NONTERMINAL_LIMIT} nonterminals and {PRODUCTION_LIMIT} productions{hint}"

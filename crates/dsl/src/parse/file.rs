@@ -60,11 +60,11 @@ impl Language {
     }
 }
 
-struct Builder<'a> {
-    language: Language,
+pub(super) struct Builder<'a> {
+    pub(super) language: Language,
     include: &'a dyn Fn(&str) -> Option<String>,
     included: Vec<String>,
-    problems: Vec<Diagnostic>,
+    pub(super) problems: Vec<Diagnostic>,
     /// Kernel functions in the expanded meaning of each operator, and its depth.
     expansions: Vec<(usize, usize)>,
 }
@@ -94,6 +94,7 @@ impl Builder<'_> {
                 "variables" => self.variables(source, item, rest),
                 "form" => self.form(source, item, rest),
                 "rewrite" | "birewrite" => self.rewrite(source, item, rest, head == "birewrite"),
+                "grammar" => self.grammar(source, item, rest),
                 _ => self.unknown_definition(source, item, head),
             }
         }
@@ -111,18 +112,19 @@ impl Builder<'_> {
             "form",
             "rewrite",
             "birewrite",
+            "grammar",
         ];
         let mut report = source.report(item.span, format!("unknown definition {head}")).expected(known.join(", "));
         report.hint = nearest(head, known.into_iter()).map(|other| format!("did you mean {other}?"));
         self.problems.push(report);
     }
 
-    fn report(&mut self, source: Source<'_>, span: Span, message: &str, expected: &str) {
+    pub(super) fn report(&mut self, source: Source<'_>, span: Span, message: &str, expected: &str) {
         self.problems.push(source.report(span, message).expected(expected));
     }
 
     /// Splits positional parts from keywords; every keyword must be one of those known.
-    fn attributes<'s>(
+    pub(super) fn attributes<'s>(
         &mut self,
         source: Source<'_>,
         items: &'s [Sexpr],
@@ -226,6 +228,7 @@ impl Builder<'_> {
             rule.rhs = renumber(&rule.rhs);
             rule.conditions = rule.conditions.iter().map(renumber).collect();
         }
+        self.language.grammars.iter_mut().for_each(|grammar| grammar.remove(id));
         self.language.by_name =
             self.language.operators.iter().enumerate().map(|(i, op)| (op.name, OpId(i as u32))).collect();
     }
@@ -263,9 +266,10 @@ impl Builder<'_> {
     }
 
     fn constants(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
-        let (positional, attributes) = self.attributes(source, rest, &["cost", "from-samples"]);
+        let (positional, attributes) = self.attributes(source, rest, &["cost", "from-samples", "solve"]);
         let cost = self.cost(source, &attributes, 1);
         let from_samples = self.flag(source, &attributes, "from-samples");
+        let solve = self.flag(source, &attributes, "solve");
         let Some((sort, items)) = positional.split_first() else {
             return self.report(source, item.span, "constants have a sort", "(constants Int 0 1 2 :cost 1)");
         };
@@ -294,7 +298,7 @@ impl Builder<'_> {
             let problems = parser.finish();
             self.language = language;
             self.problems.extend(problems);
-            self.language.constants.groups.push(ConstantGroup { sort, values, cost, from_samples });
+            self.language.constants.groups.push(ConstantGroup { sort, values, cost, from_samples, solve });
         } else {
             let problems = parser.finish();
             self.language = language;

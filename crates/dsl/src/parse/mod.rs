@@ -2,6 +2,7 @@
 
 mod definition;
 mod file;
+mod grammar;
 mod term;
 
 use samples::{Sort, Symbol};

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::grammar::placeholder;
 use crate::infer::{Infer, after};
 use crate::kernel::Kernel;
 use crate::language::{Form, Language};
@@ -23,6 +24,8 @@ pub(super) enum Mode {
     Meaning,
     /// Operators; names that mean nothing else are variables.
     Rule,
+    /// As in rules, but operators must be there; `(Constant S)` and `(Variable S)` stand for any of theirs.
+    Production,
 }
 
 /// Words that no operator can be called.
@@ -166,7 +169,7 @@ impl<'a> TermParser<'a> {
                 if let Some(value) = self.value(item) {
                     return Some(self.make(Node::Const(value), item.span));
                 }
-                if self.mode == Mode::Rule && !RESERVED.contains(&text.as_str()) {
+                if matches!(self.mode, Mode::Rule | Mode::Production) && !RESERVED.contains(&text.as_str()) {
                     self.variables.push(name);
                     return Some(self.make(Node::Var(name), item.span));
                 }
@@ -208,6 +211,14 @@ impl<'a> TermParser<'a> {
             return None;
         };
         match name {
+            "Constant" | "Variable" if self.mode == Mode::Production => {
+                let [_, sort] = items else {
+                    self.report(span, format!("{name} takes a sort")).expected = Some(format!("({name} Int)"));
+                    return None;
+                };
+                let name = placeholder(name, self.sort(sort)?);
+                Some(self.make(Node::Var(name), span))
+            }
             "let" => self.let_form(tail(items), span),
             "scan" => self.scan(tail(items), span),
             "select" => self.select(tail(items), span),

@@ -106,6 +106,30 @@ fn files_that_are_wrong() {
 }
 
 #[test]
+fn grammars_that_are_wrong() {
+    let text = r#"
+(include "integers")
+(grammar)
+(grammar a)
+(grammar a :sort Color)
+(grammar a (Start Int))
+(grammar a (Start Int ()))
+(grammar a (Start Int (x)) (Start Int (y)))
+(grammar a (Start Int ((+ Start true))))
+(grammar a (Start Int ((plus Start 1))))
+(grammar a (Start Int ((! (+ x (* y 2)) :cost 3) (! x :weight 3))))
+(grammar a (Start Int ((let ((b x)) (+ b b)) (Constant))))
+(grammar a (Start Int ((+ Start Start))))
+(grammar a (Start Int (x (+ Start Start))) :must-use (*))
+(grammar a (Start Int (x (+ Start Start)) :at-most ((x 0))))
+(grammar a :sort Int :at-most ((+ many)) :no-nesting ((+ * -)) :must-use (3) :at-least ((+ 2)))
+(grammar fine :sort Int :must-use (x))
+(grammar fine :sort Int)
+"#;
+    insta::assert_snapshot!(refused(text));
+}
+
+#[test]
 fn rules_about_operators_that_are_not_there_are_passed_over() {
     insta::assert_snapshot!(refused("(include \"booleans\")\n(rewrite mod-one (% a 1) 0)\n"));
     let language = Language::parse("my.dsl", "(include \"integers\")\n(without % ite)", &|name| {
