@@ -4,6 +4,7 @@
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
 //! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
+//! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest;
 //! * [`check_language`] verifies every rule and fact of a language.
 //!
 //! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
@@ -20,7 +21,8 @@ mod verify;
 pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
 pub use goal::Goal;
 pub use saturate::{
-    Known, RuleBook, RuleSet, SaturationLimits, SaturationStop, Simplified, Step, simplify, simplify_explained,
+    AtomCost, COST_UNIT, EqualClass, Equalities, Form, Known, LanguageCost, RuleBook, RuleSet, SaturationLimits,
+    SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify, simplify_explained,
 };
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};

@@ -1,12 +1,12 @@
 //! Explanations: the chain of rewrites from one form of a term to another.
 
-use dsl::Term;
+use dsl::{Node, Rule, Term};
 use egg::{FlatTerm, RecExpr};
 use samples::Symbol;
 
-use super::Known;
-use super::graph::{EGraph, ENode, Heads, flatten};
+use super::graph::{CONSTANT, EGraph, ENode, Heads, flatten};
 use super::rules::BACKWARDS;
+use super::{Known, RuleSet};
 
 /// One rewrite of a part of a term.
 #[derive(Clone, PartialEq, Debug)]
@@ -15,44 +15,95 @@ pub struct Step {
     pub rule: Symbol,
     /// Whether the rule was used from left to right.
     pub forward: bool,
+    /// Where: which argument of the term, which argument of that, and so on.
+    pub position: Vec<usize>,
+    /// The terms that the variables of the rule stand for.
+    pub substitution: Vec<(Symbol, Term)>,
     /// The whole term after the step.
     pub term: Term,
 }
 
 /// The steps from one term to another that is in the same class.
-pub(crate) fn steps(egraph: &mut EGraph<'_>, from: &Term, to: &Term, known: &[Known]) -> Vec<Step> {
-    let [from, to] = [from, to].map(|term| {
+pub(crate) fn steps(egraph: &mut EGraph<'_>, rules: &RuleSet, from: &Term, to: &Term, known: &[Known]) -> Vec<Step> {
+    let nodes = [from, to].map(|term| {
         let mut nodes = RecExpr::default();
         flatten(&mut egraph.analysis.heads, term, known, &mut nodes);
         nodes
     });
-    let mut explanation = egraph.explain_equivalence(&from, &to);
+    let mut explanation = egraph.explain_equivalence(&nodes[0], &nodes[1]);
     let heads = &egraph.analysis.heads;
-    explanation
-        .make_flat_explanation()
-        .iter()
-        .filter_map(|flat| {
-            let (name, forward) = rewrite_of(flat)?;
-            let (name, forward) = match name.strip_suffix(BACKWARDS) {
-                Some(name) => (name, !forward),
-                None => (name, forward),
-            };
-            Some(Step { rule: Symbol::new(name), forward, term: term_of(heads, flat) })
-        })
-        .collect()
+    let mut before = from.clone();
+    let mut steps = Vec::new();
+    for flat in explanation.make_flat_explanation().iter() {
+        let mut position = Vec::new();
+        let Some((name, forward)) = rewrite_of(flat, &mut position) else { continue };
+        let (name, forward) = match name.strip_suffix(BACKWARDS) {
+            Some(name) => (name, !forward),
+            None => (name, forward),
+        };
+        let (rule, term) = (Symbol::new(name), term_of(heads, flat));
+        if term == before {
+            continue;
+        }
+        let parts = [subterm(&before, &position), subterm(&term, &position)];
+        let [left, right] = if forward { parts } else { [parts[1], parts[0]] };
+        let written = rules.rules.iter().find(|written| written.name == rule && name != CONSTANT);
+        let substitution = match (written, left, right) {
+            (Some(written), Some(left), Some(right)) => substitution(written, left, right),
+            _ => Vec::new(),
+        };
+        before = term.clone();
+        steps.push(Step { rule, forward, position, substitution, term });
+    }
+    steps
 }
 
 /// The rewrite that a flat term was reached by: it is marked somewhere within.
-fn rewrite_of(flat: &FlatTerm<ENode>) -> Option<(&'static str, bool)> {
+fn rewrite_of(flat: &FlatTerm<ENode>, position: &mut Vec<usize>) -> Option<(&'static str, bool)> {
     if let Some(rule) = flat.forward_rule {
         return Some((rule.as_str(), true));
     }
     if let Some(rule) = flat.backward_rule {
         return Some((rule.as_str(), false));
     }
-    flat.children.iter().find_map(rewrite_of)
+    for (i, child) in flat.children.iter().enumerate() {
+        position.push(i);
+        if let Some(found) = rewrite_of(child, position) {
+            return Some(found);
+        }
+        position.pop();
+    }
+    None
 }
 
 fn term_of(heads: &Heads<'_>, flat: &FlatTerm<ENode>) -> Term {
     heads.rebuild(flat.node.head, flat.children.iter().map(|child| term_of(heads, child)).collect())
+}
+
+fn subterm<'t>(term: &'t Term, position: &[usize]) -> Option<&'t Term> {
+    let Some((&first, rest)) = position.split_first() else { return Some(term) };
+    match (term.node(), first) {
+        (Node::App(_, args), i) => subterm(args.get(i)?, rest),
+        (Node::Select { key, .. }, 0) => subterm(key, rest),
+        (Node::Select { query, .. }, 1) => subterm(query, rest),
+        _ => None,
+    }
+}
+
+/// What the variables of a rule stand for, where its sides are two given terms.
+fn substitution(rule: &Rule, left: &Term, right: &Term) -> Vec<(Symbol, Term)> {
+    let mut found = Vec::new();
+    bind(&rule.lhs, left, &mut found);
+    bind(&rule.rhs, right, &mut found);
+    found
+}
+
+fn bind(pattern: &Term, term: &Term, found: &mut Vec<(Symbol, Term)>) {
+    match (pattern.node(), term.node()) {
+        (Node::Var(name), _) if found.iter().all(|(other, _)| other != name) => found.push((*name, term.clone())),
+        (Node::App(_, patterns), Node::App(_, args)) => {
+            patterns.iter().zip(args).for_each(|(pattern, arg)| bind(pattern, arg, found));
+        }
+        _ => {}
+    }
 }

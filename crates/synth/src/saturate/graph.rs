@@ -7,6 +7,7 @@ use samples::{Sort, Symbol, decode_code, encode_value};
 
 use super::Known;
 use super::abstraction::{Abstract, of_application, of_term};
+use super::extract::TermHead;
 
 /// The head of an e-node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -63,6 +64,18 @@ enum LeafKey {
     Opaque(usize),
 }
 
+fn leaf_key(term: &Term) -> Option<LeafKey> {
+    match term.node() {
+        Node::Var(name) => Some(LeafKey::Variable(*name)),
+        Node::Const(value) => match value.sort() {
+            Some(sort) => Some(LeafKey::Constant(sort, encode_value(*value))),
+            None => Some(LeafKey::Opaque(term.address())),
+        },
+        Node::Let(..) | Node::Scan(_) => Some(LeafKey::Opaque(term.address())),
+        Node::App(..) | Node::Select { .. } => None,
+    }
+}
+
 /// What a node with children is, other than an operator.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Form {
@@ -98,6 +111,38 @@ impl<'l> Heads<'l> {
             self.forms.len() - 1
         });
         Head::Form(index as u32)
+    }
+
+    /// The head of a term that is a leaf, if it occurs.
+    fn find_leaf(&self, term: &Term) -> Option<Head> {
+        self.leaf_index.get(&leaf_key(term)?).map(|&leaf| Head::Leaf(leaf))
+    }
+
+    /// The head of an application or a selection and its children, if the head occurs.
+    pub(crate) fn find_func(&self, func: &Func) -> Option<Head> {
+        if let Func::Op(id) = func {
+            return Some(Head::Op(*id));
+        }
+        let place = self.forms.iter().position(|form| matches!(form, Form::Apply(own) if own == func))?;
+        Some(Head::Form(place as u32))
+    }
+
+    /// The class of a leaf, if it is in the graph.
+    pub(crate) fn class_of_leaf(egraph: &EGraph<'l>, term: &Term) -> Option<Id> {
+        let head = egraph.analysis.heads.find_leaf(term)?;
+        egraph.lookup(&mut ENode { head, children: Vec::new() })
+    }
+
+    /// A head as costs see it.
+    pub(crate) fn view(&self, head: Head) -> TermHead<'_> {
+        match head {
+            Head::Op(id) => TermHead::Op(id),
+            Head::Leaf(leaf) => TermHead::Leaf(self.leaf_term(leaf)),
+            Head::Form(form) => match &self.forms[form as usize] {
+                Form::Apply(func) => TermHead::Apply(func),
+                Form::Select(pred) => TermHead::Select(pred),
+            },
+        }
     }
 
     /// The term of a leaf.
@@ -137,6 +182,28 @@ impl<'l> Heads<'l> {
 #[derive(Clone, Debug)]
 pub(crate) struct Values<'l> {
     pub(crate) heads: Heads<'l>,
+    /// E-nodes made so far; those alive are at most so many.
+    pub(crate) n_made: usize,
+    /// The number of e-nodes at which no rule and no constant adds another.
+    pub(crate) most_nodes: usize,
+}
+
+impl<'l> Values<'l> {
+    pub(crate) fn new(language: &'l Language) -> Self {
+        Self { heads: Heads::new(language), n_made: 0, most_nodes: usize::MAX }
+    }
+
+    /// Whether rules may still make so many e-nodes.
+    pub(crate) fn has_room(&self, n_nodes: usize) -> bool {
+        self.n_made.saturating_add(n_nodes) <= self.most_nodes
+    }
+}
+
+/// What is known of an e-node, given what is known of the classes of its children.
+fn data_of(egraph: &EGraph<'_>, enode: &ENode) -> Data {
+    let children: Option<Vec<Abstract>> = enode.children.iter().map(|&child| egraph[child].data.values).collect();
+    let values = children.and_then(|children| egraph.analysis.heads.known(enode.head, &children));
+    Data { values, n_refined: 0 }
 }
 
 /// What is known of a class.
@@ -146,6 +213,9 @@ pub(crate) struct Data {
     pub(crate) values: Option<Abstract>,
     n_refined: u8,
 }
+
+/// The reason for the equality of a class and its only value.
+pub(crate) const CONSTANT: &str = "constant";
 
 /// How often what is known of a class is made sharper. Without an end, the bounds of terms that have no value anywhere
 /// would chase each other: `u` and `u + 1` are equal there.
@@ -157,9 +227,12 @@ impl egg::Analysis<ENode> for Values<'_> {
     type Data = Data;
 
     fn make(egraph: &mut egg::EGraph<ENode, Self>, enode: &ENode, _: Id) -> Self::Data {
-        let children: Option<Vec<Abstract>> = enode.children.iter().map(|&child| egraph[child].data.values).collect();
-        let values = children.and_then(|children| egraph.analysis.heads.known(enode.head, &children));
-        Data { values, n_refined: 0 }
+        egraph.analysis.n_made += 1;
+        data_of(egraph, enode)
+    }
+
+    fn remake(egraph: &mut egg::EGraph<ENode, Self>, enode: &ENode, _: Id) -> Self::Data {
+        data_of(egraph, enode)
     }
 
     fn merge(&mut self, a: &mut Self::Data, b: Self::Data) -> DidMerge {
@@ -180,8 +253,11 @@ impl egg::Analysis<ENode> for Values<'_> {
         let Some(known) = egraph[id].data.values else { return };
         let Some(code) = known.constant.filter(|_| known.defined) else { return };
         let Some(head) = egraph.analysis.heads.constant(known.sort, code) else { return };
-        let constant = egraph.add(ENode { head, children: Vec::new() });
-        egraph.union_trusted(id, constant, "constant");
+        let leaf = ENode { head, children: Vec::new() };
+        if egraph.analysis.has_room(1) || egraph.lookup(&mut leaf.clone()).is_some() {
+            let constant = egraph.add(leaf);
+            egraph.union_trusted(id, constant, CONSTANT);
+        }
     }
 }
 
@@ -195,26 +271,24 @@ pub(crate) fn add_term(egraph: &mut EGraph<'_>, term: &Term, known: &[Known]) ->
 /// A term as a list of e-nodes.
 pub(crate) fn flatten(heads: &mut Heads<'_>, term: &Term, known: &[Known], nodes: &mut RecExpr<ENode>) -> Id {
     let (head, children): (Head, Vec<&Term>) = match term.node() {
-        Node::Var(name) => {
-            let fact = known.iter().rev().find(|fact| fact.name == *name);
-            (heads.leaf(LeafKey::Variable(*name), term, fact.map(|fact| fact.values)), Vec::new())
-        }
-        Node::Const(value) => {
-            let key = match value.sort() {
-                Some(sort) => LeafKey::Constant(sort, encode_value(*value)),
-                None => LeafKey::Opaque(term.address()),
-            };
-            (heads.leaf(key, term, Abstract::constant(*value)), Vec::new())
-        }
         Node::App(Func::Op(id), args) => (Head::Op(*id), args.iter().collect()),
         Node::App(func, args) => (heads.form(Form::Apply(func.clone())), args.iter().collect()),
         Node::Select { key, query, pred } => (heads.form(Form::Select(pred.clone())), vec![key, query]),
-        Node::Let(..) | Node::Scan(_) => {
-            (heads.leaf(LeafKey::Opaque(term.address()), term, values_of(heads.language, term, known)), Vec::new())
+        Node::Var(_) | Node::Const(_) | Node::Let(..) | Node::Scan(_) => {
+            let key = leaf_key(term).unwrap_or(LeafKey::Opaque(term.address()));
+            (heads.leaf(key, term, known_leaf(heads.language, term, known)), Vec::new())
         }
     };
     let children = children.into_iter().map(|child| flatten(heads, child, known, nodes)).collect();
     nodes.add(ENode { head, children })
+}
+
+fn known_leaf(language: &Language, term: &Term, known: &[Known]) -> Option<Abstract> {
+    match term.node() {
+        Node::Var(name) => known.iter().rev().find(|fact| fact.name == *name).map(|fact| fact.values),
+        Node::Const(value) => Abstract::constant(*value),
+        _ => values_of(language, term, known),
+    }
 }
 
 /// What is known of a term, given what is known of its variables.

@@ -6,19 +6,23 @@
 
 mod abstraction;
 mod book;
+mod equalities;
 mod explain;
 mod extract;
 mod graph;
 mod rules;
+mod run;
+mod within;
 
 use dsl::{Func, Language, Node, Scan, Term};
 use samples::{Sort, Symbol, Value};
 
 use abstraction::Abstract;
 pub use book::RuleBook;
+pub use equalities::{EqualClass, Equalities, TermId};
 pub use explain::Step;
-use extract::Extractor;
-use graph::{EGraph, Heads, Values, add_term, values_of};
+pub use extract::{AtomCost, COST_UNIT, Form, LanguageCost, TermCost, TermHead};
+use graph::values_of;
 pub use rules::RuleSet;
 
 /// What is known of a variable.
@@ -253,19 +257,16 @@ impl Simplifier<'_> {
 
     /// A term without scans or lets that matter: one e-graph.
     fn scalar(&mut self, term: &Term, known: &[Known]) -> Term {
-        let mut egraph: EGraph<'_> = egg::EGraph::new(Values { heads: Heads::new(self.language) });
+        let mut store = Equalities::new(self.language, self.rules, known);
         if self.explained {
-            egraph = egraph.with_explanations_enabled();
+            store = store.with_explanations();
         }
-        let root = add_term(&mut egraph, term, known);
-        let rewrites = rules::compile(self.rules, &mut egraph.analysis.heads, self.limits.max_nodes);
-        egraph.rebuild();
-        let stop = saturate(&mut egraph, &rewrites, self.limits);
-        self.stop = self.stop.max(stop);
-        self.n_nodes = self.n_nodes.max(egraph.total_size());
-        let simplest = Extractor::new(&egraph).term(root).map_or_else(|| term.clone(), |(simplest, _)| simplest);
+        let root = store.add(term);
+        self.stop = self.stop.max(store.saturate(self.limits));
+        self.n_nodes = self.n_nodes.max(store.n_nodes());
+        let simplest = store.tree(root, &LanguageCost(self.language)).map_or_else(|| term.clone(), |form| form.term);
         if self.explained && simplest != *term {
-            self.steps.extend(explain::steps(&mut egraph, term, &simplest, known));
+            self.steps.extend(store.explain(term, &simplest).unwrap_or_default());
         }
         simplest
     }
@@ -275,48 +276,6 @@ impl Simplifier<'_> {
 fn widen(old: Abstract, new: Abstract) -> Abstract {
     let keep = |old: Option<i64>, new: Option<i64>| new.filter(|_| old == new);
     Abstract::range(new.sort, new.defined, keep(old.low, new.low), keep(old.high, new.high))
-}
-
-/// Rounds of searching all rules, then applying all matches, until nothing changes or a limit is reached.
-fn saturate<'l>(
-    egraph: &mut EGraph<'l>,
-    rewrites: &[rules::ERewrite<'l>],
-    limits: &SaturationLimits,
-) -> SaturationStop {
-    // For each rule, the round in which it may be searched again, and how often it was left out.
-    let mut bans = vec![(0_usize, 0_u32); rewrites.len()];
-    for round in 0..limits.max_rounds {
-        let before = (egraph.total_size(), egraph.number_of_classes());
-        let mut all = Vec::with_capacity(rewrites.len());
-        let mut n_banned = 0;
-        for (rewrite, (until, times)) in rewrites.iter().zip(&mut bans) {
-            if round < *until {
-                n_banned += 1;
-                continue;
-            }
-            let limit = limits.max_matches << (*times).min(16);
-            let matches = rewrite.search_with_limit(egraph, limit.saturating_add(1));
-            if matches.iter().map(|found| found.substs.len()).sum::<usize>() > limit {
-                *until = round + (2 << (*times).min(16));
-                *times += 1;
-                n_banned += 1;
-                continue;
-            }
-            all.push((rewrite, matches));
-        }
-        for (rewrite, matches) in all {
-            rewrite.apply(egraph, &matches);
-            if egraph.total_size() > limits.max_nodes {
-                egraph.rebuild();
-                return SaturationStop::Nodes;
-            }
-        }
-        egraph.rebuild();
-        if n_banned == 0 && before == (egraph.total_size(), egraph.number_of_classes()) {
-            return SaturationStop::Saturated;
-        }
-    }
-    SaturationStop::Rounds
 }
 
 #[cfg(test)]

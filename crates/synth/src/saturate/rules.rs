@@ -10,7 +10,12 @@ use super::graph::{EGraph, ENode, Head, Heads, Values};
 /// What the name of a rule that is applied from right to left ends with.
 pub(crate) const BACKWARDS: &str = " (backwards)";
 
-pub(crate) type ERewrite<'l> = Rewrite<ENode, Values<'l>>;
+/// A rule in one direction.
+pub(crate) struct Compiled<'l> {
+    pub(crate) rewrite: Rewrite<ENode, Values<'l>>,
+    /// The e-nodes that one application makes at most: those of the right side, and a constant for each.
+    pub(crate) n_new: usize,
+}
 
 /// The rules that equality saturation may use.
 #[derive(Clone, PartialEq, Debug)]
@@ -50,26 +55,19 @@ impl RuleSet {
 
 /// Compiles rules; those whose sides hold anything but operators, variables and constants are passed over, and so are
 /// patterns that are a variable.
-pub(crate) fn compile<'l>(rules: &RuleSet, heads: &mut Heads<'l>, node_limit: usize) -> Vec<ERewrite<'l>> {
+pub(crate) fn compile<'l>(rules: &RuleSet, heads: &mut Heads<'l>) -> Vec<Compiled<'l>> {
     let mut rewrites = Vec::new();
     for rule in &rules.rules {
-        let forth = direction(rule, &rule.lhs, &rule.rhs, "", heads, node_limit);
+        let forth = direction(rule, &rule.lhs, &rule.rhs, "", heads);
         rewrites.extend(forth);
         if rule.both_ways {
-            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, BACKWARDS, heads, node_limit));
+            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, BACKWARDS, heads));
         }
     }
     rewrites
 }
 
-fn direction<'l>(
-    rule: &Rule,
-    from: &Term,
-    to: &Term,
-    suffix: &str,
-    heads: &mut Heads<'l>,
-    node_limit: usize,
-) -> Option<ERewrite<'l>> {
+fn direction<'l>(rule: &Rule, from: &Term, to: &Term, suffix: &str, heads: &mut Heads<'l>) -> Option<Compiled<'l>> {
     if matches!(from.node(), Node::Var(_)) {
         return None;
     }
@@ -77,14 +75,12 @@ fn direction<'l>(
     let searcher = pattern(from, &names, heads)?;
     let applier = pattern(to, &names, heads)?;
     let (params, conditions, from) = (rule.params.clone(), rule.conditions.clone(), from.clone());
-    let condition = move |egraph: &mut EGraph<'l>, _: Id, subst: &Subst| {
-        if egraph.total_size() > node_limit {
-            return false;
-        }
-        applies(egraph, &params, &conditions, &from, subst)
-    };
+    let condition =
+        move |egraph: &mut EGraph<'l>, _: Id, subst: &Subst| applies(egraph, &params, &conditions, &from, subst);
+    let n_new = 2 * applier.ast.iter().filter(|node| matches!(node, ENodeOrVar::ENode(_))).count();
     let applier = ConditionalApplier { condition, applier };
-    Rewrite::new(format!("{}{suffix}", rule.name), searcher, applier).ok()
+    let rewrite = Rewrite::new(format!("{}{suffix}", rule.name), searcher, applier).ok()?;
+    Some(Compiled { rewrite, n_new })
 }
 
 /// Whether the sorts of what was matched fit and the conditions hold.

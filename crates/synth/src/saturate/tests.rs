@@ -4,7 +4,10 @@ use dsl::{Env, Language, Node, Term};
 use rand::Rng as _;
 use samples::{Column, Points, Sort, Symbol, UNDEFINED, rng};
 
-use super::{Known, RuleSet, SaturationLimits, SaturationStop, simplify};
+use super::{
+    EqualClass, Equalities, Known, LanguageCost, RuleSet, SaturationLimits, SaturationStop, TermCost, TermHead,
+    simplify,
+};
 
 fn shipped(name: &str) -> Language {
     let include = |name: &str| Language::shipped(name).map(str::to_owned);
@@ -185,4 +188,135 @@ fn a_rule_that_does_not_hold_is_not_used() {
     let verdict = |name: &str| book.verdicts().get(&Symbol::new(name)).map(crate::Verdict::holds);
     assert_eq!(verdict("wrong"), Some(false), "{:?}", book.verdicts());
     assert_eq!(verdict("sub-add"), Some(true));
+}
+
+fn parse(text: &str, language: &Language) -> Term {
+    dsl::parse_term(text, language, &sorts()).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn integers_known(names: &[&str]) -> Vec<Known> {
+    names.iter().map(|&name| Known::input(name, Sort::Int)).collect()
+}
+
+/// A sum of ten variables has 3^10 - 2^11 + 1 sums of subsets and many more ways to add them up.
+#[test]
+fn a_rule_set_that_explodes_never_exceeds_the_limit_of_nodes() {
+    let language = crate::testing::integers();
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let vars: Vec<(Symbol, Sort)> = names.iter().map(|name| (Symbol::new(name), Sort::Int)).collect();
+    let sum = names[1..].iter().fold(names[0].to_owned(), |sum, name| format!("(+ {sum} {name})"));
+    let term = dsl::parse_term(&sum, &language, &vars).unwrap();
+    for max_nodes in [10, 100, 1_000, 3_000] {
+        let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &integers_known(&names));
+        store.add(&term);
+        let limits = SaturationLimits { max_rounds: 50, max_nodes, max_matches: usize::MAX };
+        let stop = store.saturate(&limits);
+        assert_eq!(stop, SaturationStop::Nodes);
+        assert!(store.n_nodes() <= max_nodes.max(19), "{} of {max_nodes}", store.n_nodes());
+        assert!(store.n_nodes() >= max_nodes.min(19), "{} of {max_nodes}", store.n_nodes());
+    }
+}
+
+#[test]
+fn a_rule_with_too_many_matches_is_left_out_for_some_rounds() {
+    let language = crate::testing::integers();
+    let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &integers_known(&["x", "y"]));
+    let sum = store.add(&parse("(+ (+ x y) (+ (+ y x) (+ x x)))", &language));
+    let easy = store.add(&parse("(not (not (< x y)))", &language));
+    let plain = store.add(&parse("(< x y)", &language));
+    let stop = store.saturate(&SaturationLimits { max_rounds: 3, max_nodes: 10_000, max_matches: 1 });
+    assert_eq!(stop, SaturationStop::Rounds);
+    assert!(store.same(easy, plain) && !store.same(sum, plain));
+}
+
+#[test]
+fn forms_are_different_equal_and_in_order_of_cost() {
+    let language = shipped("recurrent");
+    let cost = LanguageCost(&language);
+    let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &inputs());
+    let id = store.add(&parse("(not (< x (+ y 1)))", &language));
+    store.saturate(&SaturationLimits::new());
+    let forms = store.forms(id, 12, &cost);
+    let texts: Vec<String> = forms.iter().map(|form| dsl::print(&form.term, &language)).collect();
+    assert_eq!(forms.len(), 12, "{texts:?}");
+    assert_eq!(texts[0], "(< y x)", "{texts:?}");
+    for (i, form) in forms.iter().enumerate() {
+        assert_eq!(form.cost, (dsl::cost(&form.term, &language) * 1_000.0) as u64, "{}", texts[i]);
+        assert!(i == 0 || forms[i - 1].cost <= form.cost, "{texts:?}");
+        assert!(!texts[..i].contains(&texts[i]), "{texts:?}");
+        let again = store.add(&form.term);
+        assert!(store.same(again, id), "{}", texts[i]);
+    }
+}
+
+/// All terms of an operator with a charge up to some cost, found by brute force, are the forms.
+#[test]
+fn forms_with_charges_are_the_cheapest() {
+    let language = shipped("integers");
+    let cost = LanguageCost(&language);
+    let mut store =
+        Equalities::new(&language, &RuleSet::empty(), &[Known::range("k", 7, 7), Known::input("x", Sort::Int)]);
+    let vars = [(Symbol::new("k"), Sort::Int), (Symbol::new("x"), Sort::Int)];
+    let id = store.add(&dsl::parse_term("(% x k)", &language, &vars).unwrap());
+    store.saturate(&SaturationLimits::new());
+    let forms = store.forms(id, 5, &cost);
+    let texts: Vec<(String, u64)> = forms.iter().map(|f| (dsl::print(&f.term, &language), f.cost)).collect();
+    assert_eq!(texts, [("(% x 7)".to_owned(), 5_000), ("(% x k)".to_owned(), 8_000)]);
+}
+
+/// A cost that charges for every part that is not carried chooses the form whose parts are.
+#[test]
+fn a_surcharge_on_classes_chooses_the_form_that_is_carried() {
+    struct Carried<'l> {
+        language: LanguageCost<'l>,
+        classes: Vec<EqualClass>,
+    }
+    impl TermCost for Carried<'_> {
+        fn head(&self, head: TermHead<'_>) -> u64 {
+            self.language.head(head)
+        }
+        fn surcharge(&self, class: EqualClass) -> u64 {
+            if self.classes.contains(&class) { 0 } else { 50_000 }
+        }
+    }
+    let language = shipped("recurrent");
+    let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &inputs());
+    let id = store.add(&parse("(- (- x y) d)", &language));
+    let part = store.add(&parse("(+ y d)", &language));
+    store.saturate(&SaturationLimits::new());
+    let classes = vec![store.class(part), store.class(id)];
+    let carried = store.tree(id, &Carried { language: LanguageCost(&language), classes }).unwrap();
+    assert_eq!(dsl::print(&carried.term, &language), "(- x (+ d y))");
+}
+
+#[test]
+fn extraction_stays_within_a_grammar() {
+    use dsl::{Func, Grammar, Production};
+    let language = shipped("integers");
+    let op = |name: &str| Func::Op(language.operator(name).unwrap());
+    let mut grammar = Grammar::default();
+    let [start, atom] = ["Start", "Atom"].map(|name| grammar.add(name, Sort::Int));
+    let condition = grammar.add("Condition", Sort::Bool);
+    let apply =
+        |func: &str, args: &[dsl::NonterminalId]| Production::Apply { func: op(func), args: args.to_vec(), cost: 1 };
+    let leaf = |name: &str| Production::Leaf { term: Term::var(name), cost: 1 };
+    grammar.nonterminals[0].productions =
+        vec![Production::Chain(atom), apply("ite", &[condition, start, start]), apply("+", &[atom, start])];
+    grammar.nonterminals[1].productions = vec![leaf("x"), leaf("y"), Production::AnyConstant { cost: 2 }];
+    grammar.nonterminals[2].productions = vec![apply("<=", &[atom, atom])];
+    let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &inputs());
+    for (text, expected) in [
+        ("(ite (< x y) (+ x 0) y)", Some(("(ite (<= x y) x y)", 6_000))),
+        ("(+ (+ x (- y y)) (* y 1))", Some(("(+ x y)", 3_000))),
+        ("(- (+ 3 3) 1)", Some(("5", 2_000))),
+        ("(* x y)", None),
+    ] {
+        let term = parse(text, &language);
+        let id = store.add(&term);
+        store.saturate(&SaturationLimits::new());
+        let found = store.within(id, &grammar);
+        let found = found.inspect(|form| assert!(grammar.derives(&form.term)));
+        let found = found.map(|form| (dsl::print(&form.term, &language), form.cost));
+        assert_eq!(found, expected.map(|(text, cost)| (text.to_owned(), cost)), "{text}");
+    }
 }

@@ -1,0 +1,135 @@
+//! The store of proved equalities: terms go in, rules merge them, and one may ask which are equal and what is cheapest.
+
+use dsl::{Grammar, Language, Term};
+use egg::Id;
+
+use super::explain::{self, Step};
+use super::extract::{Form, TermCost, Vertices, cheapest, edges};
+use super::graph::{EGraph, Values, add_term};
+use super::rules::{self, Compiled};
+use super::run::saturate;
+use super::within::within;
+use super::{Known, RuleSet, SaturationLimits, SaturationStop};
+
+/// A term in a store: it names the class that the term is in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TermId(Id);
+
+/// A class of a store, valid until the store is added to or saturated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct EqualClass(pub(super) Id);
+
+/// Terms and what proved rules say of their equality; nothing else ever merges two classes.
+///
+/// ```
+/// use dsl::{Language, parse_term};
+/// use samples::Sort;
+/// use synth::{Equalities, Known, LanguageCost, RuleSet, SaturationLimits};
+///
+/// let language = Language::load_shipped("integers")?;
+/// let [x, y] = ["x", "y"].map(|name| (name.into(), Sort::Int));
+/// let term = |text: &str| parse_term(text, &language, &[x, y]);
+/// let known = [Known::input("x", Sort::Int), Known::input("y", Sort::Int)];
+/// let mut store = Equalities::new(&language, &RuleSet::assumed(&language), &known);
+/// let (sum, long) = (store.add(&term("(+ y x)")?), store.add(&term("(+ (- (+ x y) y) y)")?));
+/// assert!(!store.same(sum, long));
+/// store.saturate(&SaturationLimits::new());
+/// assert!(store.same(sum, long));
+/// let cheapest = store.tree(long, &LanguageCost(&language)).expect("it has a finite term");
+/// assert_eq!(dsl::print(&cheapest.term, &language), "(+ x y)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Equalities<'l> {
+    pub(super) egraph: EGraph<'l>,
+    rules: Vec<Compiled<'l>>,
+    /// The rules as they are written, for explanations.
+    written: RuleSet,
+    known: Vec<Known>,
+}
+
+impl<'l> Equalities<'l> {
+    /// An empty store for terms over variables of which something is known.
+    pub fn new(language: &'l Language, rules: &RuleSet, known: &[Known]) -> Self {
+        let mut egraph = EGraph::new(Values::new(language));
+        let compiled = rules::compile(rules, &mut egraph.analysis.heads);
+        Self { egraph, rules: compiled, written: rules.clone(), known: known.to_vec() }
+    }
+
+    /// The same store, still empty, which can explain equalities. Takes some times as long.
+    #[must_use]
+    pub fn with_explanations(mut self) -> Self {
+        self.egraph = self.egraph.with_explanations_enabled();
+        self
+    }
+
+    /// Adds a term. Scans and lets within it are leaves.
+    pub fn add(&mut self, term: &Term) -> TermId {
+        self.egraph.analysis.most_nodes = usize::MAX;
+        let id = add_term(&mut self.egraph, term, &self.known);
+        self.egraph.rebuild();
+        TermId(id)
+    }
+
+    /// Applies the rules until they say nothing new or a limit is reached. The limit of nodes is never exceeded by rules,
+    /// only by terms that are added.
+    pub fn saturate(&mut self, limits: &SaturationLimits) -> SaturationStop {
+        saturate(&mut self.egraph, &self.rules, limits)
+    }
+
+    /// Whether two terms are known to be equal. If not, nothing is said.
+    pub fn same(&self, a: TermId, b: TermId) -> bool {
+        self.class(a) == self.class(b)
+    }
+
+    /// The class that a term is in now.
+    pub fn class(&self, term: TermId) -> EqualClass {
+        EqualClass(self.egraph.find(term.0))
+    }
+
+    /// All classes, in a fixed order.
+    pub fn classes(&self) -> Vec<EqualClass> {
+        Vertices::of(&self.egraph).ids.into_iter().map(EqualClass).collect()
+    }
+
+    /// The e-nodes of the store.
+    pub fn n_nodes(&self) -> usize {
+        self.egraph.total_number_of_nodes()
+    }
+
+    /// The cheapest term that is equal to a term, as a tree: exact.
+    pub fn tree(&self, id: TermId, cost: &dyn TermCost) -> Option<Form> {
+        self.forms(id, 1, cost).into_iter().next()
+    }
+
+    /// The cheapest different terms that are equal to a term, cheapest first.
+    pub fn forms(&self, id: TermId, n: usize, cost: &dyn TermCost) -> Vec<Form> {
+        let vertices = Vertices::of(&self.egraph);
+        let goal = vertices.get(&self.egraph, id.0);
+        let edges = edges(&self.egraph, &vertices, cost);
+        let mut found = cheapest(&self.egraph.analysis.heads, &edges, vertices.ids.len(), n, Some(goal));
+        found.swap_remove(goal)
+    }
+
+    /// The cheapest term of every class, in the order of [`Equalities::classes`].
+    pub fn trees(&self, cost: &dyn TermCost) -> Vec<Option<Form>> {
+        let vertices = Vertices::of(&self.egraph);
+        let edges = edges(&self.egraph, &vertices, cost);
+        let found = cheapest(&self.egraph.analysis.heads, &edges, vertices.ids.len(), 1, None);
+        found.into_iter().map(|forms| forms.into_iter().next()).collect()
+    }
+
+    /// The cheapest term, under a grammar's costs, that is equal to a term and that the grammar's start derives: exact.
+    pub fn within(&self, id: TermId, grammar: &Grammar) -> Option<Form> {
+        within(&self.egraph, id.0, grammar)
+    }
+
+    /// The chain of rewrites from one term to another; none where they are not known to be equal, or the store does not
+    /// keep explanations.
+    pub fn explain(&mut self, from: &Term, to: &Term) -> Option<Vec<Step>> {
+        if !self.egraph.are_explanations_enabled() {
+            return None;
+        }
+        let (a, b) = (self.add(from), self.add(to));
+        self.same(a, b).then(|| explain::steps(&mut self.egraph, &self.written, from, to, &self.known))
+    }
+}
