@@ -123,6 +123,9 @@ struct Known {
 /// the numbers of classes. The last two say which edge with which terms of its sources.
 type Entry = Reverse<(u64, u64, u32, Vec<u32>, usize, Vec<usize>)>;
 
+/// An edge, and for each of its sources which of its terms.
+type Picked = (usize, Vec<usize>);
+
 struct Search<'a, 'l> {
     heads: &'a Heads<'l>,
     edges: &'a [Edge],
@@ -131,8 +134,9 @@ struct Search<'a, 'l> {
     ranks: Vec<u32>,
     found: Vec<Vec<Known>>,
     queue: BinaryHeap<Entry>,
-    seen: FxHashSet<(usize, Vec<usize>)>,
-    waiting: FxHashMap<(usize, usize), Vec<(usize, Vec<usize>)>>,
+    seen: FxHashSet<Picked>,
+    /// What becomes usable with a certain term of a vertex: an edge with its picks.
+    waiting: FxHashMap<(usize, usize), Vec<Picked>>,
 }
 
 /// The `n` cheapest terms of every vertex, or as many as are found until the goal has as many.
