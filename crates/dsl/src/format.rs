@@ -1,7 +1,7 @@
 //! The formatter of DSL files: layout only, comments kept.
 
 use crate::diagnostic::{Diagnostics, Source, line_starts};
-use crate::sexpr::{Kind, NESTING_LIMIT, TokenKind, quote_symbol, quote_text, tokens, write_real};
+use crate::sexpr::{Kind, NESTING_LIMIT, TokenKind, quote_symbol, quote_text, tokens, write_bits, write_real};
 
 /// Columns that a line keeps to where it can.
 const WIDTH: usize = 100;
@@ -88,6 +88,7 @@ fn atom(kind: &Kind) -> String {
         Kind::Keyword(text) => format!(":{text}"),
         Kind::Int(value) => value.to_string(),
         Kind::Real(value) => write_real(*value),
+        Kind::BitVec(width, bits) => write_bits(*width, *bits),
         Kind::Text(text) => quote_text(text),
         Kind::List(_) => String::new(),
     }

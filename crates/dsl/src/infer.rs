@@ -119,7 +119,10 @@ impl Unifier {
             _ if a == b => true,
             (Ty::Var(i), Ty::Var(j)) => {
                 let class = match (self.class(a), self.class(b)) {
-                    (Some(x), Some(y)) => Some(x.meet(y)),
+                    (Some(x), Some(y)) => match x.meet(y) {
+                        Some(both) => Some(both),
+                        None => return false,
+                    },
                     (x, y) => x.or(y),
                 };
                 self.bindings[j] = Binding::Free(class);

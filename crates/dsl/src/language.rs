@@ -21,7 +21,8 @@ pub enum SortPattern {
     /// This sort.
     Sort(Sort),
     /// Any sort of a class, the same wherever the variable occurs: `'A` any scalar sort; names that begin with `'N`
-    /// stand for `Int` or `Real`, names that begin with `'M` for `Bool`, `Int` or `Real`.
+    /// stand for `Int` or `Real`, names that begin with `'M` for `Bool`, `Int` or `Real`, names that begin with `'BV`
+    /// for bit-vectors of one width.
     Var(Symbol),
 }
 
@@ -31,6 +32,7 @@ impl SortPattern {
         match variable.as_str().as_bytes() {
             [b'\'', b'N', ..] => SortClass::Numeric,
             [b'\'', b'M', ..] => SortClass::Measure,
+            [b'\'', b'B', b'V', ..] => SortClass::BitVec,
             _ => SortClass::Scalar,
         }
     }
@@ -261,6 +263,7 @@ impl Constants {
         match value {
             Value::Undefined | Value::Bool(_) => base,
             Value::Int(i) => base + (64 - i.unsigned_abs().leading_zeros()) / 2,
+            Value::BitVec { bits, .. } => base + (64 - bits.leading_zeros()) / 2,
             Value::Real(_) | Value::Symbol(_) | Value::Enum(..) => base + 1,
         }
     }
@@ -321,19 +324,20 @@ pub struct Language {
 }
 
 impl Language {
-    /// A DSL file that comes with the project: `booleans`, `integers`, `recurrent` or `rasp`.
+    /// A DSL file that comes with the project: `booleans`, `integers`, `bitvectors`, `recurrent` or `rasp`.
     pub fn shipped(name: &str) -> Option<&'static str> {
         Some(match name {
             "booleans" => include_str!("../../../dsl/booleans.dsl"),
             "integers" => include_str!("../../../dsl/integers.dsl"),
             "recurrent" => include_str!("../../../dsl/recurrent.dsl"),
             "rasp" => include_str!("../../../dsl/rasp.dsl"),
+            "bitvectors" => include_str!("../../../dsl/bitvectors.dsl"),
             _ => return None,
         })
     }
 
     /// The names that [`Language::shipped`] knows.
-    pub const SHIPPED: [&'static str; 4] = ["booleans", "integers", "recurrent", "rasp"];
+    pub const SHIPPED: [&'static str; 5] = ["booleans", "integers", "bitvectors", "recurrent", "rasp"];
 
     /// The operator with a name.
     pub fn operator(&self, name: &str) -> Option<OpId> {

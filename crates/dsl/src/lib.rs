@@ -24,6 +24,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod bits;
 mod cost;
 mod diagnostic;
 mod eval;
@@ -40,8 +41,10 @@ mod smt;
 mod term;
 #[cfg(test)]
 mod tests;
+mod total;
 mod walk;
 
+pub use bits::{BitOp, signed};
 pub use cost::{cost, size};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 pub use eval::{Env, EvalError, apply, apply_in, apply_select, eval, eval_program};

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use samples::{Symbol, Value};
+use samples::{Sort, Symbol, Value};
 
 use crate::language::Language;
-use crate::sexpr::{quote_symbol, quote_text, write_real};
+use crate::sexpr::{quote_symbol, quote_text, write_bits, write_real};
 use crate::term::{Func, Node, Table, Term};
 
 /// A term on one line. [`crate::parse_term`] reads it back; tables are bound by a `let` around the whole.
@@ -30,6 +30,7 @@ pub fn print_value(value: Value) -> String {
         Value::Bool(b) => b.to_string(),
         Value::Int(i) => i.to_string(),
         Value::Real(r) => write_real(r),
+        Value::BitVec { width, bits } => write_bits(width, bits),
         Value::Symbol(symbol) => quote_text(symbol.as_str()),
         Value::Enum(_, constructor) => quote_symbol(constructor.as_str()),
     }
@@ -166,9 +167,8 @@ impl<'a> Printer<'a> {
     }
 
     fn table(&self, table: &Table, name: Symbol) -> Doc {
-        let params = table.params.iter().map(|sort| Doc::atom(quote_symbol(&sort.to_string()))).collect();
-        let mut items =
-            vec![Doc::atom("table"), Doc::List(params, 0), Doc::atom(quote_symbol(&table.result.to_string()))];
+        let params = table.params.iter().map(|sort| sort_doc(*sort)).collect();
+        let mut items = vec![Doc::atom("table"), Doc::List(params, 0), sort_doc(table.result)];
         items.extend(table.entries.iter().map(|(keys, value)| {
             let keys = keys.iter().map(|key| Doc::atom(print_value(*key))).collect();
             Doc::List(vec![Doc::List(keys, 0), Doc::atom(print_value(*value))], 1)
@@ -221,6 +221,14 @@ impl<'a> Printer<'a> {
                 Doc::List(vec![Doc::atom("lambda"), Doc::List(params, 1), self.term(body)], 1)
             }
         }
+    }
+}
+
+/// A sort as it is written.
+fn sort_doc(sort: Sort) -> Doc {
+    match sort {
+        Sort::BitVec(width) => Doc::List(vec![Doc::atom("_"), Doc::atom("BitVec"), Doc::atom(width.to_string())], 2),
+        other => Doc::atom(quote_symbol(&other.to_string())),
     }
 }
 

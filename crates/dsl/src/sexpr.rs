@@ -31,6 +31,8 @@ pub enum Kind {
     Int(i64),
     /// A number with a point or an exponent.
     Real(f64),
+    /// `#x0f` or `#b0101`: width and bits.
+    BitVec(u8, u64),
     /// `"text"`, without the quotes.
     Text(String),
     /// `( ... )`.
@@ -69,6 +71,7 @@ impl Sexpr {
             Kind::Keyword(text) => format!("the keyword :{text}"),
             Kind::Int(value) => format!("the number {value}"),
             Kind::Real(value) => format!("the number {value:?}"),
+            Kind::BitVec(width, bits) => format!("the bit-vector {}", write_bits(*width, *bits)),
             Kind::Text(text) => format!("the string {}", quote_text(text)),
             Kind::List(items) if items.is_empty() => "()".to_owned(),
             Kind::List(items) => match items[0].symbol() {
@@ -102,7 +105,7 @@ fn is_symbol_char(c: char) -> bool {
 pub fn quote_symbol(text: &str) -> String {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit());
-    let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number;
+    let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number && bit_digits(text).is_none();
     if plain { text.to_owned() } else { format!("|{}|", escape(text, '|')) }
 }
 
@@ -128,6 +131,22 @@ fn escape(text: &str, delimiter: char) -> String {
         }
     }
     out
+}
+
+/// A bit-vector as it is written: by hexadecimal digits where they fill the width, else bit by bit.
+pub(crate) fn write_bits(width: u8, bits: u64) -> String {
+    let n = usize::from(width);
+    if n.is_multiple_of(4) { format!("#x{bits:0>digits$x}", digits = n / 4) } else { format!("#b{bits:0>n$b}") }
+}
+
+/// The digits of a bit-vector and the bits that each stands for.
+fn bit_digits(word: &str) -> Option<(&str, u32)> {
+    let (digits, each) = match word.strip_prefix("#x") {
+        Some(digits) => (digits, 4),
+        None => (word.strip_prefix("#b")?, 1),
+    };
+    let are_digits = !digits.is_empty() && digits.chars().all(|c| c.is_digit(1 << each));
+    are_digits.then_some((digits, each))
 }
 
 /// A real number as it is written: always with a point or an exponent.
@@ -205,6 +224,9 @@ impl Lexer<'_> {
     }
 
     fn atom(&mut self, word: String, start: usize) -> Kind {
+        if let Some((digits, each)) = bit_digits(&word) {
+            return self.bits(digits, each, start);
+        }
         let digits = word.strip_prefix('-').unwrap_or(&word);
         if !digits.starts_with(|c: char| c.is_ascii_digit()) {
             return Kind::Symbol(word);
@@ -222,6 +244,17 @@ impl Lexer<'_> {
             _ => {
                 self.problem(start, format!("{word} is not a number, and names do not begin with a digit"));
                 Kind::Int(0)
+            }
+        }
+    }
+
+    fn bits(&mut self, digits: &str, each: u32, start: usize) -> Kind {
+        let width = u8::try_from(digits.len()).ok().and_then(|n| n.checked_mul(each as u8));
+        match width.filter(|width| *width <= samples::Sort::MAX_WIDTH) {
+            Some(width) => Kind::BitVec(width, u64::from_str_radix(digits, 1 << each).unwrap_or(0)),
+            None => {
+                self.problem(start, "a bit-vector beyond 64 bits");
+                Kind::BitVec(1, 0)
             }
         }
     }

@@ -12,6 +12,7 @@ use samples::{Sort, Symbol, Value};
 use crate::infer::{SortError, Ty, value_sort};
 use crate::kernel::Kernel;
 use crate::language::{Language, Rule};
+use crate::sexpr::write_bits;
 use crate::term::{Func, Node, Table, Term};
 
 /// Why a term has no SMT-LIB text.
@@ -67,7 +68,7 @@ impl<'a> SmtScript<'a> {
     }
 
     /// Declares a variable. It is called `NAME` in the script; where it may be undefined, `NAME.defined` says whether it
-    /// has a value.
+    /// has a value. In a language with bit-vectors everything has one.
     ///
     /// # Errors
     /// Selectors are not scalar.
@@ -76,7 +77,7 @@ impl<'a> SmtScript<'a> {
         let sort_text = sort_name(sort)?;
         self.lines.push(format!("(declare-const {value} {sort_text})"));
         let mut defined = "true".to_owned();
-        if may_be_undefined {
+        if may_be_undefined && !self.language.has_bit_vectors() {
             defined = symbol(&format!("{name}.defined"));
             self.lines.push(format!("(declare-const {defined} Bool)"));
         }
@@ -180,6 +181,7 @@ impl<'a> SmtScript<'a> {
             Value::Bool(b) => b.to_string(),
             Value::Int(i) => integer(i),
             Value::Real(r) => real(r),
+            Value::BitVec { width, bits } => write_bits(width, bits),
             Value::Symbol(s) => {
                 if !self.symbols.contains(&s) {
                     self.symbols.push(s);
@@ -455,6 +457,7 @@ fn placeholder(sort: Sort) -> String {
     match sort {
         Sort::Bool => "false".to_owned(),
         Sort::Real => "0.0".to_owned(),
+        Sort::BitVec(width) => write_bits(width, 0),
         _ => "0".to_owned(),
     }
 }

@@ -85,6 +85,7 @@ fn json(value: Value) -> String {
         },
         Value::Bool(b) => b.to_string(),
         Value::Int(i) => i.to_string(),
+        Value::BitVec { bits, .. } => bits.to_string(),
         Value::Real(r) => format!("{r:?}"),
         Value::Enum(_, name) => name.to_string(),
         Value::Undefined => "null".to_owned(),

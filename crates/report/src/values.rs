@@ -9,6 +9,7 @@ pub fn value_json(value: Value) -> Json {
         Value::Undefined => Json::Null,
         Value::Bool(b) => b.into(),
         Value::Int(i) => i.into(),
+        Value::BitVec { bits, .. } => bits.into(),
         Value::Real(r) => r.into(),
         Value::Symbol(s) => match s.as_str().strip_prefix("#json:") {
             Some(text) => serde_json::from_str(text).unwrap_or_else(|_| text.into()),

@@ -2,7 +2,7 @@
 
 use crate::{Sort, Symbol, Value};
 
-/// The code of an undefined value, in every sort.
+/// The code of an undefined value, in every sort that has one; see [`Sort::is_undefined`].
 pub const UNDEFINED: i64 = i64::MIN;
 
 /// One value per point, as 64-bit codes, so that equality, hashing and partitioning are the same loop for every sort.
@@ -13,9 +13,10 @@ pub const UNDEFINED: i64 = i64::MIN;
 /// | `Int` | the number |
 /// | `Real` | the bits of the double, its mantissa rounded to 40 bits, so that sums in another order compare equal |
 /// | `Symbol`, `Enum` | [`Symbol::code`] |
+/// | `BitVec` | the bits as a 64-bit number |
 /// | `Selector` | `width` words per point: bit j of word w is set where position 64 w + j is selected |
 ///
-/// [`UNDEFINED`] stands for an undefined value in all sorts but `Selector`.
+/// [`UNDEFINED`] stands for an undefined value in all sorts but `BitVec` and `Selector`, which have none.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Column {
     /// The sort of every value.
@@ -73,13 +74,14 @@ pub fn encode_value(value: Value) -> i64 {
             // Negative zero is zero; its bit pattern would also be the code of "undefined".
             if rounded << 1 == 0 { 0 } else { rounded as i64 }
         }
+        Value::BitVec { bits, .. } => bits as i64,
         Value::Symbol(s) | Value::Enum(_, s) => s.code(),
     }
 }
 
 /// The value that a code stands for in a column of `sort`; [`Value::Undefined`] for selectors.
 pub fn decode_code(sort: Sort, code: i64) -> Value {
-    if code == UNDEFINED {
+    if sort.is_undefined(code) {
         return Value::Undefined;
     }
     match sort {
@@ -87,6 +89,7 @@ pub fn decode_code(sort: Sort, code: i64) -> Value {
         Sort::Int => Value::Int(code),
         Sort::Real => Value::Real(f64::from_bits(code as u64)),
         Sort::Symbol => Symbol::from_code(code).map_or(Value::Undefined, Value::Symbol),
+        Sort::BitVec(width) => Value::bit_vec(width, code as u64),
         Sort::Enum(name) => Symbol::from_code(code).map_or(Value::Undefined, |s| Value::Enum(name, s)),
         Sort::Selector => Value::Undefined,
     }
@@ -108,8 +111,9 @@ mod tests {
 
     #[test]
     fn values_survive_their_codes() {
-        for value in [Value::Bool(true), Value::Int(-7), Value::Real(0.5), Value::Symbol("a".into()), Value::Undefined]
-        {
+        let bits = [(8, 0x80), (64, 1 << 63), (64, u64::MAX), (1, 1)].map(|(width, bits)| Value::bit_vec(width, bits));
+        let others = [Value::Bool(true), Value::Int(-7), Value::Real(0.5), Value::Symbol("a".into()), Value::Undefined];
+        for value in bits.into_iter().chain(others) {
             let sort = value.sort().unwrap_or(Sort::Int);
             assert_eq!(decode_code(sort, encode_value(value)), value);
         }

@@ -18,4 +18,4 @@ pub use column::{Column, UNDEFINED, decode_code, encode_value};
 pub use domain::{Decode, Domain, DomainError, Elements, Rng, rng};
 pub use partition::Partition;
 pub use symbol::Symbol;
-pub use value::{Sort, Value};
+pub use value::{Sort, Value, mask};

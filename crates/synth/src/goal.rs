@@ -1,6 +1,6 @@
 //! Goals: the columns that terms are wanted for.
 
-use samples::{Column, Sort, UNDEFINED};
+use samples::{Column, Sort};
 
 /// A column that a term is wanted for; where it is `None`, any value will do, undefined included.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,7 +19,10 @@ impl Goal {
 
     /// The goal of having these values where they are defined.
     pub fn where_defined(column: &Column) -> Self {
-        Self { sort: column.sort, codes: column.codes.iter().map(|&c| (c != UNDEFINED).then_some(c)).collect() }
+        Self {
+            sort: column.sort,
+            codes: column.codes.iter().map(|&c| (!column.sort.is_undefined(c)).then_some(c)).collect(),
+        }
     }
 
     /// The number of points.

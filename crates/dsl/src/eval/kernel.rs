@@ -2,6 +2,7 @@
 
 use samples::{Sort, UNDEFINED, Value, encode_value};
 
+use crate::bits::BitOp;
 use crate::kernel::Kernel;
 
 use super::{EvalError, Lane, Space};
@@ -26,6 +27,11 @@ pub(super) fn apply(
         return Err(EvalError::WrongSort { func: kernel.name().into(), found: arg.sort });
     }
     let sort = shared_sort(args);
+    if let Sort::BitVec(width) = sort
+        && let Some(result) = of_bits(kernel, width, args, out)
+    {
+        return Ok((result, 1));
+    }
     let real = sort == Sort::Real;
     match kernel {
         Not => unary(args, out, |a| 1 - a),
@@ -49,6 +55,11 @@ pub(super) fn apply(
         Defined => out.extend(args[0].codes.iter().map(|&a| i64::from(a != UNDEFINED))),
         Ite => {
             let sort = shared_sort(&args[1..]);
+            if matches!(sort, Sort::BitVec(_)) {
+                // No language lets a condition of bit-vectors be undefined.
+                choose(args, out);
+                return Ok((sort, 1));
+            }
             let branches = args[1].codes.iter().zip(args[2].codes);
             out.extend(args[0].codes.iter().zip(branches).map(|(&c, (&a, &b))| match c {
                 UNDEFINED => UNDEFINED,
@@ -88,6 +99,7 @@ pub(super) fn apply(
             let floor = f64::from_bits(a as u64).floor();
             if floor.abs() < 9.2e18 { floor as i64 } else { UNDEFINED }
         }),
+        Bits(_) => return Err(EvalError::WrongSort { func: kernel.name().into(), found: sort }),
         Width | Copy | Mean | SelAnd | SelOr | SelNot => {}
     }
     let result = match kernel.signature().1 {
@@ -104,8 +116,36 @@ fn shared_sort(args: &[Lane<'_>]) -> Sort {
     if args.iter().all(|arg| arg.sort == first.sort) {
         return first.sort;
     }
-    let defined = args.iter().find(|arg| arg.codes.iter().any(|&code| code != UNDEFINED));
+    let defined = args.iter().find(|arg| arg.codes.iter().any(|&code| !arg.sort.is_undefined(code)));
     defined.unwrap_or(first).sort
+}
+
+/// Functions whose arguments are bit-vectors, every code of which is a value; `None` for other functions.
+fn of_bits(kernel: Kernel, width: u8, args: &[Lane<'_>], out: &mut Vec<i64>) -> Option<Sort> {
+    match kernel {
+        Kernel::Eq => out.extend(pairs(args).map(|(a, b)| i64::from(a == b))),
+        Kernel::Distinct => out.extend(pairs(args).map(|(a, b)| i64::from(a != b))),
+        Kernel::Defined => out.extend(args[0].codes.iter().map(|_| 1)),
+        Kernel::Bits(op) => {
+            bits(op, width, args, out);
+            return Some(if op.is_test() { Sort::Bool } else { Sort::BitVec(width) });
+        }
+        _ => return None,
+    }
+    Some(Sort::Bool)
+}
+
+fn bits(op: BitOp, width: u8, args: &[Lane<'_>], out: &mut Vec<i64>) {
+    if op.is_unary() {
+        out.extend(args[0].codes.iter().map(|&a| op.apply(width, a as u64, 0) as i64));
+    } else {
+        out.extend(pairs(args).map(|(a, b)| op.apply(width, a as u64, b as u64) as i64));
+    }
+}
+
+fn choose(args: &[Lane<'_>], out: &mut Vec<i64>) {
+    let branches = args[1].codes.iter().zip(args[2].codes);
+    out.extend(args[0].codes.iter().zip(branches).map(|(&c, (&a, &b))| if c == 1 { a } else { b }));
 }
 
 fn pairs<'a>(args: &'a [Lane<'_>]) -> impl Iterator<Item = (i64, i64)> + 'a {

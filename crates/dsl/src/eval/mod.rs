@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use samples::{Column, Points, Sort, Symbol, UNDEFINED};
+use samples::{Column, Points, Sort, Symbol};
 
 use crate::language::{Language, OpId, Operator};
 use crate::term::{Func, Term};
@@ -262,7 +262,7 @@ fn part(column: &Column, start: usize, n: usize) -> Lane<'_> {
 
 /// Appends a block. Where nothing was defined so far the sort was a guess.
 fn append(whole: &mut Column, part: Column) {
-    if whole.sort != part.sort && whole.codes.iter().all(|&code| code == UNDEFINED) {
+    if whole.sort != part.sort && whole.codes.iter().all(|&code| whole.sort.is_undefined(code)) {
         whole.sort = part.sort;
     }
     whole.codes.extend(part.codes);

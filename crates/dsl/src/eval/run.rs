@@ -114,20 +114,26 @@ impl Machine {
 
 fn guard(condition: Lane<'_>, value: Lane<'_>, out: &mut Vec<i64>) {
     out.clear();
-    // Selectors have no undefined value: the empty selection stands for it.
-    let none = if value.sort == Sort::Selector { 0 } else { UNDEFINED };
+    let none = none_of(value.sort);
     for (&condition, words) in condition.codes.iter().zip(value.codes.chunks(value.width.max(1))) {
         out.extend(words.iter().map(|&word| if condition == 1 { word } else { none }));
     }
 }
 
+/// What stands where there is no value. Selectors have no undefined value: the empty selection stands for it. No
+/// language lets bit-vectors be undefined.
+fn none_of(sort: Sort) -> i64 {
+    if matches!(sort, Sort::Selector | Sort::BitVec(_)) { 0 } else { UNDEFINED }
+}
+
 fn look_up(lookup: &Lookup, args: &[Lane<'_>], n: usize, out: &mut Vec<i64>) -> (Sort, usize) {
     out.clear();
+    let none = none_of(lookup.result);
     match args {
-        [a] => out.extend(a.codes.iter().map(|a| lookup.one.get(a).copied().unwrap_or(UNDEFINED))),
+        [a] => out.extend(a.codes.iter().map(|a| lookup.one.get(a).copied().unwrap_or(none))),
         [a, b] => {
             let pairs = a.codes.iter().zip(b.codes);
-            out.extend(pairs.map(|(&a, &b)| lookup.two.get(&(a, b)).copied().unwrap_or(UNDEFINED)));
+            out.extend(pairs.map(|(&a, &b)| lookup.two.get(&(a, b)).copied().unwrap_or(none)));
         }
         _ => {
             let mut keys = vec![0; lookup.arity];
@@ -135,7 +141,7 @@ fn look_up(lookup: &Lookup, args: &[Lane<'_>], n: usize, out: &mut Vec<i64>) -> 
                 for (key, arg) in keys.iter_mut().zip(args) {
                     *key = arg.codes[point];
                 }
-                out.push(lookup.more.get(&keys).copied().unwrap_or(UNDEFINED));
+                out.push(lookup.more.get(&keys).copied().unwrap_or(none));
             }
         }
     }
@@ -157,9 +163,11 @@ fn selection(
         }
     }
     let (k, q, causal, width) = (key.codes, query.codes, space.causal, space.width);
-    // The codes of reals are not in the order of the reals.
+    // The codes of reals are not in the order of the reals; no code of a bit-vector is undefined.
     let ordered = key.sort != Sort::Real && query.sort != Sort::Real;
+    let bits = |lane: Lane<'_>| matches!(lane.sort, Sort::BitVec(_));
     match pred {
+        _ if bits(key) || bits(query) => by_values(pred, key, query, ranges, space, out)?,
         Pred::Compare(Kernel::Eq) => select::compare(k, q, ranges, causal, width, |a, b| a == b, out),
         Pred::Compare(Distinct) => select::compare(k, q, ranges, causal, width, |a, b| a != b, out),
         Pred::Compare(Lt) if ordered => select::compare(k, q, ranges, causal, width, |a, b| a < b, out),
@@ -269,7 +277,7 @@ fn scan(
         for (i, update) in updates.into_iter().enumerate() {
             before[i].codes.extend_from_slice(&states[i].codes[..n]);
             after[i].codes.extend_from_slice(&update.codes);
-            if update.sort != states[i].sort && update.codes.iter().any(|&code| code != UNDEFINED) {
+            if update.sort != states[i].sort && update.codes.iter().any(|&code| !update.sort.is_undefined(code)) {
                 // The initial value was undefined, so that its sort was a guess.
                 states[i].sort = update.sort;
                 before[i].sort = update.sort;

@@ -54,8 +54,8 @@ pub(super) fn apply(
         return Ok((Sort::Selector, selector.width));
     }
     let values = args[1];
-    if values.sort == Sort::Selector || (kernel == Kernel::Mean && matches!(values.sort, Sort::Symbol | Sort::Enum(_)))
-    {
+    let no_number = matches!(values.sort, Sort::Symbol | Sort::Enum(_));
+    if matches!(values.sort, Sort::Selector | Sort::BitVec(_)) || (kernel == Kernel::Mean && no_number) {
         return Err(wrong(values));
     }
     for range in ranges {

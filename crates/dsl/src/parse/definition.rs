@@ -111,7 +111,7 @@ pub(super) fn check_definition(
                 report.expected = Some(SortPattern::class_of(name).to_string());
                 report.found = Some(found);
                 report.hint =
-                    Some("'N... stands for Int or Real, 'M... for Bool, Int or Real, others for any scalar".to_owned());
+                    Some("'N... stands for Int or Real, 'M... for Bool, Int or Real, 'BV... for a bit-vector, others for any".to_owned());
             }
             seen.push(resolved);
         }
@@ -234,6 +234,7 @@ pub(super) fn rule_sorts(
                         let prefix = match infer.unifier.class(ty) {
                             Some(SortClass::Numeric) => "'N",
                             Some(SortClass::Measure) => "'M",
+                            Some(SortClass::BitVec) => "'BV",
                             _ => "'A",
                         };
                         let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));

@@ -8,6 +8,7 @@ use crate::eval::Tapes;
 use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
 use crate::sexpr::{self, Kind, Sexpr};
 use crate::term::{Func, Node, Term};
+use crate::total::gap;
 use crate::walk::{expansion, map_ops, mentions, op_uses};
 
 use super::definition::{Attributes, charges, check_definition, facts, parameters, range, rule_sorts, sort_pattern};
@@ -35,8 +36,10 @@ impl Language {
             included: Vec::new(),
             problems: Vec::new(),
             expansions: Vec::new(),
+            gaps: Vec::new(),
         };
         builder.file(Source::new(origin, source, &line_starts(source)), 0);
+        builder.report_gaps();
         if builder.problems.is_empty() {
             let sizes = builder.expansions.iter().map(|(size, _)| *size);
             builder.language.tapes = Tapes::new(&builder.language, sizes);
@@ -67,6 +70,8 @@ pub(super) struct Builder<'a> {
     pub(super) problems: Vec<Diagnostic>,
     /// Kernel functions in the expanded meaning of each operator, and its depth.
     expansions: Vec<(usize, usize)>,
+    /// Operators that may be without value, which a language with bit-vectors cannot have.
+    gaps: Vec<(Symbol, Diagnostic)>,
 }
 
 impl Builder<'_> {
@@ -97,6 +102,15 @@ impl Builder<'_> {
                 "grammar" => self.grammar(source, item, rest),
                 _ => self.unknown_definition(source, item, head),
             }
+        }
+    }
+
+    /// Bit-vectors always have a value, so that nothing may be undefined where they are used.
+    fn report_gaps(&mut self) {
+        if self.language.has_bit_vectors() {
+            let gaps = std::mem::take(&mut self.gaps);
+            let kept = gaps.into_iter().filter(|(name, _)| self.language.by_name.contains_key(name));
+            self.problems.extend(kept.map(|(_, report)| report));
         }
     }
 
@@ -428,6 +442,14 @@ impl Builder<'_> {
             return self.report(source, span, message, &expected);
         }
         self.expansions.push((size, depth));
+        if let Some(gap) = gap(&operator.meaning, operator.condition.as_ref()) {
+            let message = format!(
+                "{} may be undefined, and in a language with bit-vectors everything has a value",
+                operator.name
+            );
+            let report = source.report(span, message).found(gap);
+            self.gaps.push((operator.name, report.hint(format!("(without {}) takes it away", operator.name))));
+        }
         let id = OpId(self.language.operators.len() as u32);
         self.language.by_name.insert(operator.name, id);
         self.language.operators.push(operator);

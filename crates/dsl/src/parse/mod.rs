@@ -11,7 +11,9 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, line_starts};
 use crate::infer::{Infer, Ty};
 use crate::language::Language;
 use crate::sexpr::{self, Sexpr};
-use crate::term::Term;
+use crate::term::{Func, Node, Term};
+use crate::total::gap_in;
+use crate::walk::children;
 
 use self::term::{Mode, TermParser};
 
@@ -57,10 +59,39 @@ pub fn parse_program(
         infer.program(term);
     }
     parser.report_sorts(&infer, item.span);
+    if let Some(term) = &term {
+        check_bits(&mut parser, (term, item.span), vars);
+    }
     match (term, parser.finish()) {
         (Some(term), items) if items.is_empty() => Ok(term),
         (_, items) => Err(Diagnostics { items }),
     }
+}
+
+/// Bit-vectors always have a value: programs about them are made of what has one.
+fn check_bits(parser: &mut TermParser<'_>, (term, span): (&Term, Span), vars: &[(Symbol, Sort)]) {
+    let has_bits = parser.language.has_bit_vectors();
+    let with_bits = vars.iter().any(|(_, sort)| matches!(sort, Sort::BitVec(_))) || holds_bits(term);
+    if with_bits && !has_bits {
+        parser.report(span, "the language has no bit-vectors").hint =
+            Some("(include \"bitvectors\") makes it one that has".to_owned());
+    }
+    if has_bits && let Some(gap) = gap_in(term) {
+        let report = parser.report(span, "a part of the program may be undefined");
+        report.expected = Some("what always has a value, in a language with bit-vectors".to_owned());
+        report.found = Some(gap);
+    }
+}
+
+fn holds_bits(term: &Term) -> bool {
+    let is_bits = |sort: Option<Sort>| matches!(sort, Some(Sort::BitVec(_)));
+    let own = match term.node() {
+        Node::Const(value) => is_bits(value.sort()),
+        Node::App(Func::Table(table), _) => is_bits(Some(table.result)),
+        Node::Scan(scan) => scan.states.iter().any(|(_, init, _)| is_bits(init.sort())),
+        _ => false,
+    };
+    own || children(term).into_iter().any(holds_bits)
 }
 
 /// Reports of one text that are kept.

@@ -29,10 +29,10 @@ pub(super) enum Mode {
 }
 
 /// Words that no operator can be called.
-pub(super) const RESERVED: [&str; 8] = ["let", "scan", "select", "lambda", "table", "true", "false", "none"];
+pub(super) const RESERVED: [&str; 9] = ["_", "let", "scan", "select", "lambda", "table", "true", "false", "none"];
 
 pub(super) struct TermParser<'a> {
-    language: &'a Language,
+    pub(super) language: &'a Language,
     pub(super) source: Source<'a>,
     mode: Mode,
     pub(super) problems: Vec<Diagnostic>,
@@ -101,6 +101,8 @@ impl<'a> TermParser<'a> {
             Kind::Int(value) => Value::Int(*value),
             Kind::Real(value) => Value::Real(*value),
             Kind::Text(text) => Value::Symbol(Symbol::new(text)),
+            Kind::BitVec(width, bits) => Value::bit_vec(*width, *bits),
+            Kind::List(items) => indexed_bits(items)?,
             Kind::Symbol(text) => match text.as_str() {
                 "true" => Value::Bool(true),
                 "false" => Value::Bool(false),
@@ -111,7 +113,7 @@ impl<'a> TermParser<'a> {
                     Value::Enum(owner.name, symbol)
                 }
             },
-            _ => return None,
+            Kind::Keyword(_) => return None,
         })
     }
 
@@ -129,6 +131,9 @@ impl<'a> TermParser<'a> {
 
     /// A sort by its name.
     pub(super) fn sort(&mut self, item: &Sexpr) -> Option<Sort> {
+        if let Some(index) = indexed_sort(item) {
+            return self.bit_vec_sort(index, item.span);
+        }
         let sort = item.symbol().and_then(|name| match name {
             "Bool" => Some(Sort::Bool),
             "Int" => Some(Sort::Int),
@@ -152,9 +157,28 @@ impl<'a> TermParser<'a> {
         sort
     }
 
+    /// `(_ BitVec N)`, given N.
+    fn bit_vec_sort(&mut self, index: &Sexpr, span: Span) -> Option<Sort> {
+        let width = match index.kind {
+            Kind::Int(width) => u8::try_from(width).ok().filter(|width| (1..=Sort::MAX_WIDTH).contains(width)),
+            _ => None,
+        };
+        if width.is_none() {
+            let found = index.describe();
+            let report = self.report(span, "a bit-vector has a width");
+            report.expected = Some(format!("(_ BitVec N) with N from 1 to {}", Sort::MAX_WIDTH));
+            report.found = Some(found);
+        }
+        width.map(Sort::BitVec)
+    }
+
     /// A term.
     pub(super) fn term(&mut self, item: &Sexpr) -> Option<Term> {
         match &item.kind {
+            Kind::List(items) if indexed_bits(items).is_some() => {
+                let value = self.value(item)?;
+                Some(self.make(Node::Const(value), item.span))
+            }
             Kind::List(items) => self.list(items, item.span),
             Kind::Keyword(_) => {
                 let found = item.describe();
@@ -178,7 +202,7 @@ impl<'a> TermParser<'a> {
                 }
                 None
             }
-            Kind::Int(_) | Kind::Real(_) | Kind::Text(_) => {
+            Kind::Int(_) | Kind::Real(_) | Kind::BitVec(..) | Kind::Text(_) => {
                 let value = self.value(item)?;
                 Some(self.make(Node::Const(value), item.span))
             }
@@ -529,6 +553,23 @@ impl<'a> TermParser<'a> {
             _ => Some(value),
         }
     }
+}
+
+/// N of `(_ BitVec N)`.
+fn indexed_sort(item: &Sexpr) -> Option<&Sexpr> {
+    match item.list()? {
+        [underscore, name, index] if underscore.symbol() == Some("_") && name.symbol() == Some("BitVec") => Some(index),
+        _ => None,
+    }
+}
+
+/// `(_ bv15 8)`: 15 as a bit-vector of width 8.
+fn indexed_bits(items: &[Sexpr]) -> Option<Value> {
+    let [underscore, number, Sexpr { kind: Kind::Int(width), .. }] = items else { return None };
+    let number: u64 = number.symbol()?.strip_prefix("bv")?.parse().ok()?;
+    let width = u8::try_from(*width).ok().filter(|width| (1..=Sort::MAX_WIDTH).contains(width))?;
+    let fits = number <= samples::mask(width);
+    (underscore.symbol() == Some("_") && fits).then(|| Value::bit_vec(width, number))
 }
 
 /// The entries of a table: `((k) v) ((k) v)`, or all of them in one list.

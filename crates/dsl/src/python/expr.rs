@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use samples::{Sort, Symbol, Value};
+use samples::{Sort, Symbol, Value, mask};
 
+use crate::bits::BitOp;
 use crate::infer::value_sort;
 use crate::kernel::{Kernel, Slot};
 use crate::language::{OpId, Operator};
@@ -428,6 +429,7 @@ impl Generator<'_> {
                 };
             }
             Copy | Mean => return self.gather(kernel, args, sort),
+            Bits(op) => return self.bits(op, args, sort),
             _ => {}
         }
         let args: Vec<Code> = args.into_iter().map(|arg| self.atom_if_partial(arg)).collect();
@@ -487,7 +489,7 @@ impl Generator<'_> {
                 let all = if self.output.causal { "i + 1" } else { "n" };
                 (format!("[j for j in range({all}) if j not in {}]", args[0].text), Level::Call)
             }
-            Ite | Defined | Copy | Mean => (String::from("None"), Level::Call),
+            Ite | Defined | Copy | Mean | Bits(_) => (String::from("None"), Level::Call),
         };
         let (text, level) = if sort == Sort::Real && matches!(kernel, Add | Sub | Mul) {
             (format!("{}({text})", self.helper(Helper::Rounded)), Level::Call)
@@ -498,6 +500,58 @@ impl Generator<'_> {
         let mut code = guarded(&refs, Code::new(text, level, sort, false));
         code.partial |= partial;
         code
+    }
+
+    /// Bit-vectors are numbers from 0 on; results are cut to the width. They always have a value.
+    fn bits(&mut self, op: BitOp, args: Vec<Code>, sort: Sort) -> Code {
+        use BitOp::*;
+        let width = match args.first().map(|arg| arg.sort) {
+            Some(Sort::BitVec(width)) => width,
+            _ => Sort::MAX_WIDTH,
+        };
+        let mask = format!("{:#x}", mask(width));
+        // What is tested for 0 is computed once.
+        let args: Vec<Code> = args.into_iter().map(|arg| if op.is_unary() { arg } else { self.atom(arg) }).collect();
+        let at = |i: usize| args.get(i).map_or_else(String::new, |arg| arg.at(Level::Call));
+        let (a, b) = (at(0), at(1));
+        let mut helper = |helper: Helper| self.helper(helper);
+        let mut order = |sign: &str, is_signed: bool| match is_signed {
+            false => format!("({a} {sign} {b})"),
+            true => {
+                let signed = helper(Helper::Signed);
+                format!("({signed}({a}, {width}) {sign} {signed}({b}, {width}))")
+            }
+        };
+        let text = match op {
+            Not => format!("({a} ^ {mask})"),
+            Neg => format!("(-{a} & {mask})"),
+            And => format!("({a} & {b})"),
+            Or => format!("({a} | {b})"),
+            Xor => format!("({a} ^ {b})"),
+            Nand => format!("({a} & {b} ^ {mask})"),
+            Nor => format!("(({a} | {b}) ^ {mask})"),
+            Xnor => format!("({a} ^ {b} ^ {mask})"),
+            Add => format!("({a} + {b} & {mask})"),
+            Sub => format!("({a} - {b} & {mask})"),
+            Mul => format!("({a} * {b} & {mask})"),
+            Udiv => format!("({a} // {b} if {b} else {mask})"),
+            Urem => format!("({a} % {b} if {b} else {a})"),
+            Sdiv => format!("{}({a}, {b}, {width})", helper(Helper::Divided)),
+            Srem => format!("{}({a}, {b}, {width})", helper(Helper::Remains)),
+            Smod => format!("{}({a}, {b}, {width})", helper(Helper::Modulo)),
+            Shl => format!("({a} << {b} & {mask} if {b} < {width} else 0)"),
+            Lshr => format!("({a} >> {b} if {b} < {width} else 0)"),
+            Ashr => format!("({}({a}, {width}) >> min({b}, {width}) & {mask})", helper(Helper::Signed)),
+            Ult => order("<", false),
+            Ule => order("<=", false),
+            Ugt => order(">", false),
+            Uge => order(">=", false),
+            Slt => order("<", true),
+            Sle => order("<=", true),
+            Sgt => order(">", true),
+            Sge => order(">=", true),
+        };
+        Code::new(text, Level::Call, sort, false)
     }
 
     fn choice(&mut self, args: Vec<Code>, sort: Sort) -> Code {

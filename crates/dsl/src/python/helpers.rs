@@ -16,10 +16,14 @@ pub(super) enum Helper {
     Copy,
     CopyReal,
     Mean,
+    Signed,
+    Divided,
+    Remains,
+    Modulo,
 }
 
 impl Helper {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Both,
         Self::Either,
         Self::Implies,
@@ -31,6 +35,10 @@ impl Helper {
         Self::Copy,
         Self::CopyReal,
         Self::Mean,
+        Self::Signed,
+        Self::Divided,
+        Self::Remains,
+        Self::Modulo,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -46,6 +54,10 @@ impl Helper {
             Self::Copy => "copy",
             Self::CopyReal => "copy_real",
             Self::Mean => "mean",
+            Self::Signed => "signed",
+            Self::Divided => "signed_quotient",
+            Self::Remains => "signed_remainder",
+            Self::Modulo => "signed_modulo",
         }
     }
 
@@ -54,6 +66,7 @@ impl Helper {
         match self {
             Self::CopyReal => &[Self::Mean, Self::Rounded],
             Self::Mean => &[Self::Rounded],
+            Self::Divided | Self::Remains | Self::Modulo => &[Self::Signed],
             _ => &[],
         }
     }
@@ -88,6 +101,18 @@ impl Helper {
             }
             Self::CopyReal => {
                 "def copy_real(chosen, values):\n    \"\"\"The mean of the values at the positions chosen.\"\"\"\n    return mean(chosen, values) if chosen else None"
+            }
+            Self::Signed => {
+                "def signed(a, width):\n    \"\"\"The number that a bit-vector is in two's complement.\"\"\"\n    return a - (1 << width) if a >> (width - 1) else a"
+            }
+            Self::Divided => {
+                "def signed_quotient(a, b, width):\n    a, b = signed(a, width), signed(b, width)\n    if b == 0:\n        return 1 if a < 0 else (1 << width) - 1\n    quotient = abs(a) // abs(b)\n    return (quotient if (a < 0) == (b < 0) else -quotient) & ((1 << width) - 1)"
+            }
+            Self::Remains => {
+                "def signed_remainder(a, b, width):\n    a, b = signed(a, width), signed(b, width)\n    rest = abs(a) % abs(b) if b else abs(a)\n    return (-rest if a < 0 else rest) & ((1 << width) - 1)"
+            }
+            Self::Modulo => {
+                "def signed_modulo(a, b, width):\n    a, b = signed(a, width), signed(b, width)\n    return (a % b if b else a) & ((1 << width) - 1)"
             }
             Self::Mean => {
                 "def mean(chosen, values):\n    \"\"\"The mean of the values at the positions chosen, 0 if there are none.\"\"\"\n    found = [values[j] for j in chosen]\n    if any(value is None for value in found):\n        return None\n    return rounded(sum(found) / len(found)) if found else 0.0"
@@ -181,6 +206,7 @@ pub(super) fn literal(value: Value) -> String {
         Value::Bool(false) => "False".to_owned(),
         Value::Int(i) => i.to_string(),
         Value::Real(r) => format!("{r:?}"),
+        Value::BitVec { bits, .. } => format!("{bits:#x}"),
         Value::Symbol(symbol) => symbol_literal(symbol),
         Value::Enum(_, constructor) => string(constructor.as_str()),
     }

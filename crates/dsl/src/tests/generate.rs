@@ -8,6 +8,13 @@ use samples::{Rng, Sort, Symbol, Value};
 
 use crate::{Form, Func, Language, Node, OpId, Scan, Table, Term};
 
+/// A bit-vector: near the ends of the orders, or anything.
+pub(super) fn bits(width: u8, rng: &mut Rng) -> i64 {
+    let top = samples::mask(width);
+    let chosen = [0, 1, 2, 5, top, top / 2, top / 2 + 1, rng.random::<u64>()];
+    (chosen.choose(rng).expect("some") & top) as i64
+}
+
 /// Draws terms of a language.
 pub(super) struct Generator<'a> {
     language: &'a Language,
@@ -24,6 +31,9 @@ pub(super) struct Generator<'a> {
 impl<'a> Generator<'a> {
     pub(super) fn new(language: &'a Language, rng: Rng, vars: &[(Symbol, Sort)]) -> Self {
         let mut sorts = vec![Sort::Bool, Sort::Int];
+        if language.has_bit_vectors() {
+            sorts = vec![Sort::Bool, Sort::BitVec(8), Sort::BitVec(64)];
+        }
         if language.has_form(Form::Select) {
             sorts.extend([Sort::Real, Sort::Symbol]);
         }
@@ -56,6 +66,7 @@ impl<'a> Generator<'a> {
         match sort {
             Sort::Bool => Value::Bool(self.rng.random()),
             Sort::Int => Value::Int(self.rng.random_range(-2..6)),
+            Sort::BitVec(width) => Value::bit_vec(width, bits(width, &mut self.rng) as u64),
             Sort::Real => Value::Real(f64::from(self.rng.random_range(-4..5)) / 4.0),
             _ => Value::Symbol((*["a", "b", "\"q\\"].choose(&mut self.rng).expect("symbols")).into()),
         }

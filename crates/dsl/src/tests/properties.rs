@@ -17,6 +17,7 @@ use super::shipped;
 fn inputs(name: &str) -> Vec<(Symbol, Sort)> {
     match name {
         "rasp" => vec![("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)],
+        "bitvectors" => vec![("x0".into(), Sort::BitVec(8)), ("x1".into(), Sort::BitVec(64))],
         _ => vec![("x0".into(), Sort::Int), ("x1".into(), Sort::Int)],
     }
 }
@@ -32,6 +33,7 @@ fn batch(name: &str, rng: &mut samples::Rng) -> (Points, Vec<(Symbol, Column)>) 
                 .map(|index| match (name.as_str(), sort) {
                     ("indices", _) => index,
                     (_, Sort::Int) => rng.random_range(-2..5),
+                    (_, Sort::BitVec(width)) => super::generate::bits(width, rng),
                     _ => Symbol::new(["a", "b", "c"][rng.random_range(0..3)]).code(),
                 })
                 .collect();
@@ -43,7 +45,7 @@ fn batch(name: &str, rng: &mut samples::Rng) -> (Points, Vec<(Symbol, Column)>) 
 
 #[test]
 fn printed_programs_read_back_as_they_were() {
-    for name in ["recurrent", "rasp"] {
+    for name in ["recurrent", "rasp", "bitvectors"] {
         let language = shipped(name);
         let vars = inputs(name);
         let mut generator = Generator::new(&language, rng(1, name), &vars);
@@ -73,12 +75,16 @@ fn pretty_text_is_narrow_and_says_the_same() {
 
 #[test]
 fn operators_mean_what_their_meaning_means() {
-    let language = shipped("rasp");
-    let sorts = [Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol];
+    check_operators("rasp", &[Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol]);
+    check_operators("bitvectors", &[Sort::Bool, Sort::BitVec(1), Sort::BitVec(8), Sort::BitVec(64)]);
+}
+
+fn check_operators(name: &str, sorts: &[Sort]) {
+    let language = shipped(name);
     let mut rng = rng(3, "operators");
     let n = 200;
     for (id, operator) in language.operators() {
-        for (params, _) in operator.instances(&sorts) {
+        for (params, _) in operator.instances(sorts) {
             if params.contains(&Sort::Selector) {
                 continue;
             }
@@ -87,8 +93,10 @@ fn operators_mean_what_their_meaning_means() {
             let columns: Vec<Column> = params
                 .iter()
                 .map(|&sort| {
-                    let codes = (0..n)
-                        .map(|i| if i % 7 == 0 { UNDEFINED } else { samples::encode_value(generator.value(sort)) });
+                    let total = language.has_bit_vectors();
+                    let codes = (0..n).map(|i| {
+                        if i % 7 == 0 && !total { UNDEFINED } else { samples::encode_value(generator.value(sort)) }
+                    });
                     Column::new(sort, codes.collect())
                 })
                 .collect();
@@ -139,6 +147,7 @@ fn expected(value: Value, integers: bool) -> String {
         Value::Bool(b) if integers => u8::from(b).to_string(),
         Value::Bool(b) => if b { "True" } else { "False" }.to_owned(),
         Value::Int(i) => i.to_string(),
+        Value::BitVec { bits, .. } => bits.to_string(),
         Value::Real(r) => format!("r{:.6}", if r == 0.0 { 0.0 } else { r }),
         Value::Symbol(s) | Value::Enum(_, s) => format!("s{}", s.as_str().replace(['"', '\\'], "_")),
     }
@@ -176,6 +185,7 @@ fn check_python(name: &str, n_programs: usize) {
         for range in points.ranges() {
             let element = |point: usize| match name {
                 "rasp" => format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol")),
+                "bitvectors" => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point] as u64),
                 _ => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point]),
             };
             let sequence: Vec<String> = range.clone().map(element).collect();
@@ -209,6 +219,11 @@ fn skipped(why: &str) {
 #[test]
 fn python_computes_what_recurrent_programs_do() {
     check_python("recurrent", 300);
+}
+
+#[test]
+fn python_computes_what_programs_about_bit_vectors_do() {
+    check_python("bitvectors", 600);
 }
 
 #[test]

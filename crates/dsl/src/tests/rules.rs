@@ -13,6 +13,10 @@ fn values(sort: Sort) -> Vec<i64> {
         Sort::Int => std::iter::once(Value::Undefined).chain((-4..=5).map(Value::Int)).collect(),
         Sort::Real => vec![Value::Undefined, Value::Real(-1.5), Value::Real(0.0), Value::Real(0.5), Value::Real(1.0)],
         Sort::Symbol => vec![Value::Undefined, Value::Symbol("a".into()), Value::Symbol("b".into())],
+        Sort::BitVec(width) => {
+            let top = samples::mask(width);
+            [0, 1, 2, 5, top, top / 2, top / 2 + 1].map(|bits| Value::bit_vec(width, bits)).to_vec()
+        }
         Sort::Enum(_) | Sort::Selector => Vec::new(),
     };
     values.into_iter().map(encode_value).collect()
@@ -29,7 +33,10 @@ fn looks_around(term: &Term) -> bool {
 /// Checks a rule of scalars pointwise; returns on how many points its conditions held and its sides were defined.
 fn check_pointwise(language: &Language, rule: &Rule, params: &[(Symbol, Sort)]) -> Result<usize, String> {
     let mut columns: Vec<Vec<i64>> = vec![Vec::new(); params.len()];
-    let domains: Vec<Vec<i64>> = params.iter().map(|(_, sort)| values(*sort)).collect();
+    let mut domains: Vec<Vec<i64>> = params.iter().map(|(_, sort)| values(*sort)).collect();
+    if language.has_bit_vectors() {
+        domains.iter_mut().zip(params).for_each(|(codes, (_, sort))| codes.retain(|code| !sort.is_undefined(*code)));
+    }
     let n: usize = domains.iter().map(Vec::len).product();
     for point in 0..n {
         let mut rest = point;
@@ -57,7 +64,7 @@ fn check_pointwise(language: &Language, rule: &Rule, params: &[(Symbol, Sort)]) 
         if left[point] != right[point] {
             return Err(format!("{} is wrong at {}", rule.name, at.join(", ")));
         }
-        n_counted += usize::from(left[point] != UNDEFINED);
+        n_counted += usize::from(left[point] != UNDEFINED || language.has_bit_vectors());
     }
     Ok(n_counted)
 }
@@ -105,7 +112,10 @@ fn check_language(name: &str) {
     let mut wrong: Vec<String> = Vec::new();
     let facts = language.operators().flat_map(|(id, _)| language.fact_rules(id));
     for rule in language.rules.iter().cloned().chain(facts) {
-        let sorts = [Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol];
+        let sorts = match language.has_bit_vectors() {
+            true => vec![Sort::Bool, Sort::BitVec(1), Sort::BitVec(8), Sort::BitVec(64)],
+            false => vec![Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol],
+        };
         for params in rule.instances(&[&sorts[..], &[Sort::Selector]].concat()) {
             let of_selectors = params.iter().any(|(_, sort)| *sort == Sort::Selector);
             if of_selectors || looks_around(&rule.lhs) || looks_around(&rule.rhs) {
@@ -126,6 +136,11 @@ fn check_language(name: &str) {
 #[test]
 fn the_rules_of_recurrent_programs_hold() {
     check_language("recurrent");
+}
+
+#[test]
+fn the_rules_of_bit_vectors_hold() {
+    check_language("bitvectors");
 }
 
 #[test]

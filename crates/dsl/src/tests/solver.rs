@@ -50,7 +50,13 @@ fn check(name: &str, vars: &[(Symbol, Sort)], sorts: &[Sort]) {
         let term = generator.scalar(sorts[i % sorts.len()], i % 5);
         let point: Vec<Value> = vars
             .iter()
-            .map(|&(_, sort)| if generator.draw(0.15) { Value::Undefined } else { generator.value(sort) })
+            .map(|&(_, sort)| {
+                if generator.draw(0.15) && !language.has_bit_vectors() {
+                    Value::Undefined
+                } else {
+                    generator.value(sort)
+                }
+            })
             .collect();
         let Some(text) = refutation(&language, &term, vars, &point) else { continue };
         match solver.check_sat(&text, limits).unwrap_or_else(|error| panic!("{error}\n{text}")) {
@@ -65,6 +71,12 @@ fn check(name: &str, vars: &[(Symbol, Sort)], sorts: &[Sort]) {
 #[test]
 fn text_of_integer_terms_agrees_with_evaluation() {
     check("recurrent", &[("x".into(), Sort::Int), ("b".into(), Sort::Bool)], &[Sort::Int, Sort::Bool]);
+}
+
+#[test]
+fn text_of_terms_about_bit_vectors_agrees_with_evaluation() {
+    let vars = [("a".into(), Sort::BitVec(8)), ("b".into(), Sort::BitVec(64)), ("c".into(), Sort::Bool)];
+    check("bitvectors", &vars, &[Sort::BitVec(8), Sort::Bool, Sort::BitVec(64)]);
 }
 
 /// Reals are rounded in evaluation and exact in SMT-LIB, so that sums and products may differ; symbols do not.

@@ -233,10 +233,20 @@ impl Primitive {
             Kernel::ToReal => Self::ToReal,
             Kernel::Floor => Self::Floor,
             Kernel::RealDiv => Self::RealDiv,
-            Kernel::Width | Kernel::Copy | Kernel::Mean | Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => {
+            Kernel::Width
+            | Kernel::Copy
+            | Kernel::Mean
+            | Kernel::SelAnd
+            | Kernel::SelOr
+            | Kernel::SelNot
+            | Kernel::Bits(_) => {
                 return None;
             }
         };
+        // Every code of a bit-vector is a value; only a choice passes codes on as they are.
+        if matches!(sort, Sort::BitVec(_)) && primitive != Self::Ite {
+            return None;
+        }
         Some(if sort == Sort::Real { primitive.on_reals() } else { primitive })
     }
 

@@ -26,7 +26,7 @@ impl Abstract {
     /// Nothing but the sort.
     pub(crate) fn top(sort: Sort) -> Self {
         let (low, high) = if sort == Sort::Bool { (Some(0), Some(1)) } else { (None, None) };
-        Self { sort, defined: false, low, high, constant: None }
+        Self { sort, defined: matches!(sort, Sort::BitVec(_)), low, high, constant: None }
     }
 
     /// Integers or truth values within bounds.
@@ -237,13 +237,20 @@ fn of_kernel(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => {
             Some(Abstract { defined: true, ..Abstract::top(Sort::Selector) })
         }
+        Kernel::Bits(op) if op.is_test() => bool_range(true, None, None),
+        Kernel::Bits(_) => Some(Abstract::top(sort)),
     }
 }
 
 /// The result of constants, by running the kernel function.
 fn fold(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
-    let primitive = Primitive::of(kernel, args.last()?.sort)?;
     let codes: Vec<i64> = args.iter().map(|arg| arg.constant.filter(|_| arg.defined)).collect::<Option<_>>()?;
+    if let (Kernel::Bits(op), Sort::BitVec(width)) = (kernel, args[0].sort) {
+        let second = codes.get(1).copied().unwrap_or(0);
+        let sort = if op.is_test() { Sort::Bool } else { args[0].sort };
+        return Some(Abstract::code(sort, op.apply(width, codes[0] as u64, second as u64) as i64));
+    }
+    let primitive = Primitive::of(kernel, args.last()?.sort)?;
     let columns: Vec<&[i64]> = codes.iter().map(std::slice::from_ref).collect();
     let mut out = [UNDEFINED];
     primitive.run(&columns, &mut out);

@@ -115,9 +115,15 @@ pub fn check_language(language: &Language, solver: &mut Solver, limits: &VerifyL
         .collect()
 }
 
+/// The widths at which rules about bit-vectors of every width are verified.
+const WIDTHS: [u8; 5] = [1, 4, 8, 32, 64];
+
 /// Verifies one rule at every choice of sorts for its variables.
 pub fn check_rule(language: &Language, rule: &Rule, solver: &mut Solver, limits: &VerifyLimits) -> Verdict {
     let mut sorts = vec![Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol];
+    if language.has_bit_vectors() {
+        sorts.extend(WIDTHS.map(Sort::BitVec));
+    }
     sorts.extend(language.enums.iter().map(|enumeration| Sort::Enum(enumeration.name)));
     let instances = rule.instances(&sorts);
     let verdicts = instances.iter().map(|params| check_instance(language, rule, params, solver, limits));
@@ -206,12 +212,20 @@ fn premises(
 /// Of what a proof by Z3 speaks.
 fn proof_scope(params: &[(Symbol, Sort)], result: Sort) -> String {
     let sorts = || params.iter().map(|(_, sort)| *sort).chain([result]);
-    let mut scope = vec!["all values, undefined included"];
+    let mut scope = vec!["all values, undefined included".to_owned()];
+    let mut widths: Vec<u8> =
+        sorts().filter_map(|sort| if let Sort::BitVec(width) = sort { Some(width) } else { None }).collect();
+    widths.sort_unstable();
+    widths.dedup();
+    if !widths.is_empty() {
+        let widths: Vec<String> = widths.iter().map(u8::to_string).collect();
+        scope = vec![format!("all bit-vectors of {} bits", widths.join(", "))];
+    }
     if sorts().any(|sort| sort == Sort::Int) {
-        scope.push("integers without overflow");
+        scope.push("integers without overflow".to_owned());
     }
     if sorts().any(|sort| sort == Sort::Real) {
-        scope.push("reals without rounding");
+        scope.push("reals without rounding".to_owned());
     }
     scope.join(", ")
 }

@@ -101,9 +101,11 @@ fn scalar_domains(language: &Language, params: &[(Symbol, Sort)], max_inputs: us
 
 /// The values of a sort: numbers up to a radius, everything of a finite sort, two symbols; and undefined.
 fn domain(language: &Language, sort: Sort, radius: usize) -> Vec<i64> {
-    let mut codes = vec![UNDEFINED];
+    // In a language with bit-vectors everything has a value.
+    let mut codes = if language.has_bit_vectors() { Vec::new() } else { vec![UNDEFINED] };
     let radius = radius as i64;
     match sort {
+        Sort::BitVec(width) => codes.extend(bit_vectors(width)),
         Sort::Bool => codes.extend([0, 1]),
         Sort::Int => codes.extend((0..=radius).flat_map(|n| if n == 0 { vec![0] } else { vec![n, -n] })),
         // Halves: sums and products of few of them are exact.
@@ -122,23 +124,39 @@ fn domain(language: &Language, sort: Sort, radius: usize) -> Vec<i64> {
     codes
 }
 
+/// All bit-vectors of up to 3 bits; of wider ones those at the ends of the unsigned and of the signed order, and some in
+/// between.
+fn bit_vectors(width: u8) -> Vec<i64> {
+    let top = samples::mask(width);
+    if width <= 3 {
+        return (0..=top).map(|bits| bits as i64).collect();
+    }
+    let sign = top / 2;
+    let few = [0, 1, 2, top, sign, sign + 1, 0x5555_5555_5555_5555 & top];
+    few.map(|bits| bits as i64).to_vec()
+}
+
 fn scope_text(params: &[(Symbol, Sort)], domains: &[Vec<i64>]) -> String {
     let mut parts: Vec<String> = Vec::new();
     for ((_, sort), domain) in params.iter().zip(domains) {
-        let radius = (domain.len() - 2) / 2;
+        let radius = domain.iter().filter(|&&code| code != UNDEFINED).count() / 2;
         let part = match sort {
             Sort::Int => format!("integers from -{radius} to {radius}"),
             Sort::Real => format!("halves from -{0} to {0}", radius as f64 / 2.0),
             Sort::Symbol => "two symbols".to_owned(),
             Sort::Bool => "both truth values".to_owned(),
             Sort::Enum(name) => format!("all of {name}"),
+            Sort::BitVec(width) if *width <= 3 => format!("all bit-vectors of {width} bits"),
+            Sort::BitVec(width) => format!("{} bit-vectors of {width} bits", domain.len()),
             Sort::Selector => "all selectors".to_owned(),
         };
         if !parts.contains(&part) {
             parts.push(part);
         }
     }
-    parts.push("undefined values".to_owned());
+    if domains.iter().zip(params).any(|(domain, (_, sort))| domain.iter().any(|&code| sort.is_undefined(code))) {
+        parts.push("undefined values".to_owned());
+    }
     parts.join(", ")
 }
 
@@ -322,6 +340,10 @@ pub(crate) fn confirm(
                     };
                     value.code()
                 }
+                Sort::BitVec(_) => match model.value(text) {
+                    Some(text) => model_bits(text)?,
+                    None => 0,
+                },
                 Sort::Selector => return None,
             }
         };
@@ -330,4 +352,13 @@ pub(crate) fn confirm(
     let points = Points::from_lengths([1]);
     let (_, differs) = compare(language, rule, &points, &vars, false).ok()?;
     differs.map(|point| describe(language, rule, &points, &vars, false, point))
+}
+
+/// A bit-vector as solvers print it.
+fn model_bits(text: &str) -> Option<i64> {
+    let bits = match text.strip_prefix("#x") {
+        Some(digits) => u64::from_str_radix(digits, 16),
+        None => u64::from_str_radix(text.strip_prefix("#b")?, 2),
+    };
+    bits.ok().map(|bits| bits as i64)
 }
