@@ -73,7 +73,6 @@
 (rewrite bvsub-cancel (bvadd (bvsub a b) b) a)
 (birewrite bvnot-add (bvnot (bvadd a b)) (bvsub (bvnot a) b))
 (birewrite bvnot-sub (bvnot (bvsub a b)) (bvadd (bvnot a) b))
-(birewrite bvsub-not (bvsub (bvnot a) (bvnot b)) (bvsub b a))
 (birewrite bvadd-and-or (bvadd (bvand a b) (bvor a b)) (bvadd a b))
 (birewrite bvsub-or-and (bvsub (bvor a b) (bvand a b)) (bvxor a b))
 (birewrite bvsub-or (bvsub (bvor a b) b) (bvand a (bvnot b)))
@@ -111,7 +110,6 @@
 (rewrite bveq-add (= (bvadd a c) (bvadd b c)) (= a b))
 (rewrite bveq-sub (= (bvsub a c) (bvsub b c)) (= a b))
 (rewrite bveq-xor (= (bvxor a c) (bvxor b c)) (= a b))
-(birewrite bveq-shift (= (bvadd a c) b) (= a (bvsub b c)))
 
 ; choice
 (birewrite ite-bvnot (ite c (bvnot a) (bvnot b)) (bvnot (ite c a b)))

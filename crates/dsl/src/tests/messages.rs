@@ -188,3 +188,33 @@ fn rules_as_smt_lib() {
     });
     insta::assert_snapshot!(texts.join("\n"));
 }
+
+#[test]
+fn what_may_be_undefined_beside_bit_vectors() {
+    let text = r#"
+(include "bitvectors")
+(declare-datatype Color ((red) (green)))
+(define-fun // ((a Int) (b Int)) Int (div a b))
+(define-fun safe ((a 'BV) (b 'BV)) 'BV (bvudiv a b) :when (bvult a b))
+(define-fun gone ((a (_ BitVec 8))) (_ BitVec 8) none)
+(define-table some (Bool) (_ BitVec 8) ((true) #x01))
+(define-table every (Bool) (_ BitVec 8) ((true) #x01) ((false) #x02))
+(define-fun wide ((a (_ BitVec 65))) Bool true)
+(define-fun mixed ((a 'BV) (b (_ BitVec 8))) 'BV (bvand a b))
+(define-fun number ((a 'BV)) Bool (< a a))
+(constants (_ BitVec 8) #x0 #x00 1 #x00000000000000001)
+"#;
+    let programs = ["(bvand x #x0f)", "(ite none #x01 #x02)", "(bvand b #x0f)", "(bvand b #x0)", "(bvand b #xyz)"];
+    let language = shipped("bitvectors");
+    let complain = |program: &&str| match parse_term(
+        program,
+        &language,
+        &[("b".into(), Sort::BitVec(8)), ("x".into(), Sort::Int)],
+    ) {
+        Ok(term) => print(&term, &language),
+        Err(problems) => problems.to_string(),
+    };
+    let programs: Vec<String> = programs.iter().map(complain).collect();
+    let elsewhere = parse_term("(= #x01 #x02)", &shipped("integers"), &[]).expect_err("is refused");
+    insta::assert_snapshot!(format!("{}\n\n----\n\n{}\n\n{elsewhere}", refused(text), programs.join("\n\n")));
+}
