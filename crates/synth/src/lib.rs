@@ -5,12 +5,14 @@
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
 //! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
 //! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest;
+//! * [`recheck`] checks an explanation without the e-graph;
 //! * [`check_language`] verifies every rule and fact of a language.
 //!
 //! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
 
 mod bank;
 mod goal;
+mod recheck;
 mod saturate;
 mod solve;
 #[cfg(test)]
@@ -20,9 +22,10 @@ mod verify;
 
 pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
 pub use goal::Goal;
+pub use recheck::{CheckError, Checked, recheck};
 pub use saturate::{
-    AtomCost, COST_UNIT, EqualClass, Equalities, Form, Known, LanguageCost, RuleBook, RuleSet, SaturationLimits,
-    SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify, simplify_explained,
+    AtomCost, COST_UNIT, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook, RuleSet,
+    SaturationLimits, SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify, simplify_explained,
 };
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};

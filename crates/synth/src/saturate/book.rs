@@ -6,7 +6,7 @@ use dsl::{Language, Term};
 use samples::Symbol;
 use smt::Solver;
 
-use super::{Known, RuleSet, SaturationLimits, Simplified, simplify, simplify_explained};
+use super::{Known, RuleSet, SaturationLimits, Simplified, Step, simplify, simplify_explained};
 use crate::verify::{Verdict, VerifyLimits, check_rule};
 
 /// Simplifies with the rules of a language that verification confirms, and verifies only those that it has a use for:
@@ -46,7 +46,7 @@ impl<'l> RuleBook<'l> {
             if sketch.term == *term {
                 return sketch;
             }
-            let used: Vec<Symbol> = sketch.steps.iter().map(|step| step.rule).collect();
+            let used: Vec<Symbol> = sketch.steps().flat_map(rules_of).collect();
             if !used.iter().all(|&rule| self.verify(rule)) {
                 continue;
             }
@@ -72,4 +72,10 @@ impl<'l> RuleBook<'l> {
         self.verdicts.insert(name, verdict);
         holds
     }
+}
+
+/// The rules of a step and of what it rests on.
+fn rules_of(step: &Step) -> Vec<Symbol> {
+    let grounds = step.grounds.iter().flat_map(|ground| &ground.steps);
+    std::iter::once(step.rule).chain(grounds.flat_map(rules_of)).collect()
 }

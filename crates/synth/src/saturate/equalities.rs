@@ -1,11 +1,13 @@
 //! The store of proved equalities: terms go in, rules merge them, and one may ask which are equal and what is cheapest.
 
-use dsl::{Grammar, Language, Term};
+use dsl::{Grammar, Language, Node, Term};
 use egg::Id;
+use samples::{Symbol, decode_code};
 
-use super::explain::{self, Step};
-use super::extract::{Form, TermCost, Vertices, cheapest, edges};
-use super::graph::{EGraph, Values, add_term};
+use super::abstraction::{Abstract, of_term};
+use super::explain::{self, Ground, Step};
+use super::extract::{Form, LanguageCost, TermCost, Vertices, cheapest, edges};
+use super::graph::{CONSTANT, EGraph, Values, add_term};
 use super::rules::{self, Compiled};
 use super::run::saturate;
 use super::within::within;
@@ -124,12 +126,82 @@ impl<'l> Equalities<'l> {
     }
 
     /// The chain of rewrites from one term to another; none where they are not known to be equal, or the store does not
-    /// keep explanations.
+    /// keep explanations. [`crate::recheck`] checks such a chain without the store. Where a rule's condition rests on
+    /// what equal terms show, the step gives such terms as its grounds, if they are found among the cheapest; if not, the
+    /// checker refuses the step: it has been proved all the same, but not in a way that can be read off.
     pub fn explain(&mut self, from: &Term, to: &Term) -> Option<Vec<Step>> {
+        self.explain_nested(from, to, 0)
+    }
+
+    fn explain_nested(&mut self, from: &Term, to: &Term, depth: usize) -> Option<Vec<Step>> {
         if !self.egraph.are_explanations_enabled() {
             return None;
         }
         let (a, b) = (self.add(from), self.add(to));
-        self.same(a, b).then(|| explain::steps(&mut self.egraph, &self.written, from, to, &self.known))
+        if !self.same(a, b) {
+            return None;
+        }
+        let mut steps = explain::steps(&mut self.egraph, &self.written, from, to, &self.known);
+        let mut before = from.clone();
+        for step in &mut steps {
+            let language = self.egraph.analysis.heads.language;
+            let open = explain::open_questions(language, &self.written, &self.known, &before, step);
+            for (variable, term) in open.into_iter().filter(|_| depth < MOST_NESTED) {
+                step.grounds.extend(self.grounds(variable, &term, depth));
+            }
+            before = step.term.clone();
+        }
+        Some(steps)
+    }
+
+    /// Equal terms of which more is known than of a term.
+    fn grounds(&mut self, variable: Symbol, term: &Term, depth: usize) -> Vec<Ground> {
+        let language = self.egraph.analysis.heads.language;
+        let scope: Vec<(Symbol, Abstract)> = self.known.iter().map(|fact| (fact.name, fact.values)).collect();
+        let id = self.add(term);
+        let mut facts = of_term(language, term, &scope);
+        let mut grounds = Vec::new();
+        let forms = self.forms(id, MOST_GROUNDS, &LanguageCost(language)).into_iter().map(|form| form.term);
+        let candidates: Vec<Term> = std::iter::once(self.with_constants(term)).chain(forms).collect();
+        for candidate in candidates {
+            // That a term has one value is not to be shown by that value.
+            if variable == Symbol::new(CONSTANT) && matches!(candidate.node(), Node::Const(_)) {
+                continue;
+            }
+            let more = of_term(language, &candidate, &scope);
+            let both = match (facts, more) {
+                (Some(a), Some(b)) => Some(a.meet(b)),
+                (a, b) => a.or(b),
+            };
+            if both != facts
+                && let Some(steps) = self.explain_nested(term, &candidate, depth + 1)
+            {
+                facts = both;
+                grounds.push(Ground { variable, term: candidate, steps });
+            }
+        }
+        grounds
+    }
+
+    /// A term with constants for those of its proper subterms that have one value.
+    fn with_constants(&mut self, term: &Term) -> Term {
+        let Node::App(func, args) = term.node() else { return term.clone() };
+        let mut simpler = Vec::with_capacity(args.len());
+        for arg in args {
+            let id = self.add(arg);
+            let values = self.egraph[self.egraph.find(id.0)].data.values.filter(|values| values.defined);
+            let constant = values.and_then(|values| Some((values.sort, values.constant?)));
+            simpler.push(match constant {
+                Some((sort, code)) => Term::constant(decode_code(sort, code)),
+                None => self.with_constants(arg),
+            });
+        }
+        Term::app(func.clone(), simpler)
     }
 }
+
+/// Explanations of what a step's condition rests on nest so deep.
+const MOST_NESTED: usize = 3;
+
+/// The equal terms that are looked at for what they show.
+const MOST_GROUNDS: usize = 16;

@@ -1,9 +1,10 @@
 //! Explanations: the chain of rewrites from one form of a term to another.
 
-use dsl::{Node, Rule, Term};
+use dsl::{Language, Node, Rule, Term};
 use egg::{FlatTerm, RecExpr};
 use samples::Symbol;
 
+use super::abstraction::{Abstract, of_term};
 use super::graph::{CONSTANT, EGraph, ENode, Heads, flatten};
 use super::rules::BACKWARDS;
 use super::{Known, RuleSet};
@@ -19,8 +20,22 @@ pub struct Step {
     pub position: Vec<usize>,
     /// The terms that the variables of the rule stand for.
     pub substitution: Vec<(Symbol, Term)>,
+    /// Terms that show more of what the rule's variables stand for than these themselves do, where that is needed for the
+    /// conditions of the rule.
+    pub grounds: Vec<Ground>,
     /// The whole term after the step.
     pub term: Term,
+}
+
+/// A term that is equal to what a variable of a rule stands for, and of whose values more is known.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Ground {
+    /// The variable; `constant` for the term that was replaced by its only value.
+    pub variable: Symbol,
+    /// The equal term.
+    pub term: Term,
+    /// How the variable's term becomes this one.
+    pub steps: Vec<Step>,
 }
 
 /// The steps from one term to another that is in the same class.
@@ -53,7 +68,7 @@ pub(crate) fn steps(egraph: &mut EGraph<'_>, rules: &RuleSet, from: &Term, to: &
             _ => Vec::new(),
         };
         before = term.clone();
-        steps.push(Step { rule, forward, position, substitution, term });
+        steps.push(Step { rule, forward, position, substitution, grounds: Vec::new(), term });
     }
     steps
 }
@@ -78,6 +93,30 @@ fn rewrite_of(flat: &FlatTerm<ENode>, position: &mut Vec<usize>) -> Option<(&'st
 
 fn term_of(heads: &Heads<'_>, flat: &FlatTerm<ENode>) -> Term {
     heads.rebuild(flat.node.head, flat.children.iter().map(|child| term_of(heads, child)).collect())
+}
+
+/// What a step's applicability hangs on: the variables with their terms, if they alone do not show it.
+pub(crate) fn open_questions(
+    language: &Language,
+    rules: &RuleSet,
+    known: &[Known],
+    before: &Term,
+    step: &Step,
+) -> Vec<(Symbol, Term)> {
+    let scope: Vec<(Symbol, Abstract)> = known.iter().map(|fact| (fact.name, fact.values)).collect();
+    if step.rule == Symbol::new(CONSTANT) {
+        let left = subterm(if step.forward { before } else { &step.term }, &step.position);
+        let open = left.filter(|left| of_term(language, left, &scope).is_none_or(|known| known.constant.is_none()));
+        return open.map(|left| (step.rule, left.clone())).into_iter().collect();
+    }
+    let Some(rule) = rules.rules.iter().find(|rule| rule.name == step.rule) else { return Vec::new() };
+    let facts: Vec<(Symbol, Abstract)> = step
+        .substitution
+        .iter()
+        .filter_map(|(name, term)| of_term(language, term, &scope).map(|facts| (*name, facts)))
+        .collect();
+    let holds = |condition: &Term| of_term(language, condition, &facts).is_some_and(|known| known.is_true());
+    if rule.conditions.iter().all(holds) { Vec::new() } else { step.substitution.clone() }
 }
 
 fn subterm<'t>(term: &'t Term, position: &[usize]) -> Option<&'t Term> {

@@ -17,19 +17,20 @@ mod within;
 use dsl::{Func, Language, Node, Scan, Term};
 use samples::{Sort, Symbol, Value};
 
-use abstraction::Abstract;
+pub(crate) use abstraction::{Abstract, of_term};
 pub use book::RuleBook;
 pub use equalities::{EqualClass, Equalities, TermId};
-pub use explain::Step;
+pub use explain::{Ground, Step};
 pub use extract::{AtomCost, COST_UNIT, Form, LanguageCost, TermCost, TermHead};
+pub(crate) use graph::CONSTANT;
 use graph::values_of;
 pub use rules::RuleSet;
 
 /// What is known of a variable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Known {
-    name: Symbol,
-    values: Abstract,
+    pub(crate) name: Symbol,
+    pub(crate) values: Abstract,
 }
 
 impl Known {
@@ -93,7 +94,27 @@ pub struct Simplified {
     pub stop: SaturationStop,
     /// E-nodes of the largest part.
     pub n_nodes: usize,
-    /// For every part that changed, the rewrites from the old form to the new one; empty unless asked for.
+    /// The parts that changed, with the rewrites from the old form to the new one; empty unless asked for.
+    pub parts: Vec<Part>,
+}
+
+impl Simplified {
+    /// The rewrites of all parts.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.parts.iter().flat_map(|part| &part.steps)
+    }
+}
+
+/// A part of a program that was simplified by itself: an update or output of a scan, a binding, a body.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Part {
+    /// What it was.
+    pub from: Term,
+    /// What it became.
+    pub to: Term,
+    /// What is known of its variables, states and bindings included.
+    pub known: Vec<Known>,
+    /// The rewrites from one to the other, which [`crate::recheck`] checks.
     pub steps: Vec<Step>,
 }
 
@@ -128,11 +149,11 @@ fn run(
     limits: &SaturationLimits,
     explained: bool,
 ) -> Simplified {
-    let (stop, steps) = (SaturationStop::Saturated, Vec::new());
-    let mut simplifier = Simplifier { language, rules, limits, explained, stop, n_nodes: 0, steps };
+    let (stop, parts) = (SaturationStop::Saturated, Vec::new());
+    let mut simplifier = Simplifier { language, rules, limits, explained, stop, n_nodes: 0, parts };
     let term = simplifier.program(term, known);
-    let Simplifier { stop, n_nodes, steps, .. } = simplifier;
-    Simplified { term, stop, n_nodes, steps }
+    let Simplifier { stop, n_nodes, parts, .. } = simplifier;
+    Simplified { term, stop, n_nodes, parts }
 }
 
 struct Simplifier<'a> {
@@ -142,7 +163,7 @@ struct Simplifier<'a> {
     explained: bool,
     stop: SaturationStop,
     n_nodes: usize,
-    steps: Vec<Step>,
+    parts: Vec<Part>,
 }
 
 impl Simplifier<'_> {
@@ -266,7 +287,9 @@ impl Simplifier<'_> {
         self.n_nodes = self.n_nodes.max(store.n_nodes());
         let simplest = store.tree(root, &LanguageCost(self.language)).map_or_else(|| term.clone(), |form| form.term);
         if self.explained && simplest != *term {
-            self.steps.extend(store.explain(term, &simplest).unwrap_or_default());
+            let steps = store.explain(term, &simplest).unwrap_or_default();
+            let (from, to) = (term.clone(), simplest.clone());
+            self.parts.push(Part { from, to, known: known.to_vec(), steps });
         }
         simplest
     }

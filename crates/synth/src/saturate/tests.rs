@@ -159,12 +159,12 @@ fn explanations_lead_from_the_old_form_to_the_new_one() {
         let term = dsl::parse_term(text, &language, &sorts()).unwrap();
         let simple = super::simplify_explained(&term, &language, &rules, &inputs(), &SaturationLimits::new());
         let values = dsl::eval(&term, &env).unwrap();
-        assert!(!simple.steps.is_empty(), "{text}");
-        for step in &simple.steps {
+        assert!(simple.steps().next().is_some(), "{text}");
+        for step in simple.steps() {
             let after = dsl::eval(&step.term, &env).unwrap();
             assert_eq!(after, values, "{} in {text}", step.rule);
         }
-        let last = simple.steps.last().map(|step| dsl::print(&step.term, &language));
+        let last = simple.steps().last().map(|step| dsl::print(&step.term, &language));
         assert_eq!(last, Some(dsl::print(&simple.term, &language)));
     }
 }
@@ -183,7 +183,7 @@ fn a_rule_that_does_not_hold_is_not_used() {
         let term = dsl::parse_term(text, &language, &sorts()).unwrap();
         let simple = book.simplify(&term, &inputs(), &SaturationLimits::new());
         assert_eq!(dsl::print(&simple.term, &language), expected);
-        assert!(simple.steps.iter().all(|step| step.rule != Symbol::new("wrong")));
+        assert!(simple.steps().all(|step| step.rule != Symbol::new("wrong")));
     }
     let verdict = |name: &str| book.verdicts().get(&Symbol::new(name)).map(crate::Verdict::holds);
     assert_eq!(verdict("wrong"), Some(false), "{:?}", book.verdicts());
@@ -319,4 +319,89 @@ fn extraction_stays_within_a_grammar() {
         let found = found.map(|form| (dsl::print(&form.term, &language), form.cost));
         assert_eq!(found, expected.map(|(text, cost)| (text.to_owned(), cost)), "{text}");
     }
+}
+
+/// Explanations of random simplifications, with what is known.
+fn explained(n: usize, language: &Language, rules: &RuleSet) -> Vec<super::Part> {
+    let mut rng = samples::rng(7, "explanations");
+    let limits = SaturationLimits { max_rounds: 4, max_nodes: 600, max_matches: 100 };
+    let mut parts = Vec::new();
+    for round in 0..n {
+        let sort = if round % 3 == 0 { Sort::Bool } else { Sort::Int };
+        let term = random_term(language, sort, 3, &mut rng);
+        parts.extend(super::simplify_explained(&term, language, rules, &inputs(), &limits).parts);
+    }
+    parts
+}
+
+#[test]
+fn explanations_pass_the_checker() {
+    let language = shipped("recurrent");
+    let rules = RuleSet::assumed(&language);
+    let parts = explained(150, &language, &rules);
+    assert!(parts.len() > 60, "{}", parts.len());
+    // Steps whose conditions rest on more than the explanation shows are refused, and rare.
+    let mut n_refused = 0;
+    for part in &parts {
+        let checked = crate::recheck(&language, &rules, &part.known, &part.from, &part.to, &part.steps);
+        let [from, to] = [&part.from, &part.to].map(|term| dsl::print(term, &language));
+        match checked {
+            Ok(checked) => assert!(checked.n_points > 50 && !checked.rules.is_empty()),
+            Err(crate::CheckError::Condition { .. } | crate::CheckError::Depth { .. }) => n_refused += 1,
+            Err(error) => panic!("{from} became {to}: {error}"),
+        }
+    }
+    assert!(20 * n_refused <= parts.len(), "{n_refused} of {}", parts.len());
+}
+
+#[test]
+fn corrupted_explanations_fail() {
+    let language = shipped("recurrent");
+    let rules = RuleSet::assumed(&language);
+    let mut n_corrupted = 0;
+    for part in explained(40, &language, &rules) {
+        let check = |steps: &[super::Step]| crate::recheck(&language, &rules, &part.known, &part.from, &part.to, steps);
+        if check(&part.steps).is_err() {
+            continue;
+        }
+        for i in 0..part.steps.len() {
+            let mut corrupt = |change: &dyn Fn(&mut super::Step)| {
+                let mut steps = part.steps.clone();
+                change(&mut steps[i]);
+                if steps != part.steps {
+                    assert!(check(&steps).is_err(), "{:?} {:?}", part.steps[i], steps[i]);
+                    n_corrupted += 1;
+                }
+            };
+            corrupt(&|step| step.rule = Symbol::new("no such rule"));
+            corrupt(&|step| step.rule = Symbol::new("mod-mod"));
+            corrupt(&|step| step.position.push(0));
+            corrupt(&|step| step.position.clear());
+            corrupt(&|step| step.term = Term::op(language.operator("neg").unwrap(), vec![step.term.clone()]));
+            corrupt(&|step| step.substitution.iter_mut().for_each(|(_, term)| *term = Term::var("nowhere")));
+            let mut shorter = part.steps.clone();
+            shorter.remove(i);
+            assert!(check(&shorter).is_err(), "{:?}", part.steps[i]);
+        }
+    }
+    assert!(n_corrupted > 100, "{n_corrupted}");
+}
+
+/// What is known of the inputs is used, and said.
+#[test]
+fn a_condition_must_follow_from_what_is_known() {
+    let language = shipped("recurrent");
+    let rules = RuleSet::assumed(&language);
+    let simple = super::simplify_explained(
+        &parse("(% d 10)", &language),
+        &language,
+        &rules,
+        &inputs(),
+        &SaturationLimits::new(),
+    );
+    let part = &simple.parts[0];
+    let check = |known: &[Known]| crate::recheck(&language, &rules, known, &part.from, &part.to, &part.steps);
+    assert_eq!(check(&inputs()).unwrap().facts, [Symbol::new("d")]);
+    let less = [Known::range("d", 0, 10)];
+    assert!(matches!(check(&less), Err(crate::CheckError::Condition { step: 1, .. })));
 }
