@@ -12,6 +12,7 @@
 
 mod bank;
 mod goal;
+mod place;
 mod recheck;
 mod saturate;
 mod solve;

@@ -4,6 +4,7 @@ use dsl::{Env, Language, Node, Rule, SortPattern, Term};
 use rand::Rng as _;
 use samples::{Column, Points, Rng, Sort, Symbol, UNDEFINED, Value, encode_value, rng};
 
+use crate::place::{replace, subterm};
 use crate::saturate::{Abstract, CONSTANT, Known, RuleSet, Step, of_term};
 
 /// Why an explanation does not show what it should.
@@ -258,36 +259,6 @@ impl Checker<'_> {
             Node::App(_, args) => args.iter().for_each(|arg| self.mention(arg)),
             _ => {}
         }
-    }
-}
-
-fn subterm<'t>(term: &'t Term, position: &[usize]) -> Option<&'t Term> {
-    let Some((&first, rest)) = position.split_first() else { return Some(term) };
-    match (term.node(), first) {
-        (Node::App(_, args), place) => subterm(args.get(place)?, rest),
-        (Node::Select { key, .. }, 0) => subterm(key, rest),
-        (Node::Select { query, .. }, 1) => subterm(query, rest),
-        _ => None,
-    }
-}
-
-fn replace(term: &Term, position: &[usize], new: &Term) -> Option<Term> {
-    let Some((&first, rest)) = position.split_first() else { return Some(new.clone()) };
-    match term.node() {
-        Node::App(func, args) => {
-            let mut args = args.clone();
-            *args.get_mut(first)? = replace(args.get(first)?, rest, new)?;
-            Some(Term::app(func.clone(), args))
-        }
-        Node::Select { key, query, pred } => {
-            let (key, query) = match first {
-                0 => (replace(key, rest, new)?, query.clone()),
-                1 => (key.clone(), replace(query, rest, new)?),
-                _ => return None,
-            };
-            Some(Term::new(Node::Select { key, query, pred: pred.clone() }))
-        }
-        _ => None,
     }
 }
 

@@ -4,6 +4,8 @@ use dsl::{Grammar, Language, Node, Term};
 use egg::Id;
 use samples::{Symbol, decode_code};
 
+use crate::place::{replace, subterm};
+
 use super::abstraction::{Abstract, of_term};
 use super::explain::{self, Ground, Step};
 use super::extract::{Form, LanguageCost, TermCost, Vertices, cheapest, edges};
@@ -60,7 +62,8 @@ impl<'l> Equalities<'l> {
     /// The same store, still empty, which can explain equalities. Takes some times as long.
     #[must_use]
     pub fn with_explanations(mut self) -> Self {
-        self.egraph = self.egraph.with_explanations_enabled();
+        // Shorter chains may lead through what a later step made known, and then rest on themselves.
+        self.egraph = self.egraph.with_explanations_enabled().without_explanation_length_optimization();
         self
     }
 
@@ -162,8 +165,10 @@ impl<'l> Equalities<'l> {
         let mut facts = of_term(language, term, &scope);
         let mut grounds = Vec::new();
         let forms = self.forms(id, MOST_GROUNDS, &LanguageCost(language)).into_iter().map(|form| form.term);
-        let candidates: Vec<Term> = std::iter::once(self.with_constants(term)).chain(forms).collect();
-        for candidate in candidates {
+        let constants = self.with_constants(term, depth);
+        let all = constants.into_iter().map(|(term, steps)| (term, Some(steps)));
+        let candidates: Vec<(Term, Option<Vec<Step>>)> = all.chain(forms.map(|form| (form, None))).collect();
+        for (candidate, steps) in candidates {
             // That a term has one value is not to be shown by that value.
             if variable == Symbol::new(CONSTANT) && matches!(candidate.node(), Node::Const(_)) {
                 continue;
@@ -174,7 +179,7 @@ impl<'l> Equalities<'l> {
                 (a, b) => a.or(b),
             };
             if both != facts
-                && let Some(steps) = self.explain_nested(term, &candidate, depth + 1)
+                && let Some(steps) = steps.or_else(|| self.explain_nested(term, &candidate, depth + 1))
             {
                 facts = both;
                 grounds.push(Ground { variable, term: candidate, steps });
@@ -183,20 +188,37 @@ impl<'l> Equalities<'l> {
         grounds
     }
 
-    /// A term with constants for those of its proper subterms that have one value.
-    fn with_constants(&mut self, term: &Term) -> Term {
-        let Node::App(func, args) = term.node() else { return term.clone() };
-        let mut simpler = Vec::with_capacity(args.len());
-        for arg in args {
+    /// A term with constants for those of its proper subterms that have one value, and how it becomes that: by steps within
+    /// the subterms alone, since that the whole has one value may be what is to be shown.
+    fn with_constants(&mut self, term: &Term, depth: usize) -> Option<(Term, Vec<Step>)> {
+        let mut places = Vec::new();
+        self.constant_places(term, &mut Vec::new(), &mut places);
+        let (mut current, mut steps) = (term.clone(), Vec::new());
+        for (place, constant) in places {
+            let part = subterm(term, &place)?;
+            for mut step in self.explain_nested(part, &constant, depth + 1)? {
+                step.term = replace(&current, &place, &step.term)?;
+                step.position.splice(0..0, place.iter().copied());
+                current = step.term.clone();
+                steps.push(step);
+            }
+        }
+        (!steps.is_empty()).then_some((current, steps))
+    }
+
+    /// The outermost proper subterms that have one value and are not yet constants.
+    fn constant_places(&mut self, term: &Term, here: &mut Vec<usize>, places: &mut Vec<(Vec<usize>, Term)>) {
+        let Node::App(_, args) = term.node() else { return };
+        for (i, arg) in args.iter().enumerate().filter(|(_, arg)| !matches!(arg.node(), Node::Const(_))) {
             let id = self.add(arg);
             let values = self.egraph[self.egraph.find(id.0)].data.values.filter(|values| values.defined);
-            let constant = values.and_then(|values| Some((values.sort, values.constant?)));
-            simpler.push(match constant {
-                Some((sort, code)) => Term::constant(decode_code(sort, code)),
-                None => self.with_constants(arg),
-            });
+            here.push(i);
+            match values.and_then(|values| Some((values.sort, values.constant?))) {
+                Some((sort, code)) => places.push((here.clone(), Term::constant(decode_code(sort, code)))),
+                None => self.constant_places(arg, here, places),
+            }
+            here.pop();
         }
-        Term::app(func.clone(), simpler)
     }
 }
 

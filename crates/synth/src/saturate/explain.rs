@@ -4,6 +4,8 @@ use dsl::{Language, Node, Rule, Term};
 use egg::{FlatTerm, RecExpr};
 use samples::Symbol;
 
+use crate::place::subterm;
+
 use super::abstraction::{Abstract, of_term};
 use super::graph::{CONSTANT, EGraph, ENode, Heads, flatten};
 use super::rules::BACKWARDS;
@@ -106,7 +108,8 @@ pub(crate) fn open_questions(
     let scope: Vec<(Symbol, Abstract)> = known.iter().map(|fact| (fact.name, fact.values)).collect();
     if step.rule == Symbol::new(CONSTANT) {
         let left = subterm(if step.forward { before } else { &step.term }, &step.position);
-        let open = left.filter(|left| of_term(language, left, &scope).is_none_or(|known| known.constant.is_none()));
+        let shown = |known: Abstract| known.defined && known.constant.is_some();
+        let open = left.filter(|left| !of_term(language, left, &scope).is_some_and(shown));
         return open.map(|left| (step.rule, left.clone())).into_iter().collect();
     }
     let Some(rule) = rules.rules.iter().find(|rule| rule.name == step.rule) else { return Vec::new() };
@@ -117,16 +120,6 @@ pub(crate) fn open_questions(
         .collect();
     let holds = |condition: &Term| of_term(language, condition, &facts).is_some_and(|known| known.is_true());
     if rule.conditions.iter().all(holds) { Vec::new() } else { step.substitution.clone() }
-}
-
-fn subterm<'t>(term: &'t Term, position: &[usize]) -> Option<&'t Term> {
-    let Some((&first, rest)) = position.split_first() else { return Some(term) };
-    match (term.node(), first) {
-        (Node::App(_, args), i) => subterm(args.get(i)?, rest),
-        (Node::Select { key, .. }, 0) => subterm(key, rest),
-        (Node::Select { query, .. }, 1) => subterm(query, rest),
-        _ => None,
-    }
 }
 
 /// What the variables of a rule stand for, where its sides are two given terms.

@@ -255,7 +255,8 @@ impl egg::Analysis<ENode> for Values<'_> {
         let Some(head) = egraph.analysis.heads.constant(known.sort, code) else { return };
         let leaf = ENode { head, children: Vec::new() };
         if egraph.analysis.has_room(1) || egraph.lookup(&mut leaf.clone()).is_some() {
-            let constant = egraph.add(leaf);
+            // Not the class that the constant is in: explanations are to lead to the constant itself.
+            let constant = egraph.add_uncanonical(leaf);
             egraph.union_trusted(id, constant, CONSTANT);
         }
     }

@@ -340,14 +340,17 @@ fn explanations_pass_the_checker() {
     let rules = RuleSet::assumed(&language);
     let parts = explained(150, &language, &rules);
     assert!(parts.len() > 60, "{}", parts.len());
-    // Steps whose conditions rest on more than the explanation shows are refused, and rare.
+    // Steps whose conditions rest on more than the explanation shows are refused: 1 of 99 as this was written.
     let mut n_refused = 0;
     for part in &parts {
         let checked = crate::recheck(&language, &rules, &part.known, &part.from, &part.to, &part.steps);
         let [from, to] = [&part.from, &part.to].map(|term| dsl::print(term, &language));
         match checked {
             Ok(checked) => assert!(checked.n_points > 50 && !checked.rules.is_empty()),
-            Err(crate::CheckError::Condition { .. } | crate::CheckError::Depth { .. }) => n_refused += 1,
+            Err(error @ (crate::CheckError::Condition { .. } | crate::CheckError::Depth { .. })) => {
+                n_refused += 1;
+                println!("{from} became {to}: {error}");
+            }
             Err(error) => panic!("{from} became {to}: {error}"),
         }
     }
