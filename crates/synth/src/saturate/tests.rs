@@ -347,10 +347,7 @@ fn explanations_pass_the_checker() {
         let [from, to] = [&part.from, &part.to].map(|term| dsl::print(term, &language));
         match checked {
             Ok(checked) => assert!(checked.n_points > 50 && !checked.rules.is_empty()),
-            Err(error @ (crate::CheckError::Condition { .. } | crate::CheckError::Depth { .. })) => {
-                n_refused += 1;
-                println!("{from} became {to}: {error}");
-            }
+            Err(crate::CheckError::Condition { .. } | crate::CheckError::Depth { .. }) => n_refused += 1,
             Err(error) => panic!("{from} became {to}: {error}"),
         }
     }
