@@ -62,7 +62,7 @@ fn an_operator_of_ones_own_is_used_where_it_is_shorter() {
 
 #[test]
 fn shipped_languages_are_sound_and_in_their_layout() {
-    for name in ["booleans", "integers", "recurrent", "rasp"] {
+    for name in ["booleans", "integers", "bitvectors", "recurrent", "rasp"] {
         let checked = run(&format!("dsl check {name} --format json"), &[]);
         assert_eq!(checked.code, 0, "{name}: {}{}", checked.stdout, checked.stderr);
         let result = checked.json();
