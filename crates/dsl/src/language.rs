@@ -339,6 +339,16 @@ impl Language {
     /// The names that [`Language::shipped`] knows.
     pub const SHIPPED: [&'static str; 5] = ["booleans", "integers", "bitvectors", "recurrent", "rasp"];
 
+    /// Adds an operator that was made, not read: its meaning has the sorts that it says, over its parameters and operators
+    /// that are there already. An operator of the same name is hidden.
+    pub fn define(&mut self, operator: Operator) -> OpId {
+        let id = OpId(u32::try_from(self.operators.len()).expect("fewer than 2^32 operators"));
+        self.by_name.insert(operator.name, id);
+        self.operators.push(operator);
+        self.tapes.push(Tapes::tape_of(self, id));
+        id
+    }
+
     /// The operator with a name.
     pub fn operator(&self, name: &str) -> Option<OpId> {
         self.by_name.get(&Symbol::new(name)).copied()

@@ -151,6 +151,17 @@ impl Tapes {
         Self(language.operators().zip(sizes).map(tape).collect())
     }
 
+    /// The tape of an operator.
+    pub(crate) fn tape_of(language: &Language, id: OpId) -> Self {
+        let n_params = language.op(id).params.len();
+        Self(vec![Compiler::function(language, &Func::Op(id), n_params).ok().map(Arc::new)])
+    }
+
+    /// Adds the tapes of operators that were added.
+    pub(crate) fn push(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     fn of(&self, id: OpId) -> Option<&Tape> {
         self.0.get(id.0 as usize)?.as_deref()
     }
