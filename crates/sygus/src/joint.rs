@@ -1,0 +1,405 @@
+//! Functions that constraints tie together: several of them, or one that is applied at several points at once.
+//!
+//! Bodies are enumerated by total cost, one bank for each function over all points at which it is applied, and held
+//! against valuations of the variables; counterexamples add valuations. Invariants and functional equations are of this
+//! kind.
+
+use dsl::{Facts, Func, Grammar, Language, NonterminalId, OpId, Operator, Place, SortPattern, Term};
+use rustc_hash::{FxHashMap, FxHashSet};
+use samples::{Column, Sort, Symbol};
+use synth::{Bank, BankConfig, ClassId, Leaf, Limits, StopReason, Watch};
+
+use crate::problem::Problem;
+use crate::search::{Failure, SearchLimits, Solution};
+use crate::spec::{evaluate, names, sorts};
+use crate::verify::Verification;
+
+/// Valuations to begin with.
+const FIRST_VALUATIONS: usize = 24;
+/// Combinations of bodies that are tried between two looks at the clock.
+const SLICE: u64 = 10_000;
+
+/// What a joint search needs from outside.
+pub(crate) struct JointJudge<'a> {
+    /// Whether bodies, one for each function of the search, are right for all inputs.
+    pub(crate) verify: &'a mut dyn FnMut(&[Term]) -> Verification,
+    /// Whether time is up.
+    pub(crate) is_late: &'a dyn Fn() -> bool,
+}
+
+/// A constraint over the variables and applications, as one operator.
+struct Formula {
+    operator: OpId,
+    params: Vec<Symbol>,
+    /// How many of the functions, in the order of the search, have to be known.
+    needs: usize,
+}
+
+pub(crate) struct Joint<'p> {
+    problem: &'p Problem,
+    functions: Vec<usize>,
+    grammars: Vec<Grammar>,
+    /// The problem's language with the formulas as operators.
+    language: Language,
+    formulas: Vec<Formula>,
+    /// Valuations that are looked at, and the others.
+    active: Vec<Vec<i64>>,
+    reserve: Vec<Vec<i64>>,
+    /// For each function, its points by arguments.
+    points: Vec<FxHashMap<Vec<i64>, usize>>,
+    /// For each application with arguments that no function to find has a part in: the point at each valuation.
+    places: Vec<Option<Vec<usize>>>,
+    banks: Vec<Bank<'p>>,
+    limits: SearchLimits,
+    n_checks: u64,
+}
+
+enum Step {
+    Solved(Vec<(Term, u32)>),
+    /// Valuations were added.
+    Refined,
+    Exhausted,
+    Late,
+}
+
+impl<'p> Joint<'p> {
+    /// A search over some of a problem's functions, in order.
+    pub(crate) fn new(
+        problem: &'p Problem,
+        functions: &[usize],
+        grammars: Vec<Grammar>,
+        formulas: &[Term],
+        valuations: Vec<Vec<i64>>,
+        limits: SearchLimits,
+    ) -> Result<Self, Failure> {
+        let mut joint = Self {
+            problem,
+            functions: functions.to_vec(),
+            grammars,
+            language: problem.language.clone(),
+            formulas: Vec::new(),
+            active: Vec::new(),
+            reserve: Vec::new(),
+            points: vec![FxHashMap::default(); functions.len()],
+            places: vec![None; problem.applications.len()],
+            banks: Vec::new(),
+            limits,
+            n_checks: 0,
+        };
+        joint.formulas = formulas.iter().map(|formula| joint.formula(formula)).collect();
+        joint.formulas.sort_by_key(|formula| formula.needs);
+        let mut valuations = valuations;
+        joint.reserve = valuations.split_off(FIRST_VALUATIONS.min(valuations.len()));
+        for slot in 0..functions.len() {
+            let config = joint.bank_config(slot);
+            let bank = Bank::new(&problem.language, &config).map_err(|error| Failure::Limit(error.to_string()))?;
+            joint.banks.push(bank);
+        }
+        joint.activate(valuations)?;
+        Ok(joint)
+    }
+
+    fn slot(&self, function: usize) -> Option<usize> {
+        self.functions.iter().position(|&own| own == function)
+    }
+
+    fn formula(&mut self, term: &Term) -> Formula {
+        let used = names(term);
+        let all = sorts(self.problem);
+        let params: Vec<(Symbol, Sort)> = all.into_iter().filter(|(name, _)| used.contains(name)).collect();
+        let needs = self.problem.applications.iter().filter(|own| used.contains(&own.name));
+        let needs = needs.filter_map(|own| self.slot(own.function)).max().map_or(0, |slot| slot + 1);
+        let operator = self.language.define(Operator {
+            name: Symbol::new(&format!("formula {}", self.language.operators.len())),
+            params: params.iter().map(|&(name, sort)| (name, SortPattern::Sort(sort))).collect(),
+            result: SortPattern::Sort(Sort::Bool),
+            meaning: term.clone(),
+            condition: None,
+            cost: 1,
+            charges: vec![0; params.len()],
+            facts: Facts::default(),
+            place: Place::default(),
+        });
+        Formula { operator, params: params.into_iter().map(|(name, _)| name).collect(), needs }
+    }
+
+    /// A bank that looks at one point where everything is 0, so that it has one.
+    fn bank_config(&mut self, slot: usize) -> BankConfig {
+        let function = &self.problem.functions[self.functions[slot]];
+        let args: Vec<i64> = function.params.iter().map(|_| 0).collect();
+        self.points[slot].insert(args, 0);
+        let params = function.params.iter().map(|&(name, sort)| (name, Column::new(sort, vec![0])));
+        let constants = function
+            .constants
+            .iter()
+            .filter_map(|(name, value)| Some((*name, Column::constant(value.sort()?, *value, 1))));
+        let leaf = |(name, column): (Symbol, Column)| Leaf { term: Term::var(name), column, cost: 1 };
+        let leaves = params.chain(constants).map(leaf).collect();
+        BankConfig {
+            grammar: Some(self.grammars[slot].clone()),
+            operators: None,
+            extra: Vec::new(),
+            leaves,
+            sorts: None,
+            alternatives: 2,
+        }
+    }
+
+    fn variables(&self, valuations: &[Vec<i64>]) -> Vec<(Symbol, Column)> {
+        let column = |(v, &(name, sort)): (usize, &(Symbol, Sort))| {
+            (name, Column::new(sort, valuations.iter().map(|row| row[v]).collect()))
+        };
+        self.problem.variables.iter().enumerate().map(column).collect()
+    }
+
+    /// Looks at more valuations: their points are added to the banks.
+    fn activate(&mut self, valuations: Vec<Vec<i64>>) -> Result<(), Failure> {
+        let error = |_| Failure::Limit("points that the bank does not take".to_owned());
+        self.active.extend(valuations);
+        let vars = self.variables(&self.active);
+        let n = self.active.len();
+        let mut fresh: Vec<Vec<Vec<i64>>> = vec![Vec::new(); self.functions.len()];
+        for (number, application) in self.problem.applications.iter().enumerate() {
+            let Some(slot) = self.slot(application.function) else { continue };
+            let is_application = |name: &Symbol| self.problem.applications.iter().any(|own| own.name == *name);
+            if application.args.iter().flat_map(names).any(|name| is_application(&name)) {
+                continue;
+            }
+            let columns: Option<Vec<Column>> =
+                application.args.iter().map(|arg| evaluate(arg, &self.problem.language, &vars, n)).collect();
+            let Some(columns) = columns else { continue };
+            let mut places = Vec::with_capacity(n);
+            for row in 0..n {
+                let args: Vec<i64> = columns.iter().map(|column| column.codes[row]).collect();
+                let next = self.points[slot].len();
+                let place = *self.points[slot].entry(args.clone()).or_insert(next);
+                if place == next {
+                    fresh[slot].push(args);
+                }
+                places.push(place);
+            }
+            self.places[number] = Some(places);
+        }
+        for (slot, rows) in fresh.into_iter().enumerate() {
+            if rows.is_empty() {
+                continue;
+            }
+            let function = &self.problem.functions[self.functions[slot]];
+            let params = function.params.iter().enumerate();
+            let mut columns: Vec<Column> =
+                params.map(|(i, (_, sort))| Column::new(*sort, rows.iter().map(|row| row[i]).collect())).collect();
+            for (_, value) in &function.constants {
+                columns.push(Column::constant(value.sort().unwrap_or(Sort::Int), *value, rows.len()));
+            }
+            self.banks[slot].append_points(&columns, &mut |_| Watch::Keep).map_err(error)?;
+        }
+        Ok(())
+    }
+
+    /// Looks for bodies of least total cost.
+    pub(crate) fn run(mut self, judge: &mut JointJudge<'_>) -> Result<Vec<Solution>, Failure> {
+        let n = self.functions.len() as u32;
+        let mut total = n;
+        let mut is_closed = vec![false; self.functions.len()];
+        loop {
+            for (slot, closed) in is_closed.iter_mut().enumerate() {
+                *closed = self.fill(slot, total - (n - 1), judge)?;
+            }
+            match self.level(total, judge)? {
+                Step::Solved(bodies) => {
+                    let n_candidates = self.banks.iter().map(Bank::n_candidates).sum::<u64>() + self.n_checks;
+                    // Together they are minimal: every combination of lower total cost was tried.
+                    let solution = |(slot, (body, cost)): (usize, (Term, u32))| {
+                        let n_points = self.banks[slot].n_points();
+                        Solution { body, cost, lower_bound: cost, n_candidates, n_points }
+                    };
+                    return Ok(bodies.into_iter().enumerate().map(solution).collect());
+                }
+                // What was wrong before stays wrong, but banks may have split: from the start again, which is fast.
+                Step::Refined => total = n,
+                Step::Late => return Err(Failure::Limit("time".to_owned())),
+                Step::Exhausted => {
+                    let greatest: u32 = self.banks.iter().map(greatest_cost).sum();
+                    if is_closed.iter().all(|&closed| closed) && total > greatest {
+                        let n = self.active.len();
+                        return Err(Failure::Infeasible(format!(
+                            "no terms of the grammars are right at {n} valuations"
+                        )));
+                    }
+                    total += 1;
+                }
+            }
+        }
+    }
+
+    /// Completes a bank up to a cost; whether it is closed.
+    fn fill(&mut self, slot: usize, cost: u32, judge: &JointJudge<'_>) -> Result<bool, Failure> {
+        loop {
+            let bank = &mut self.banks[slot];
+            let limits = Limits {
+                max_cost: cost,
+                max_classes: self.limits.max_classes,
+                max_candidates: self.limits.max_candidates.min(bank.n_candidates() + 200_000),
+                max_bytes: self.limits.max_bytes,
+            };
+            match bank.run(&limits, &mut |_| Watch::Keep) {
+                StopReason::Cost => return Ok(false),
+                StopReason::Closed => return Ok(bank.complete_cost().is_some()),
+                StopReason::Candidates if bank.n_candidates() < self.limits.max_candidates => {}
+                other => return Err(Failure::Limit(format!("{other:?}").to_lowercase())),
+            }
+            if (judge.is_late)() {
+                return Err(Failure::Limit("time".to_owned()));
+            }
+        }
+    }
+
+    /// Tries all bodies of a total cost.
+    fn level(&mut self, total: u32, judge: &mut JointJudge<'_>) -> Result<Step, Failure> {
+        let mut undecided: FxHashSet<Vec<ClassId>> = FxHashSet::default();
+        loop {
+            let mut chosen = Vec::new();
+            let vars = self.variables(&self.active);
+            let hit = match self.descend(total, &mut chosen, &vars, &undecided, judge.is_late) {
+                Some(Some(hit)) => hit,
+                Some(None) => return Ok(Step::Late),
+                None => return Ok(Step::Exhausted),
+            };
+            let bodies: Vec<Term> = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.term(class)).collect();
+            let wrong = self.wrong_in_reserve(&bodies);
+            if !wrong.is_empty() {
+                self.activate(wrong)?;
+                return Ok(Step::Refined);
+            }
+            match (judge.verify)(&bodies) {
+                Verification::Valid => {
+                    let costs = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.class(class).cost);
+                    return Ok(Step::Solved(bodies.into_iter().zip(costs).collect()));
+                }
+                Verification::Counterexample(valuation) if !self.active.contains(&valuation) => {
+                    self.activate(vec![valuation])?;
+                    return Ok(Step::Refined);
+                }
+                _ => {
+                    undecided.insert(hit);
+                }
+            }
+        }
+    }
+
+    /// The first bodies of a cost that are right at the active valuations; the inner `None` when time is up.
+    fn descend(
+        &mut self,
+        rest: u32,
+        chosen: &mut Vec<ClassId>,
+        vars: &[(Symbol, Column)],
+        undecided: &FxHashSet<Vec<ClassId>>,
+        is_late: &dyn Fn() -> bool,
+    ) -> Option<Option<Vec<ClassId>>> {
+        let slot = chosen.len();
+        if slot == self.functions.len() {
+            return (rest == 0 && !undecided.contains(chosen)).then(|| Some(chosen.clone()));
+        }
+        let after = (self.functions.len() - slot - 1) as u32;
+        let is_last = after == 0;
+        let classes: Vec<(ClassId, u32)> = self.banks[slot]
+            .classes_of(NonterminalId(0))
+            .filter(|found| if is_last { found.cost == rest } else { found.cost + after <= rest })
+            .map(|found| (found.id, found.cost))
+            .collect();
+        for (class, cost) in classes {
+            chosen.push(class);
+            self.n_checks += 1;
+            if self.n_checks.is_multiple_of(SLICE) && is_late() {
+                return Some(None);
+            }
+            if self.is_right(chosen, vars)
+                && let Some(found) = self.descend(rest - cost, chosen, vars, undecided, is_late)
+            {
+                return Some(found);
+            }
+            chosen.pop();
+        }
+        None
+    }
+
+    /// Whether the formulas that became known with the last class chosen hold at the active valuations.
+    fn is_right(&self, chosen: &[ClassId], vars: &[(Symbol, Column)]) -> bool {
+        let mut known: Vec<(Symbol, Column)> = Vec::new();
+        for (number, application) in self.problem.applications.iter().enumerate() {
+            let Some(slot) = self.slot(application.function).filter(|&slot| slot < chosen.len()) else { continue };
+            let bank = &self.banks[slot];
+            let column = match &self.places[number] {
+                Some(places) => {
+                    let codes = bank.class(chosen[slot]).codes;
+                    Some(Column::new(bank.class(chosen[slot]).sort, places.iter().map(|&place| codes[place]).collect()))
+                }
+                None => self.apply(number, &bank.term(chosen[slot]), vars, &known, self.active.len()),
+            };
+            match column {
+                Some(column) => known.push((application.name, column)),
+                // An argument is of a function that comes later.
+                None => continue,
+            }
+        }
+        let own = self.formulas.iter().filter(|formula| formula.needs == chosen.len());
+        own.into_iter()
+            .all(|formula| self.holds(formula, vars, &known).is_none_or(|codes| codes.iter().all(|&c| c == 1)))
+    }
+
+    /// The values of an application, given those of the variables and of the applications within it.
+    fn apply(
+        &self,
+        number: usize,
+        body: &Term,
+        vars: &[(Symbol, Column)],
+        known: &[(Symbol, Column)],
+        n: usize,
+    ) -> Option<Column> {
+        let application = &self.problem.applications[number];
+        let function = &self.problem.functions[application.function];
+        let scope: Vec<(Symbol, Column)> = vars.iter().chain(known).cloned().collect();
+        let mut inner = Vec::new();
+        for (arg, (name, _)) in application.args.iter().zip(&function.params) {
+            inner.push((*name, evaluate(arg, &self.problem.language, &scope, n)?));
+        }
+        for (name, value) in &function.constants {
+            inner.push((*name, Column::constant(value.sort()?, *value, n)));
+        }
+        evaluate(body, &self.problem.language, &inner, n)
+    }
+
+    /// Where a formula holds; `None` if it cannot be said yet.
+    fn holds(&self, formula: &Formula, vars: &[(Symbol, Column)], known: &[(Symbol, Column)]) -> Option<Vec<i64>> {
+        let find = |name: &Symbol| vars.iter().chain(known).find(|(own, _)| own == name).map(|(_, column)| column);
+        let columns: Vec<&Column> = formula.params.iter().map(find).collect::<Option<_>>()?;
+        dsl::apply(&self.language, &Func::Op(formula.operator), &columns).ok().map(|column| column.codes)
+    }
+
+    /// Some of the valuations in reserve at which bodies are wrong.
+    fn wrong_in_reserve(&mut self, bodies: &[Term]) -> Vec<Vec<i64>> {
+        let vars = self.variables(&self.reserve);
+        let n = self.reserve.len();
+        let mut known: Vec<(Symbol, Column)> = Vec::new();
+        for (number, application) in self.problem.applications.iter().enumerate() {
+            let Some(slot) = self.slot(application.function) else { continue };
+            if let Some(column) = self.apply(number, &bodies[slot], &vars, &known, n) {
+                known.push((application.name, column));
+            }
+        }
+        let mut wrong: Vec<usize> = Vec::new();
+        for formula in &self.formulas {
+            let codes = self.holds(formula, &vars, &known).unwrap_or_default();
+            wrong.extend((0..codes.len()).filter(|&row| codes[row] == 0).take(2));
+        }
+        wrong.sort_unstable();
+        wrong.dedup();
+        wrong.truncate(4);
+        wrong.into_iter().rev().map(|row| self.reserve.swap_remove(row)).collect()
+    }
+}
+
+/// The greatest cost of a class of the start.
+fn greatest_cost(bank: &Bank<'_>) -> u32 {
+    bank.classes_of(NonterminalId(0)).map(|found| found.cost).max().unwrap_or(0)
+}

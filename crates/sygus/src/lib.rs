@@ -1,0 +1,23 @@
+//! SyGuS-IF problems: read, solve, verify, print.
+//!
+//! [`Problem::parse`] reads SyGuS-IF 2.1, [`solve`] looks for bodies of the functions, smallest first, and has every
+//! answer verified by the solver against the file's own text, [`print()`] writes the answer.
+
+mod accept;
+mod joint;
+mod logic;
+mod mask;
+mod problem;
+mod read;
+mod sampling;
+mod search;
+mod solve;
+mod spec;
+mod theory;
+mod tree;
+mod values;
+mod verify;
+
+pub use problem::{Application, Logic, Objective, Problem, SynthFun, WEIGHT_UNIT, WeightBound, WeightSum};
+pub use search::{SearchLimits, Solution};
+pub use solve::{Answer, Options, print, solve};

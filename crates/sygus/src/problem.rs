@@ -1,0 +1,110 @@
+//! What a SyGuS-IF file asks for.
+
+use dsl::{Grammar, Language, Term};
+use samples::{Sort, Symbol, Value};
+
+/// A synthesis problem: functions to find, such that the constraints hold for all values of the variables that satisfy
+/// the assumptions.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What terms may be built of where a function has no grammar.
+    pub logic: Logic,
+    /// The file's own functions (`define-fun`), as operators.
+    pub language: Language,
+    /// The functions to find, in the order of the file.
+    pub functions: Vec<SynthFun>,
+    /// The universal variables.
+    pub variables: Vec<(Symbol, Sort)>,
+    /// Formulas over the variables and the names of [`Problem::applications`].
+    pub constraints: Vec<Term>,
+    /// Formulas that may be taken for granted.
+    pub assumptions: Vec<Term>,
+    /// Every different application of a function to find, inner ones first.
+    pub applications: Vec<Application>,
+    /// What is to be least, if anything beside the size.
+    pub objective: Option<Objective>,
+    /// Limits that constraints put on weights.
+    pub weight_bounds: Vec<WeightBound>,
+    /// The commands of the file as SMT-LIB text, for an independent check.
+    pub(crate) script: Vec<ScriptItem>,
+}
+
+/// A SyGuS background logic, as far as it says what terms are made of.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Logic {
+    /// Integers, `+`, `-` and comparison.
+    pub integers: bool,
+    /// `*`, `div`, `mod` and `abs` of any terms.
+    pub nonlinear: bool,
+    /// Bit-vectors.
+    pub bitvectors: bool,
+}
+
+/// A function to find.
+#[derive(Clone, Debug)]
+pub struct SynthFun {
+    /// What it is called.
+    pub name: Symbol,
+    /// Its parameters.
+    pub params: Vec<(Symbol, Sort)>,
+    /// The sort of its values.
+    pub sort: Sort,
+    /// The terms that its body may be; every cost is a number of nodes plus [`WEIGHT_UNIT`] times the weight.
+    pub grammar: Grammar,
+    /// Whether the grammar is the file's; else it is what the logic allows, as far as the search goes.
+    pub has_grammar: bool,
+    /// Named constants of the file that the grammar mentions.
+    pub constants: Vec<(Symbol, Value)>,
+}
+
+/// One unit of weight in costs: weights come first, nodes only decide between terms of equal weight.
+pub const WEIGHT_UNIT: u32 = 64;
+
+/// An application of a function to find within the constraints. There it stands as a variable.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Application {
+    /// The name of the variable.
+    pub name: Symbol,
+    /// Which function.
+    pub function: usize,
+    /// Its arguments: terms over the variables, and over applications that come before this one.
+    pub args: Vec<Term>,
+}
+
+/// `(optimize-synth ...)`: what is to be least, the most important first.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Objective {
+    /// Sums of weights.
+    pub terms: Vec<WeightSum>,
+}
+
+/// A sum of weights of functions and a constant.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WeightSum {
+    /// Functions, each with its factor.
+    pub weights: Vec<(usize, i64)>,
+    /// The constant.
+    pub constant: i64,
+}
+
+/// `(constraint (<= (_ w f) N))`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WeightBound {
+    /// Which function.
+    pub function: usize,
+    /// The greatest weight allowed.
+    pub most: u32,
+}
+
+/// A command of the file, as SMT-LIB has it once the functions are known.
+#[derive(Clone, Debug)]
+pub(crate) enum ScriptItem {
+    /// As it is written.
+    Text(String),
+    /// The definition of a function to find.
+    Function(usize),
+    /// A formula to be shown.
+    Constraint(String),
+    /// A formula that is granted.
+    Assumption(String),
+}

@@ -1,0 +1,460 @@
+//! The search for one function: a bank of terms by cost, decision trees over it, and counterexamples.
+
+use dsl::{Grammar, NonterminalId, Production, Term};
+use rustc_hash::FxHashSet;
+use samples::{Column, Sort, Value};
+use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
+
+use crate::mask::{CAPACITY, Mask};
+use crate::spec::Pointwise;
+use crate::theory;
+use crate::tree::Forest;
+use crate::verify::Verification;
+
+/// Candidates between two looks at the clock.
+const SLICE: u64 = 200_000;
+/// Points that the bank begins with.
+const FIRST_POINTS: usize = 12;
+/// Points that are added when a candidate fails.
+const MORE_POINTS: usize = 4;
+
+/// How much work a search may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SearchLimits {
+    /// Candidates of one bank.
+    pub max_candidates: u64,
+    /// Classes of one bank.
+    pub max_classes: usize,
+    /// Memory of one bank.
+    pub max_bytes: usize,
+    /// Candidates for making a solution smaller once there is one, beside as many as were needed to find it.
+    pub improve: u64,
+}
+
+impl SearchLimits {
+    /// What fits a machine with some gigabytes.
+    pub fn new() -> Self {
+        Self { max_candidates: 2_000_000_000, max_classes: 20_000_000, max_bytes: 4 << 30, improve: 100_000 }
+    }
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why a search ended without a solution.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Failure {
+    /// No term has the values wanted at some points: the problem has no solution in the grammar.
+    Infeasible(String),
+    /// A limit was reached.
+    Limit(String),
+}
+
+/// A solution for one function.
+#[derive(Clone, Debug)]
+pub struct Solution {
+    /// The body.
+    pub body: Term,
+    /// Its cost.
+    pub cost: u32,
+    /// No term of lower cost is right.
+    pub lower_bound: u32,
+    /// Candidates that were evaluated.
+    pub n_candidates: u64,
+    /// Points that the bank looked at.
+    pub n_points: usize,
+}
+
+/// What a search needs from outside.
+pub(crate) struct Judge<'a> {
+    /// Whether a body is right for all inputs.
+    pub(crate) verify: &'a mut dyn FnMut(&Term) -> Verification,
+    /// Whether time is up.
+    pub(crate) is_late: &'a dyn Fn() -> bool,
+}
+
+pub(crate) struct Search<'s, 'p> {
+    spec: &'s mut Pointwise<'p>,
+    grammar: Grammar,
+    /// Terms that are leaves beside the parameters and named constants, with their columns computed.
+    extra: Vec<Term>,
+    bank: Bank<'p>,
+    /// The points that the bank looks at, in its order.
+    active: Vec<usize>,
+    limits: SearchLimits,
+    best: Option<(u32, Term)>,
+    /// Candidates that the solver could not decide.
+    undecided: FxHashSet<String>,
+    /// Candidates when the best was found.
+    found_at: u64,
+    /// Whether the bank holds every value that a term can have at the active points.
+    is_closed: bool,
+}
+
+enum Step {
+    /// The level is complete.
+    Done,
+    Solved,
+    Stopped(StopReason),
+    Late,
+}
+
+enum Exam {
+    Right,
+    /// Points were added.
+    Wrong,
+    /// Nothing could be learned.
+    Open,
+}
+
+impl<'s, 'p> Search<'s, 'p> {
+    /// A search with a grammar. `hints` are terms over the parameters that may help.
+    pub(crate) fn new(
+        spec: &'s mut Pointwise<'p>,
+        grammar: &Grammar,
+        hints: &[Term],
+        limits: SearchLimits,
+    ) -> Result<Self, BankError> {
+        let function = &spec.problem.functions[spec.function];
+        let mut grammar = grammar.clone();
+        let mut extra = Vec::new();
+        if !function.has_grammar {
+            let vars = &function.params;
+            for hint in hints {
+                let Ok(sort) = dsl::sort_of(hint, &spec.problem.language, vars) else { continue };
+                let Some(own) = grammar.nonterminals.iter_mut().find(|own| own.sort == sort) else { continue };
+                own.productions.push(Production::Leaf { term: hint.clone(), cost: theory::nodes(hint) as u32 });
+                extra.push(hint.clone());
+            }
+        }
+        let active = first_points(spec);
+        let config = BankConfig {
+            grammar: Some(grammar.clone()),
+            operators: None,
+            extra: Vec::new(),
+            leaves: leaves(spec, &extra, &active),
+            sorts: None,
+            alternatives: 6,
+        };
+        let bank = Bank::new(&spec.problem.language, &config)?;
+        let undecided = FxHashSet::default();
+        Ok(Self { spec, grammar, extra, bank, active, limits, best: None, undecided, found_at: 0, is_closed: false })
+    }
+
+    /// Looks for a smallest body; `known` are terms that may be right.
+    pub(crate) fn run(&mut self, known: &[Term], judge: &mut Judge<'_>) -> Result<Solution, Failure> {
+        let (language, function) = (&self.spec.problem.language, &self.spec.problem.functions[self.spec.function]);
+        let own = known.iter().filter(|term| dsl::sort_of(term, language, &function.params) == Ok(function.sort));
+        own.for_each(|term| self.offer(term, judge));
+        let mut level = 1;
+        let reason = loop {
+            if let Some(point) = self.spec.contradiction() {
+                return Err(Failure::Infeasible(format!("no value is right for {}", self.show_point(point))));
+            }
+            if self.best.as_ref().is_some_and(|(cost, _)| *cost <= level) {
+                break String::new();
+            }
+            match self.level(level, judge) {
+                Step::Done => {}
+                Step::Solved => break String::new(),
+                Step::Late => break "time".to_owned(),
+                Step::Stopped(StopReason::Closed) => {
+                    self.trees(judge);
+                    if self.best.is_none() && self.bank.complete_cost().is_some() && !self.has_free_constants() {
+                        let n = self.active.len();
+                        return Err(Failure::Infeasible(format!("no term of the grammar is right at {n} inputs")));
+                    }
+                    self.is_closed = self.bank.complete_cost().is_some();
+                    break "the grammar has no further term".to_owned();
+                }
+                Step::Stopped(reason) => {
+                    self.trees(judge);
+                    break format!("{reason:?}").to_lowercase();
+                }
+            }
+            self.trees(judge);
+            if self.best.is_some() {
+                self.shrink(judge);
+            }
+            let spent = self.bank.n_candidates();
+            if self.best.is_some() && spent >= self.found_at.saturating_mul(2) + self.limits.improve {
+                break String::new();
+            }
+            if (judge.is_late)() {
+                break "time".to_owned();
+            }
+            level += 1;
+        };
+        let (n_candidates, n_points) = (self.bank.n_candidates(), self.bank.n_points());
+        match self.best.take() {
+            Some((cost, body)) => {
+                // Where the bank forgot terms that points split off later, it says nothing.
+                let complete = self.bank.complete_cost().unwrap_or(0);
+                let lower_bound = if self.is_closed { cost } else { (complete + 1).min(cost) };
+                Ok(Solution { body, cost, lower_bound, n_candidates, n_points })
+            }
+            None if reason.is_empty() => Err(Failure::Limit("candidates".to_owned())),
+            None => Err(Failure::Limit(reason)),
+        }
+    }
+
+    fn has_free_constants(&self) -> bool {
+        let all = self.grammar.nonterminals.iter().flat_map(|own| &own.productions);
+        all.into_iter().any(|production| matches!(production, Production::AnyConstant { .. }))
+    }
+
+    fn show_point(&self, point: usize) -> String {
+        let columns = self.spec.columns.iter();
+        let values = columns.map(|column| theory::literal(column.value(point)));
+        format!("({})", values.collect::<Vec<_>>().join(" "))
+    }
+
+    /// A term that is known to be right, or may be.
+    fn offer(&mut self, term: &Term, judge: &mut Judge<'_>) {
+        let cost = theory::nodes(term) as u32;
+        if self.best.as_ref().is_none_or(|(best, _)| cost < *best) && matches!(self.examine(term, judge), Exam::Right) {
+            self.accept(cost, term.clone());
+        }
+    }
+
+    fn accept(&mut self, cost: u32, term: Term) {
+        if self.best.is_none() {
+            self.found_at = self.bank.n_candidates();
+        }
+        if self.best.as_ref().is_none_or(|(best, _)| cost < *best) {
+            self.best = Some((cost, term));
+        }
+    }
+
+    /// Builds the terms of a cost; ends at a verified one.
+    fn level(&mut self, level: u32, judge: &mut Judge<'_>) -> Step {
+        let mut refused: FxHashSet<ClassId> = FxHashSet::default();
+        loop {
+            let limits = Limits {
+                max_cost: level,
+                max_classes: self.limits.max_classes,
+                max_candidates: self.limits.max_candidates.min(self.bank.n_candidates() + SLICE),
+                max_bytes: self.limits.max_bytes,
+            };
+            let mut hits: Vec<ClassId> = Vec::new();
+            let (spec, active) = (&*self.spec, &self.active);
+            let reason = self.bank.run(&limits, &mut |found| {
+                if found.nonterminal == NonterminalId(0) && is_right(spec, active, found.codes) {
+                    hits.push(found.id);
+                    return Watch::Stop;
+                }
+                Watch::Keep
+            });
+            while let Some(hit) = hits.pop() {
+                if !refused.insert(hit) {
+                    continue;
+                }
+                let (cost, term) = (self.bank.class(hit).cost, self.bank.term(hit));
+                match self.examine(&term, judge) {
+                    Exam::Right => {
+                        self.accept(cost, term);
+                        return Step::Solved;
+                    }
+                    Exam::Open => {}
+                    Exam::Wrong => {
+                        // What split off, or was right at fewer points before, may be right now.
+                        refused.clear();
+                        hits = self.hits(level);
+                        hits.reverse();
+                    }
+                }
+            }
+            match reason {
+                StopReason::Cost => return Step::Done,
+                StopReason::Watch => {}
+                StopReason::Candidates if self.bank.n_candidates() < self.limits.max_candidates => {}
+                other => return Step::Stopped(other),
+            }
+            if (judge.is_late)() {
+                return Step::Late;
+            }
+        }
+    }
+
+    /// The classes of the start that are right at all active points, cheapest first.
+    fn hits(&self, most: u32) -> Vec<ClassId> {
+        let all = self.bank.classes_of(NonterminalId(0)).take_while(|found| found.cost <= most);
+        all.filter(|found| is_right(self.spec, &self.active, found.codes)).map(|found| found.id).collect()
+    }
+
+    /// Holds a term against all points, then gives it to the solver.
+    fn examine(&mut self, term: &Term, judge: &mut Judge<'_>) -> Exam {
+        let columns = self.spec.columns.clone();
+        let Some(values) = self.spec.evaluate(term, &columns) else { return Exam::Open };
+        let wrong: Vec<usize> =
+            (0..self.spec.n_points()).filter(|&point| !self.spec.accept[point].contains(values.codes[point])).collect();
+        if !wrong.is_empty() {
+            return self.activate(&wrong);
+        }
+        let text = theory::print(term, &self.spec.problem.language);
+        if self.undecided.contains(&text) {
+            return Exam::Open;
+        }
+        match (judge.verify)(term) {
+            Verification::Valid => Exam::Right,
+            Verification::Counterexample(valuation) => match self.spec.add(&[valuation]) {
+                Some(changed) if !changed.is_empty() => self.activate(&changed),
+                _ => {
+                    self.undecided.insert(text);
+                    Exam::Open
+                }
+            },
+            Verification::Unknown(_) => {
+                self.undecided.insert(text);
+                Exam::Open
+            }
+        }
+    }
+
+    /// Has the bank look at some of these points too.
+    fn activate(&mut self, points: &[usize]) -> Exam {
+        let is_known = points.iter().any(|point| self.active.contains(point));
+        let fresh: Vec<usize> = points.iter().copied().filter(|point| !self.active.contains(point)).collect();
+        let n = MORE_POINTS.min(fresh.len());
+        let new: Vec<usize> = (0..n).map(|i| fresh[i * fresh.len() / n]).collect();
+        if new.is_empty() {
+            // The point is there already: fewer values are right than before.
+            return if is_known { Exam::Wrong } else { Exam::Open };
+        }
+        let columns: Vec<Column> = leaves(self.spec, &self.extra, &new).into_iter().map(|leaf| leaf.column).collect();
+        self.active.extend(&new);
+        match self.bank.append_points(&columns, &mut |_| Watch::Keep) {
+            Ok(()) => Exam::Wrong,
+            Err(_) => Exam::Open,
+        }
+    }
+
+    /// Looks for decision trees over the bank that are cheaper than the best solution.
+    fn trees(&mut self, judge: &mut Judge<'_>) {
+        const ROUNDS: usize = 200;
+        for _ in 0..ROUNDS {
+            let n = self.active.len().min(CAPACITY);
+            let bound = self.best.as_ref().map_or(u32::MAX / 4, |(cost, _)| *cost);
+            let found = {
+                let (spec, active) = (&*self.spec, &self.active);
+                let right =
+                    |codes: &[i64]| -> Mask { (0..n).filter(|&i| spec.accept[active[i]].contains(codes[i])).collect() };
+                let Some(mut forest) = Forest::new(&self.bank, &self.grammar, n, &right) else { return };
+                let effort = 300 + self.bank.n_candidates() / 100;
+                forest.search(n, bound, effort).0
+            };
+            let Some(found) = found else { return };
+            match self.examine(&found.term, judge) {
+                Exam::Right => return self.accept(found.cost, found.term),
+                Exam::Wrong => {}
+                Exam::Open => return,
+            }
+            if (judge.is_late)() {
+                return;
+            }
+        }
+    }
+
+    /// Replaces parts of the best solution by cheaper terms with the same values at the active points.
+    fn shrink(&mut self, judge: &mut Judge<'_>) {
+        let Some((cost, term)) = self.best.clone() else { return };
+        let columns = self.spec.columns_at(&self.active);
+        let smaller = self.smaller(&term, NonterminalId(0), &columns);
+        let own = theory::nodes(&smaller) as u32;
+        if own < cost && theory::nodes(&term) as u32 == cost && matches!(self.examine(&smaller, judge), Exam::Right) {
+            self.accept(own, smaller);
+        }
+    }
+
+    fn smaller(&self, term: &Term, id: NonterminalId, columns: &[Column]) -> Term {
+        let known = self.spec.evaluate(term, columns).and_then(|column| self.bank.find_in(id, &column.codes));
+        if let Some(class) = known
+            && (self.bank.class(class).cost as usize) < theory::nodes(term)
+        {
+            return self.bank.term(class);
+        }
+        let dsl::Node::App(func, args) = term.node() else { return term.clone() };
+        let all = crate::tree::chained(&self.grammar, id);
+        let mut productions = all.iter().flat_map(|&id| &self.grammar.nonterminal(id).productions);
+        let ids = productions.find_map(|production| match production {
+            Production::Apply { func: own, args: ids, .. } if own == func && ids.len() == args.len() => {
+                Some(ids.clone())
+            }
+            _ => None,
+        });
+        let Some(ids) = ids else { return term.clone() };
+        let args: Vec<Term> = args.iter().zip(&ids).map(|(arg, &id)| self.smaller(arg, id, columns)).collect();
+        let new = Term::app(func.clone(), args);
+        if self.grammar.derives(&new) { new } else { term.clone() }
+    }
+}
+
+fn is_right(spec: &Pointwise<'_>, active: &[usize], codes: &[i64]) -> bool {
+    active.iter().zip(codes).all(|(&point, &code)| spec.accept[point].contains(code))
+}
+
+/// The leaves of the bank at points: parameters, named constants, terms given.
+fn leaves(spec: &Pointwise<'_>, extra: &[Term], points: &[usize]) -> Vec<Leaf> {
+    let function = &spec.problem.functions[spec.function];
+    let n = points.len().max(1);
+    let columns = spec.columns_at(points);
+    let leaf = |term: Term, column: Column| Leaf { term, column, cost: 1 };
+    let params = function.params.iter().zip(&columns);
+    let mut all: Vec<Leaf> = params.map(|((name, _), column)| leaf(Term::var(*name), column.clone())).collect();
+    for (name, value) in &function.constants {
+        let column = Column::constant(value.sort().unwrap_or(Sort::Int), *value, n);
+        all.push(leaf(Term::var(*name), column));
+    }
+    for term in extra {
+        if let Some(column) = spec.evaluate(term, &columns) {
+            all.push(leaf(term.clone(), column));
+        }
+    }
+    all
+}
+
+/// Points to begin with: few, with different values wanted.
+fn first_points(spec: &Pointwise<'_>) -> Vec<usize> {
+    let n = spec.n_points();
+    if n <= FIRST_POINTS {
+        return (0..n).collect();
+    }
+    let mut seen: Vec<(Option<i64>, usize)> = Vec::new();
+    let mut ranked: Vec<(usize, usize)> = (0..n)
+        .map(|point| {
+            let key = spec.accept[point].single();
+            let count = match seen.iter_mut().find(|(own, _)| *own == key) {
+                Some((_, count)) => {
+                    *count += 1;
+                    *count
+                }
+                None => {
+                    seen.push((key, 0));
+                    0
+                }
+            };
+            (count, point)
+        })
+        .collect();
+    ranked.sort_unstable();
+    let mut chosen: Vec<usize> = ranked.into_iter().take(FIRST_POINTS).map(|(_, point)| point).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// The values wanted, as constants for `(Constant S)`.
+pub(crate) fn wanted(spec: &Pointwise<'_>) -> Vec<Value> {
+    let mut values: Vec<Value> = Vec::new();
+    for accept in &spec.accept {
+        for code in accept.bounds().filter(|code| code.unsigned_abs() < 1 << 40) {
+            let value = samples::decode_code(spec.sort(), code);
+            if value.sort().is_some() && !values.contains(&value) && values.len() < 64 {
+                values.push(value);
+            }
+        }
+    }
+    values
+}

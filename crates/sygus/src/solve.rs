@@ -1,0 +1,330 @@
+//! Solving a problem: its functions, those that constraints tie together at once.
+
+use dsl::{Func, Grammar, Kernel, Production, Term};
+use samples::{Symbol, Value};
+use smt::Solver;
+use synth::BankError;
+
+use crate::joint::{Joint, JointJudge};
+use crate::problem::{Problem, WEIGHT_UNIT};
+use crate::sampling::{constants, sample};
+use crate::search::{Failure, Judge, Search, SearchLimits, Solution, wanted};
+use crate::spec::{Pointwise, conjuncts, names};
+use crate::{logic, theory, verify};
+
+/// How a problem is to be solved.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// How far the search goes.
+    pub limits: SearchLimits,
+    /// What the solver may spend on one question.
+    pub solver: smt::Limits,
+}
+
+impl Options {
+    /// With a seed.
+    pub fn new(seed: u64) -> Self {
+        Self { seed, limits: SearchLimits::new(), solver: smt::Limits { resources: 20_000_000, timeout_ms: None } }
+    }
+}
+
+/// What came out.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// A verified body for every function, in the order of the problem.
+    Solved(Vec<Solution>),
+    /// There is no solution, for this reason.
+    Infeasible(String),
+    /// None was found; the limit that fired.
+    Fail(String),
+}
+
+/// Valuations that candidates are held against before the solver sees them.
+const N_VALUATIONS: usize = 240;
+
+/// Solves a problem. `is_late` says when time is up.
+pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late: &dyn Fn() -> bool) -> Answer {
+    let mut solutions: Vec<Option<Solution>> = vec![None; problem.functions.len()];
+    for component in components(problem) {
+        let mut session = Session { problem, options, solver: &mut *solver, is_late };
+        match session.component(&component) {
+            Ok(found) => {
+                for (index, solution) in component.into_iter().zip(found) {
+                    solutions[index] = Some(solution);
+                }
+            }
+            Err(Failure::Infeasible(reason)) => return Answer::Infeasible(reason),
+            Err(Failure::Limit(reason)) => return Answer::Fail(reason),
+        }
+    }
+    let solutions: Vec<Solution> = solutions.into_iter().flatten().collect();
+    match broken_bound(problem, &solutions) {
+        None => Answer::Solved(solutions),
+        Some((reason, true)) => Answer::Infeasible(reason),
+        Some((reason, false)) => Answer::Fail(reason),
+    }
+}
+
+/// The first weight bound that solutions of least weight break, and whether it is known that all do.
+fn broken_bound(problem: &Problem, solutions: &[Solution]) -> Option<(String, bool)> {
+    problem.weight_bounds.iter().find_map(|bound| {
+        let solution = solutions.get(bound.function)?;
+        let reason = format!("no solution for {} of weight {}", problem.functions[bound.function].name, bound.most);
+        let is_known = solution.lower_bound / WEIGHT_UNIT > bound.most;
+        (solution.cost / WEIGHT_UNIT > bound.most).then_some((reason, is_known))
+    })
+}
+
+/// Functions that constraints mention together, in order.
+fn components(problem: &Problem) -> Vec<Vec<usize>> {
+    let mut label: Vec<usize> = (0..problem.functions.len()).collect();
+    for constraint in &problem.constraints {
+        let used = functions_of(problem, constraint);
+        if let Some(&first) = used.first() {
+            let target = label[first];
+            for &other in &used[1..] {
+                let from = label[other];
+                label.iter_mut().filter(|own| **own == from).for_each(|own| *own = target);
+            }
+        }
+    }
+    let mut components: Vec<Vec<usize>> = Vec::new();
+    for function in 0..label.len() {
+        match components.iter_mut().find(|component| label[component[0]] == label[function]) {
+            Some(component) => component.push(function),
+            None => components.push(vec![function]),
+        }
+    }
+    components
+}
+
+/// The functions to find that a formula applies, also within arguments.
+fn functions_of(problem: &Problem, formula: &Term) -> Vec<usize> {
+    let mut functions = Vec::new();
+    let mut open = names(formula);
+    while let Some(name) = open.pop() {
+        let Some(application) = problem.applications.iter().find(|own| own.name == name) else { continue };
+        if !functions.contains(&application.function) {
+            functions.push(application.function);
+        }
+        open.extend(application.args.iter().flat_map(names));
+    }
+    functions
+}
+
+/// What solving needs throughout.
+struct Session<'a, 'p> {
+    problem: &'p Problem,
+    options: &'a Options,
+    solver: &'a mut Solver,
+    is_late: &'a dyn Fn() -> bool,
+}
+
+impl Session<'_, '_> {
+    /// The conjuncts that mention functions, assumptions granted.
+    fn formulas_of(&self, component: &[usize]) -> Vec<Term> {
+        let all = conjuncts(&self.problem.constraints);
+        let own = |formula: &Term| functions_of(self.problem, formula).iter().any(|index| component.contains(index));
+        let mentioned = all.into_iter().filter(own);
+        if self.problem.assumptions.is_empty() {
+            return mentioned.collect();
+        }
+        let granted = theory::conjunction(&self.problem.assumptions);
+        mentioned.map(|formula| theory::apply(Kernel::Implies, vec![granted.clone(), formula])).collect()
+    }
+
+    fn component(&mut self, component: &[usize]) -> Result<Vec<Solution>, Failure> {
+        let formulas = self.formulas_of(component);
+        let file_constants = constants(&formulas);
+        let relevant: Vec<Symbol> = self.problem.variables.iter().map(|(name, _)| *name).collect();
+        let seed = self.options.seed;
+        if let [function] = component
+            && let Some(mut spec) = Pointwise::new(self.problem, *function, &formulas)
+        {
+            let own: Vec<Symbol> = spec.variables().iter().map(|(name, _)| *name).collect();
+            let valuations = sample(&self.problem.variables, &own, &file_constants, N_VALUATIONS, seed);
+            if spec.add(&valuations).is_some() {
+                return self.pointwise(spec, &formulas, &file_constants).map(|solution| vec![solution]);
+            }
+        }
+        let valuations = sample(&self.problem.variables, &relevant, &file_constants, N_VALUATIONS, seed);
+        self.jointly(component, &formulas, &file_constants, valuations)
+    }
+
+    fn grammar(&self, function: usize, file: &[Value], wanted: &[Value]) -> Grammar {
+        let own = &self.problem.functions[function];
+        let mut grammar =
+            if own.has_grammar { own.grammar.clone() } else { logic::grammar(self.problem.logic, own, file) };
+        give_constants(&mut grammar, file, wanted);
+        grammar
+    }
+
+    fn pointwise(&mut self, mut spec: Pointwise<'_>, formulas: &[Term], file: &[Value]) -> Result<Solution, Failure> {
+        let problem = self.problem;
+        let index = spec.function;
+        let function = &problem.functions[index];
+        let grammar = self.grammar(index, file, &wanted(&spec));
+        let mut hints = spec.hints(formulas);
+        hints.retain(|hint| !function.has_grammar || grammar.derives(hint));
+        if is_weighted(&grammar) {
+            hints.clear();
+        }
+        let (solver, limits) = (&mut *self.solver, self.options.solver);
+        let mut verify = |body: &Term| {
+            let bodies: Vec<Term> = (0..problem.functions.len())
+                .map(|i| if i == index { body.clone() } else { placeholder(problem, i) })
+                .collect();
+            verify::verify(problem, &[index], &bodies, solver, limits)
+        };
+        let mut judge = Judge { verify: &mut verify, is_late: self.is_late };
+        strategies(&mut spec, &grammar, &hints, self.options.limits, &mut judge)
+    }
+
+    fn jointly(
+        &mut self,
+        component: &[usize],
+        formulas: &[Term],
+        file: &[Value],
+        valuations: Vec<Vec<i64>>,
+    ) -> Result<Vec<Solution>, Failure> {
+        let problem = self.problem;
+        let grammars = component.iter().map(|&function| self.grammar(function, file, &[])).collect();
+        let joint = Joint::new(problem, component, grammars, formulas, valuations, self.options.limits)?;
+        let (solver, limits) = (&mut *self.solver, self.options.solver);
+        let mut verify = |own: &[Term]| {
+            let bodies: Vec<Term> = (0..problem.functions.len())
+                .map(|i| match component.iter().position(|&function| function == i) {
+                    Some(slot) => own[slot].clone(),
+                    None => placeholder(problem, i),
+                })
+                .collect();
+            verify::verify(problem, component, &bodies, solver, limits)
+        };
+        joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late })
+    }
+}
+
+/// Candidates after which parts of the grammar are searched by themselves.
+const PATIENCE: u64 = 3_000_000;
+
+/// The search with the whole grammar; where that takes long, with parts of it, whose banks reach further, for a first
+/// solution that the whole then makes smaller.
+fn strategies(
+    spec: &mut Pointwise<'_>,
+    grammar: &Grammar,
+    hints: &[Term],
+    limits: SearchLimits,
+    judge: &mut Judge<'_>,
+) -> Result<Solution, Failure> {
+    let failed = |error: BankError| Failure::Limit(error.to_string());
+    let mut known: Vec<Term> = hints.to_vec();
+    let first = SearchLimits { max_candidates: limits.max_candidates.min(PATIENCE), ..limits };
+    let outcome = Search::new(spec, grammar, &known, first).map_err(failed)?.run(&known, judge);
+    let is_spent = matches!(&outcome, Err(Failure::Limit(reason)) if reason == "candidates");
+    if !is_spent || limits.max_candidates <= PATIENCE {
+        return outcome;
+    }
+    for part in parts(grammar) {
+        let own = SearchLimits { max_candidates: PATIENCE, improve: 0, ..limits };
+        if let Ok(solution) = Search::new(spec, &part, &[], own).map_err(failed)?.run(&[], judge) {
+            known.push(solution.body);
+            break;
+        }
+    }
+    Search::new(spec, grammar, hints, limits).map_err(failed)?.run(&known, judge)
+}
+
+/// The grammar without one of its functions, for each of them, as long as the start still derives something.
+fn parts(grammar: &Grammar) -> Vec<Grammar> {
+    let mut funcs: Vec<Func> = Vec::new();
+    for production in grammar.nonterminals.iter().flat_map(|own| &own.productions) {
+        if let Production::Apply { func, .. } = production
+            && !funcs.contains(func)
+        {
+            funcs.push(func.clone());
+        }
+    }
+    let without = |func: &Func| {
+        let mut part = grammar.clone();
+        for own in &mut part.nonterminals {
+            own.productions.retain(|p| !matches!(p, Production::Apply { func: own, .. } if own == func));
+        }
+        part
+    };
+    let parts = funcs.iter().map(without);
+    parts.filter(|part| part.productive().first().copied().unwrap_or(false)).collect()
+}
+
+fn is_weighted(grammar: &Grammar) -> bool {
+    let all = grammar.nonterminals.iter().flat_map(|own| &own.productions);
+    all.into_iter().any(|production| match production {
+        Production::Leaf { cost, .. } | Production::Apply { cost, .. } => *cost >= WEIGHT_UNIT,
+        _ => false,
+    })
+}
+
+/// Leaves for `(Constant S)`: constants of the file, values wanted, small numbers.
+fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
+    for own in &mut grammar.nonterminals {
+        let sort = own.sort;
+        let is_open = own.productions.iter().any(|production| matches!(production, Production::AnyConstant { .. }));
+        if !is_open {
+            continue;
+        }
+        let small = (-2..=16).map(Value::Int);
+        let all = [Value::Bool(false), Value::Bool(true)].into_iter().chain(small);
+        for value in all.chain(file.iter().copied()).chain(wanted.iter().copied()) {
+            let leaf = Production::Leaf { term: Term::constant(value), cost: 1 };
+            if value.sort() == Some(sort) && !own.productions.contains(&leaf) {
+                own.productions.push(leaf);
+            }
+        }
+    }
+}
+
+/// Any term of a function's sort, for constraints that do not mention it.
+fn placeholder(problem: &Problem, index: usize) -> Term {
+    Term::constant(match problem.functions[index].sort {
+        samples::Sort::Bool => Value::Bool(false),
+        samples::Sort::BitVec(width) => Value::bit_vec(width, 0),
+        _ => Value::Int(0),
+    })
+}
+
+/// The answer as SyGuS-IF prints it: comments, then `define-fun`s, or `infeasible`, or `fail`.
+pub fn print(problem: &Problem, answer: &Answer) -> String {
+    match answer {
+        Answer::Infeasible(reason) => format!("; {reason}\ninfeasible\n"),
+        Answer::Fail(reason) => format!("; stopped by: {reason}\nfail\n"),
+        Answer::Solved(solutions) => {
+            let mut out = String::new();
+            for (function, solution) in problem.functions.iter().zip(solutions) {
+                let known = if solution.lower_bound == solution.cost { "minimal" } else { "not known to be minimal" };
+                out.push_str(&format!(
+                    "; {}: proved for all inputs; {} nodes, cost {}, {known}: no solution costs less than {}\n",
+                    function.name,
+                    theory::nodes(&solution.body),
+                    solution.cost,
+                    solution.lower_bound,
+                ));
+            }
+            out.push_str("(\n");
+            if let Some(objective) = &problem.objective {
+                let weight = |function: usize| i64::from(solutions[function].cost / WEIGHT_UNIT);
+                let values = objective.terms.iter().map(|sum| {
+                    let weights = sum.weights.iter().map(|&(function, factor)| factor * weight(function));
+                    theory::literal(Value::Int(sum.constant + weights.sum::<i64>()))
+                });
+                out.push_str(&format!("({})\n", values.collect::<Vec<_>>().join(" ")));
+            }
+            for (index, solution) in solutions.iter().enumerate() {
+                out.push_str(&verify::definition(problem, index, &solution.body));
+                out.push('\n');
+            }
+            out.push_str(")\n");
+            out
+        }
+    }
+}

@@ -1,0 +1,478 @@
+//! Decision trees over the terms and predicates of a bank (Alur et al., TACAS 2017), cheapest first.
+//!
+//! A leaf is a term that is right at all points that reach it. A split is a production that chooses between two of its
+//! arguments: `ite`, or any function of the file with such a meaning, also where the condition is made of a branch
+//! itself, as in `or` and `and`. Branch and bound over sets of points: widths 1, 2, 4, ... limit how many splits are tried at a node, so that a
+//! first tree comes soon; when no width was needed, the tree is a cheapest one over what the bank holds.
+
+use std::rc::Rc;
+
+use dsl::{Func, Grammar, Kernel, Language, Node, NonterminalId, Production, Term};
+use rustc_hash::FxHashMap;
+use samples::{Column, Symbol};
+use synth::{Bank, ClassId};
+
+use crate::mask::Mask;
+use crate::spec::evaluate;
+use crate::theory;
+
+/// Leaves and splits that are considered for one nonterminal, cheapest first.
+const LEAF_LIMIT: usize = 600;
+const SPLIT_LIMIT: usize = 3000;
+
+/// A production that chooses between two of its arguments.
+#[derive(Clone, Debug)]
+pub(crate) struct Conditional {
+    func: Func,
+    args: Vec<NonterminalId>,
+    cost: u32,
+    /// Position of the argument that is the value where the condition holds, and of the other one.
+    branches: [usize; 2],
+    /// Position of the argument that the condition is made of; perhaps that of a branch.
+    deciding: usize,
+    /// The condition over [`argument`]s.
+    condition: Term,
+}
+
+fn argument(position: usize) -> Symbol {
+    Symbol::new(&format!("argument {position}"))
+}
+
+/// The nonterminals whose terms are terms of one, itself included.
+pub(crate) fn chained(grammar: &Grammar, id: NonterminalId) -> Vec<NonterminalId> {
+    let mut all = vec![id];
+    let mut next = 0;
+    while let Some(&at) = all.get(next) {
+        for production in &grammar.nonterminal(at).productions {
+            if let Production::Chain(to) = production
+                && !all.contains(to)
+            {
+                all.push(*to);
+            }
+        }
+        next += 1;
+    }
+    all
+}
+
+/// The conditional productions of a nonterminal.
+pub(crate) fn conditionals(grammar: &Grammar, language: &Language, id: NonterminalId) -> Vec<Conditional> {
+    let all = chained(grammar, id);
+    let productions = all.iter().flat_map(|&id| &grammar.nonterminal(id).productions);
+    productions
+        .filter_map(|production| match production {
+            Production::Apply { func, args, cost } => conditional(language, func, args, *cost),
+            _ => None,
+        })
+        .collect()
+}
+
+fn conditional(language: &Language, func: &Func, args: &[NonterminalId], cost: u32) -> Option<Conditional> {
+    let params: Vec<Term> = (0..args.len()).map(|i| Term::var(argument(i))).collect();
+    let meaning = theory::expand(&Term::app(func.clone(), params), language);
+    let Node::App(Func::Kernel(kernel), parts) = meaning.node() else { return None };
+    // `(or a b)` is `(ite a a b)`, `(and a b)` is `(ite a b a)`.
+    let (condition, a, b) = match (kernel, parts.as_slice()) {
+        (Kernel::Ite, [condition, a, b]) => (condition, a, b),
+        (Kernel::Or, [a, b]) => (a, a, b),
+        (Kernel::And, [a, b]) => (a, b, a),
+        _ => return None,
+    };
+    let position = |term: &Term| match term.node() {
+        Node::Var(name) => (0..args.len()).find(|&i| argument(i) == *name),
+        _ => None,
+    };
+    let branches = [position(a)?, position(b)?];
+    let used = crate::spec::names(condition);
+    let deciding = match used.as_slice() {
+        [name] => (0..args.len()).find(|&i| argument(i) == *name)?,
+        _ => return None,
+    };
+    let others = (0..args.len()).all(|i| branches.contains(&i) || i == deciding);
+    let is_split = branches[0] != branches[1] && others;
+    is_split.then(|| Conditional {
+        func: func.clone(),
+        args: args.to_vec(),
+        cost,
+        branches,
+        deciding,
+        condition: condition.clone(),
+    })
+}
+
+/// A tree over classes of a bank.
+#[derive(Clone, Debug)]
+enum Tree {
+    Leaf(ClassId),
+    /// The conditional, the class that decides, and the subtrees of the branches; the one that decides has none.
+    Split(usize, ClassId, [Option<Rc<Tree>>; 2]),
+}
+
+/// A tree found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) term: Term,
+    pub(crate) cost: u32,
+}
+
+/// A term and where it is right.
+struct Leaf {
+    class: ClassId,
+    cost: u32,
+    right: Mask,
+}
+
+struct Split {
+    /// Index of the conditional.
+    conditional: usize,
+    class: ClassId,
+    /// With the production's own cost.
+    cost: u32,
+    holds: Mask,
+    /// Where the branch that decides is right, and which one it is.
+    fixed: Option<(usize, Mask)>,
+}
+
+/// What trees at a nonterminal are made of.
+#[derive(Default)]
+struct Parts {
+    leaves: Vec<Leaf>,
+    splits: Vec<Split>,
+    least_leaf: u32,
+    least_split: u32,
+    /// For each point, the points that one leaf can be right at together with it.
+    together: Vec<Mask>,
+}
+
+/// The search for trees over what a bank holds.
+pub(crate) struct Forest<'a> {
+    bank: &'a Bank<'a>,
+    conditionals: Vec<Conditional>,
+    parts: FxHashMap<NonterminalId, Parts>,
+    width: usize,
+    n_nodes: u64,
+    max_nodes: u64,
+    /// Whether the width kept a split from being tried.
+    cut: bool,
+    memo: FxHashMap<(NonterminalId, Mask), Entry>,
+}
+
+#[derive(Clone, Default)]
+struct Entry {
+    /// No tree is cheaper than this.
+    lower: u32,
+    best: Option<(u32, Rc<Tree>)>,
+}
+
+impl<'a> Forest<'a> {
+    /// Gathers leaves and splits for the start of a grammar. `right` says at which of the bank's points a column is right.
+    pub(crate) fn new(
+        bank: &'a Bank<'a>,
+        grammar: &Grammar,
+        n_points: usize,
+        right: &dyn Fn(&[i64]) -> Mask,
+    ) -> Option<Self> {
+        let start = NonterminalId(0);
+        let mut forest = Self {
+            bank,
+            conditionals: Vec::new(),
+            parts: FxHashMap::default(),
+            width: 1,
+            n_nodes: 0,
+            max_nodes: 0,
+            cut: false,
+            memo: FxHashMap::default(),
+        };
+        let mut open = vec![start];
+        while let Some(id) = open.pop() {
+            if forest.parts.contains_key(&id) {
+                continue;
+            }
+            let own = conditionals(grammar, bank.language(), id);
+            let mut parts = Parts { leaves: leaves(bank, id, right), ..Parts::default() };
+            for conditional in own {
+                for branch in conditional.branches {
+                    open.push(conditional.args[branch]);
+                }
+                let index = forest.conditionals.len();
+                parts.splits.extend(splits(bank, &conditional, index, n_points, right));
+                forest.conditionals.push(conditional);
+            }
+            parts.finish(n_points);
+            forest.parts.insert(id, parts);
+        }
+        forest.parts.get(&start).is_some_and(|parts| !parts.splits.is_empty()).then_some(forest)
+    }
+
+    /// The cheapest tree below a bound that is right at all points, as far as a number of nodes goes; whether it is
+    /// known that none is cheaper.
+    pub(crate) fn search(&mut self, n_points: usize, bound: u32, max_nodes: u64) -> (Option<Found>, bool) {
+        let all = Mask::first(n_points);
+        let start = NonterminalId(0);
+        self.max_nodes = max_nodes;
+        let mut best: Option<(u32, Rc<Tree>)> = None;
+        let mut width = 1;
+        loop {
+            self.memo.clear();
+            self.width = width;
+            self.cut = false;
+            let limit = best.as_ref().map_or(bound, |(cost, _)| *cost);
+            if let Some(found) = self.best(start, all, limit) {
+                best = Some(found);
+            }
+            let is_spent = self.n_nodes >= self.max_nodes;
+            if !self.cut || is_spent {
+                let found = best.map(|(cost, tree)| Found { term: self.term(&tree), cost });
+                return (found, !is_spent);
+            }
+            width *= 2;
+        }
+    }
+
+    fn term(&self, tree: &Tree) -> Term {
+        match tree {
+            Tree::Leaf(class) => self.bank.term(*class),
+            Tree::Split(index, class, branches) => {
+                let conditional = &self.conditionals[*index];
+                let args = (0..conditional.args.len()).map(|i| {
+                    let branch = conditional.branches.iter().position(|&at| at == i);
+                    match branch.and_then(|branch| branches[branch].as_ref()) {
+                        Some(subtree) => self.term(subtree),
+                        None => self.bank.term(*class),
+                    }
+                });
+                Term::app(conditional.func.clone(), args.collect())
+            }
+        }
+    }
+
+    fn best(&mut self, id: NonterminalId, points: Mask, bound: u32) -> Option<(u32, Rc<Tree>)> {
+        let known = self.memo.get(&(id, points)).cloned().unwrap_or_default();
+        if let Some((cost, tree)) = &known.best
+            && *cost <= known.lower
+        {
+            return (*cost < bound).then(|| (*cost, tree.clone()));
+        }
+        if known.lower >= bound {
+            return None;
+        }
+        self.n_nodes += 1;
+        let parts = &self.parts[&id];
+        let leaf = parts.leaves.iter().find(|leaf| points.is_within(leaf.right));
+        let mut best = leaf.map(|leaf| (leaf.cost, Rc::new(Tree::Leaf(leaf.class)))).filter(|(cost, _)| *cost < bound);
+        let mut limit = best.as_ref().map_or(bound, |(cost, _)| *cost);
+        let candidates = self.candidates(id, points, limit);
+        for candidate in candidates {
+            if self.n_nodes >= self.max_nodes {
+                break;
+            }
+            let left = limit.saturating_sub(candidate.cost);
+            let conditional = &self.conditionals[candidate.conditional];
+            let ids = conditional.branches.map(|at| conditional.args[at]);
+            let lower = [0, 1].map(|i| candidate.sides[i].map_or(0, |side| self.lower(ids[i], side)));
+            if lower[0] + lower[1] >= left {
+                continue;
+            }
+            let mut trees = [None, None];
+            let mut cost = candidate.cost;
+            let mut fits = true;
+            for i in 0..2 {
+                let Some(side) = candidate.sides[i] else { continue };
+                let rest = if i == 0 { lower[1] } else { 0 };
+                match self.best(ids[i], side, limit.saturating_sub(cost + rest)) {
+                    Some((own, tree)) => {
+                        cost += own;
+                        trees[i] = Some(tree);
+                    }
+                    None => {
+                        fits = false;
+                        break;
+                    }
+                }
+            }
+            if fits && cost < limit {
+                limit = cost;
+                best = Some((cost, Rc::new(Tree::Split(candidate.conditional, candidate.class, trees))));
+            }
+        }
+        let entry = self.memo.entry((id, points)).or_default();
+        entry.lower = entry.lower.max(limit.min(bound));
+        if let Some(found) = &best {
+            entry.best = Some(found.clone());
+        }
+        best
+    }
+
+    /// What trees at these points cost at least.
+    fn lower(&self, id: NonterminalId, points: Mask) -> u32 {
+        let parts = &self.parts[&id];
+        let known = self.memo.get(&(id, points)).map_or(0, |entry| entry.lower);
+        // Points of which no two can share a leaf need a leaf each.
+        let (mut rest, mut n_leaves) = (points, 0);
+        while let Some(point) = rest.lowest() {
+            n_leaves += 1;
+            rest = rest.without(parts.together[point]).without(std::iter::once(point).collect());
+        }
+        let apart = n_leaves * parts.least_leaf + (n_leaves.max(1) - 1) * parts.least_split;
+        known.max(apart)
+    }
+
+    /// The splits that are worth trying, best first.
+    fn candidates(&mut self, id: NonterminalId, points: Mask, limit: u32) -> Vec<Candidate> {
+        let parts = &self.parts[&id];
+        if parts.least_split.saturating_add(parts.least_leaf) >= limit {
+            return Vec::new();
+        }
+        let mut kept: FxHashMap<Mask, usize> = FxHashMap::default();
+        let mut all: Vec<Candidate> = Vec::new();
+        for split in &parts.splits {
+            if split.cost + parts.least_leaf >= limit {
+                break;
+            }
+            let holds = points.and(split.holds);
+            let fails = points.without(split.holds);
+            if holds.is_empty() || fails.is_empty() {
+                continue;
+            }
+            let mut sides = [Some(holds), Some(fails)];
+            if let Some((branch, right)) = split.fixed {
+                if sides[branch].is_some_and(|side| !side.is_within(right)) {
+                    continue;
+                }
+                sides[branch] = None;
+            } else {
+                // Splits come cheapest first: another one with the same sides is of no use.
+                if kept.contains_key(&holds) || kept.contains_key(&fails) {
+                    continue;
+                }
+                kept.insert(holds, all.len());
+            }
+            all.push(Candidate {
+                conditional: split.conditional,
+                class: split.class,
+                cost: split.cost,
+                sides,
+                rank: 0,
+            });
+        }
+        let strongest = parts.strongest(points);
+        for candidate in &mut all {
+            let missed = |side: Option<Mask>| {
+                side.map_or(0, |side| {
+                    let most = strongest.iter().map(|leaf| side.and(leaf.right).len()).max().unwrap_or(0);
+                    side.len() - most
+                })
+            };
+            let missed = missed(candidate.sides[0]) + missed(candidate.sides[1]);
+            // A point that is missed needs another split and leaf, or a share of one.
+            candidate.rank = candidate.cost + missed * (parts.least_split + parts.least_leaf) / 2;
+        }
+        all.sort_by_key(|candidate| (candidate.rank, candidate.class));
+        if all.len() > self.width {
+            self.cut = true;
+            all.truncate(self.width);
+        }
+        all
+    }
+}
+
+struct Candidate {
+    conditional: usize,
+    class: ClassId,
+    cost: u32,
+    /// Points for the branches that are trees.
+    sides: [Option<Mask>; 2],
+    rank: u32,
+}
+
+impl Parts {
+    fn finish(&mut self, n_points: usize) {
+        self.splits.sort_by_key(|split| (split.cost, split.class));
+        self.splits.truncate(SPLIT_LIMIT);
+        self.least_leaf = self.leaves.first().map_or(1, |leaf| leaf.cost);
+        self.least_split = self.splits.first().map_or(1, |split| split.cost);
+        self.together = vec![Mask::default(); n_points];
+        for (point, together) in self.together.iter_mut().enumerate() {
+            let own: Mask = std::iter::once(point).collect();
+            for leaf in self.leaves.iter().filter(|leaf| own.is_within(leaf.right)) {
+                *together = together.or(leaf.right);
+            }
+        }
+    }
+
+    /// The leaves that are right at most of some points.
+    fn strongest(&self, points: Mask) -> Vec<&Leaf> {
+        const N: usize = 24;
+        let mut all: Vec<(u32, &Leaf)> =
+            self.leaves.iter().map(|leaf| (leaf.right.and(points).len(), leaf)).filter(|(n, _)| *n > 0).collect();
+        all.sort_by_key(|(n, leaf)| (std::cmp::Reverse(*n), leaf.cost, leaf.class));
+        all.truncate(N);
+        all.into_iter().map(|(_, leaf)| leaf).collect()
+    }
+}
+
+/// Terms of a nonterminal by where they are right, without those that a cheaper one outdoes.
+fn leaves(bank: &Bank<'_>, id: NonterminalId, right: &dyn Fn(&[i64]) -> Mask) -> Vec<Leaf> {
+    let mut cheapest: FxHashMap<Mask, ()> = FxHashMap::default();
+    let mut kept: Vec<Leaf> = Vec::new();
+    for found in bank.classes_of(id) {
+        let mask = right(found.codes);
+        if mask.is_empty() || cheapest.insert(mask, ()).is_some() {
+            continue;
+        }
+        if kept.len() < LEAF_LIMIT && !kept.iter().any(|leaf| mask.is_within(leaf.right)) {
+            kept.push(Leaf { class: found.id, cost: found.cost, right: mask });
+        }
+    }
+    kept
+}
+
+/// The splits of a conditional, cheapest first, one for every set of points that it tells apart.
+fn splits(
+    bank: &Bank<'_>,
+    conditional: &Conditional,
+    index: usize,
+    n_points: usize,
+    right: &dyn Fn(&[i64]) -> Mask,
+) -> Vec<Split> {
+    let deciding = conditional.args[conditional.deciding];
+    let fixed = conditional.branches.iter().position(|&at| at == conditional.deciding);
+    let mut known: FxHashMap<(Mask, Mask), ()> = FxHashMap::default();
+    let mut splits = Vec::new();
+    let name = argument(conditional.deciding);
+    let is_plain = matches!(conditional.condition.node(), Node::Var(_));
+    let all = Mask::first(n_points);
+    let found: Vec<synth::Found<'_>> = bank.classes_of(deciding).collect();
+    for block in found.chunks(1024) {
+        // Many classes at once: the evaluator has a price per call.
+        let truths = if is_plain {
+            None
+        } else {
+            let codes = block.iter().flat_map(|class| class.codes.iter().copied()).collect();
+            let vars = [(name, Column::new(block[0].sort, codes))];
+            match evaluate(&conditional.condition, bank.language(), &vars, block.len() * n_points) {
+                Some(column) => Some(column.codes),
+                None => continue,
+            }
+        };
+        for (i, class) in block.iter().enumerate() {
+            let codes = truths.as_ref().map_or(class.codes, |truths| &truths[i * n_points..(i + 1) * n_points]);
+            if codes.iter().any(|&code| code != 0 && code != 1) {
+                continue;
+            }
+            let holds: Mask = (0..n_points).filter(|&point| codes[point] == 1).collect();
+            if holds.is_empty() || holds == all {
+                continue;
+            }
+            let fixed = fixed.map(|branch| (branch, right(class.codes)));
+            if known.insert((holds, fixed.map_or(Mask::default(), |(_, mask)| mask)), ()).is_none() {
+                let cost = conditional.cost + class.cost;
+                splits.push(Split { conditional: index, class: class.id, cost, holds, fixed });
+            }
+        }
+        if splits.len() > 4 * SPLIT_LIMIT {
+            break;
+        }
+    }
+    splits
+}

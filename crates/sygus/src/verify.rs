@@ -1,0 +1,102 @@
+//! Verification: the file's own text with the answers in place of the functions, given to the solver.
+//!
+//! The text is that of the file, not a rendering of what was read, so a mistake in reading shows.
+
+use std::fmt::Write as _;
+
+use dsl::Term;
+use dsl::sexpr::quote_symbol;
+use samples::{Sort, encode_value};
+use smt::{Answer, Limits, Model, Solver};
+
+use crate::problem::{Problem, ScriptItem};
+use crate::spec::names;
+use crate::theory;
+
+/// What the solver says of an answer.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Verification {
+    /// It satisfies the constraints for all values.
+    Valid,
+    /// It does not for this valuation.
+    Counterexample(Vec<i64>),
+    /// The solver gave up, or names a value beyond 64 bits.
+    Unknown(String),
+}
+
+/// Whether the bodies satisfy the constraints that mention some functions.
+pub(crate) fn verify(
+    problem: &Problem,
+    functions: &[usize],
+    bodies: &[Term],
+    solver: &mut Solver,
+    limits: Limits,
+) -> Verification {
+    let text = script(problem, functions, bodies);
+    match solver.check_sat(&text, limits) {
+        Ok(Answer::Unsat) => Verification::Valid,
+        Ok(Answer::Sat(model)) => match valuation(problem, &model) {
+            Some(valuation) => Verification::Counterexample(valuation),
+            None => Verification::Unknown("a counterexample beyond 64 bits".to_owned()),
+        },
+        Ok(Answer::Unknown(reason)) => Verification::Unknown(reason),
+        Err(error) => Verification::Unknown(error.to_string()),
+    }
+}
+
+/// The SMT-LIB question whether a constraint can be violated.
+fn script(problem: &Problem, functions: &[usize], bodies: &[Term]) -> String {
+    let mut text = String::new();
+    let mut constraints = Vec::new();
+    let mut formulas = problem.constraints.iter();
+    let own = |name: &samples::Symbol| {
+        problem.applications.iter().any(|own| own.name == *name && functions.contains(&own.function))
+    };
+    for item in &problem.script {
+        match item {
+            ScriptItem::Text(line) => text.push_str(line),
+            ScriptItem::Function(index) => text.push_str(&definition(problem, *index, &bodies[*index])),
+            ScriptItem::Constraint(formula) => {
+                if formulas.next().is_some_and(|term| names(term).iter().any(own)) {
+                    constraints.push(formula.as_str());
+                }
+            }
+            ScriptItem::Assumption(formula) => {
+                let _ = write!(text, "(assert {formula})");
+            }
+        }
+        text.push('\n');
+    }
+    let _ = writeln!(text, "(assert (not (and true {})))", constraints.join("\n"));
+    text
+}
+
+/// `(define-fun NAME (PARAMS) SORT BODY)`.
+pub(crate) fn definition(problem: &Problem, index: usize, body: &Term) -> String {
+    let function = &problem.functions[index];
+    let params: Vec<String> =
+        function.params.iter().map(|(name, sort)| format!("({} {sort})", quote_symbol(name.as_str()))).collect();
+    let (name, sort) = (quote_symbol(function.name.as_str()), function.sort);
+    format!("(define-fun {name} ({}) {sort} {})", params.join(" "), theory::print(body, &problem.language))
+}
+
+/// The codes of the variables in a model; those that are absent do not matter.
+fn valuation(problem: &Problem, model: &Model) -> Option<Vec<i64>> {
+    let code = |(name, sort): &(samples::Symbol, Sort)| {
+        let name = name.as_str();
+        match (model.value(name), sort) {
+            (None, _) => Some(0),
+            (Some(_), Sort::Int) => model.int(name),
+            (Some(_), Sort::Bool) => model.bool(name).map(crate::accept::truth),
+            (Some(text), Sort::BitVec(width)) => {
+                let bits = match text.strip_prefix("#x") {
+                    Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+                    None => u64::from_str_radix(text.strip_prefix("#b")?, 2).ok()?,
+                };
+                Some(encode_value(samples::Value::bit_vec(*width, bits)))
+            }
+            _ => None,
+        }
+    };
+    problem.variables.iter().map(code).collect()
+}
