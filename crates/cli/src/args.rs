@@ -63,6 +63,8 @@ pub(crate) enum Command {
     Scrub(ScrubArgs),
     /// Evaluate a program: one JSON list per line in, one out
     Run(RunArgs),
+    /// Solve a SyGuS-IF problem: print the functions found, `infeasible` or `fail`
+    Synth(SynthArgs),
     /// Work with DSL files
     Dsl(DslArgs),
 }
@@ -131,6 +133,12 @@ pub(crate) struct RunArgs {
     /// Let selections see only elements up to their own, as in a network with causal attention
     #[arg(long)]
     pub(crate) causal: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SynthArgs {
+    /// A SyGuS-IF 2.1 file
+    pub(crate) problem: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use ::synth::{RuleReport, Verdict, VerifyLimits, check_language};
 use report::{DslCheckResult, RuleResult, SCHEMA};
 use smt::Solver;
-use synth::{RuleReport, Verdict, VerifyLimits, check_language};
 
 use crate::args::{Common, DslCommand, Format};
 use crate::failure::Failure;

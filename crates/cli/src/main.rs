@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod run;
 mod scrub;
+mod synth;
 mod trace;
 
 use std::process::ExitCode;
@@ -58,6 +59,7 @@ fn start(cli: &Cli) -> Result<Status, Failure> {
         Command::Check(args) => check::run(args, &cli.common),
         Command::Scrub(args) => scrub::run(args, &cli.common),
         Command::Run(args) => run::run(args),
+        Command::Synth(args) => synth::run(args, &cli.common),
         Command::Dsl(args) => dsl::run(&args.command, &cli.common),
     }
 }
