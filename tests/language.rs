@@ -87,3 +87,50 @@ fn an_unsound_rule_is_an_error_with_its_counterexample() {
     assert!(wrong["detail"].as_str().is_some_and(|text| text.contains("a = ")), "{wrong}");
     assert!(wrong["place"].as_str().is_some_and(|text| text.contains("mine.dsl:2")), "{wrong}");
 }
+
+#[test]
+fn worked_examples_are_checked_and_run() {
+    let examples = root().join("dsl/examples");
+    for name in ["lights", "my_rasp"] {
+        let file = examples.join(format!("{name}.dsl"));
+        let checked = run("dsl check {0} --format json", &[&file]);
+        assert_eq!(checked.code, 0, "{name}: {}{}", checked.stdout, checked.stderr);
+        let result = checked.json();
+        assert!(result["checks"].as_array().is_some_and(|all| all.iter().all(|check| check["passed"] == true)));
+        assert!(result["operators"].as_array().is_some_and(|all| all.iter().all(|operator| operator["holds"] == true)));
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = write(folder.path(), "p.dsl", "(at tokens indices (minus (minus (length) indices) 1))\n");
+    let inputs = write(folder.path(), "inputs.jsonl", "[\"a\", \"b\", \"c\"]\n");
+    let ran = run("run {0} {1} --dsl {2}", &[&program, &inputs, &examples.join("my_rasp.dsl")]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "[\"c\",\"b\",\"a\"]\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn files_that_claim_too_much_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let datatype = "(declare-datatype Color ((red) (green)))\n";
+    let hard = "(+ a (+ b c)) a :when ((= (+ (* a (* a a)) (* b (* b b))) (* c (* c c))) (< 5000 a) (< 5000 b))";
+    for (text, code, found) in [
+        ("(include \"integers\")\n(define-fun f ((a Int) (b Int)) Int (- a b) :commutative)", 3, "f-commutative"),
+        ("(include \"integers\")\n(rewrite v (+ a 0) 7 :when ((< a 0) (< 0 a)))", 3, "vacuous"),
+        (&format!("{datatype}(define-table t (Color) Bool ((red) true) :total)"), 3, "a1 = green"),
+        (&format!("{datatype}(define-table t (Color) Bool ((red) true))"), 0, "partial"),
+        ("(check (= 1 2))", 3, "FAILED"),
+        ("(fail (= 1 2))", 0, "passed"),
+        (&format!("(include \"integers\")\n(rewrite h {hard})"), 3, "undecided"),
+        (&format!("(include \"integers\")\n(rewrite h {hard} :assumed)"), 0, "assumed     h"),
+    ] {
+        let checked = run("dsl check {0}", &[&write(folder.path(), "mine.dsl", text)]);
+        assert_eq!(checked.code, code, "{text}: {}{}", checked.stdout, checked.stderr);
+        assert!(checked.stdout.contains(found), "{text}: {}", checked.stdout);
+    }
+}
+
+#[test]
+fn help_shows_the_reference() {
+    let reference = std::fs::read_to_string(root().join("dsl/REFERENCE.md")).expect("is there");
+    assert_eq!(run("help dsl", &[]).stdout, reference);
+    let help = run("help run", &[]);
+    assert!(help.code == 0 && help.stdout.contains("Usage:"), "{}", help.stdout);
+}

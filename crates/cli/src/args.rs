@@ -65,7 +65,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Solve a SyGuS-IF problem: print the functions found, `infeasible` or `fail`
     Synth(SynthArgs),
-    /// Work with DSL files
+    /// Work with DSL files; `ventris help dsl` is the reference of their format
     Dsl(DslArgs),
 }
 

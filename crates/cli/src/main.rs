@@ -33,6 +33,12 @@ enum Status {
 }
 
 fn main() -> ExitCode {
+    if asks_for_reference(std::env::args_os().skip(1)) {
+        return match output::to_stdout(::dsl::REFERENCE) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(1),
+        };
+    }
     // Usage errors leave with code 2, help and version with 0: clap's own rule.
     let cli = Cli::parse();
     match start(&cli) {
@@ -43,6 +49,11 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Whether the command line is `help dsl`: the reference of the DSL format, where clap would show flags alone.
+fn asks_for_reference(args: impl Iterator<Item = std::ffi::OsString>) -> bool {
+    args.eq(["help", "dsl"])
 }
 
 fn start(cli: &Cli) -> Result<Status, Failure> {

@@ -78,6 +78,8 @@ pub struct Facts {
     pub unit: Option<Value>,
     /// `f(a, z) = f(z, a) = z` where `a` is defined.
     pub zero: Option<Value>,
+    /// The keywords of those that are to be accepted where they cannot be proved.
+    pub assumed: Vec<Symbol>,
 }
 
 /// An operator: type, meaning, cost.
@@ -99,6 +101,8 @@ pub struct Operator {
     pub charges: Vec<u32>,
     /// Algebraic facts.
     pub facts: Facts,
+    /// Whether the file claims that it has a value wherever its arguments do.
+    pub total: bool,
     /// Where it is defined.
     pub place: Place,
 }
@@ -172,6 +176,21 @@ pub struct Rule {
     pub both_ways: bool,
     /// The variables and their sorts. A rule whose variable is `Int` must not be applied at another sort.
     pub params: Vec<(Symbol, SortPattern)>,
+    /// The rule set that it belongs to, if the file says so.
+    pub ruleset: Option<Symbol>,
+    /// Whether it is to be accepted where it cannot be proved.
+    pub assumed: bool,
+    /// Where it is written.
+    pub place: Place,
+}
+
+/// `(check TERM ...)`: a test that a file holds of itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SelfTest {
+    /// A truth value without variables.
+    pub term: Term,
+    /// Whether it must be true; of `(fail TERM)`, which must be false or undefined, it is not.
+    pub holds: bool,
     /// Where it is written.
     pub place: Place,
 }
@@ -309,6 +328,8 @@ pub struct Language {
     pub constants: Constants,
     /// The rewrite rules.
     pub rules: Vec<Rule>,
+    /// What the file says must be true of its operators.
+    pub checks: Vec<SelfTest>,
     /// The declared finite sorts.
     pub enums: Vec<Enumeration>,
     /// The structural forms and what a use of each costs.
@@ -400,6 +421,8 @@ impl Language {
                 rhs,
                 conditions,
                 both_ways: false,
+                ruleset: None,
+                assumed: facts.assumed.iter().any(|own| fact.trim_end_matches("-left") == own.as_str()),
                 params: ["a", "b", "c"][..n_params].iter().map(|name| (Symbol::new(name), pattern)).collect(),
                 place: operator.place.clone(),
             });

@@ -55,7 +55,9 @@ pub use grammar::{
 };
 pub use infer::{SortError, SortError as TypeError, program_sorts, sort_of};
 pub use kernel::{Kernel, SortClass};
-pub use language::{ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
+pub use language::{
+    ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SelfTest, SortPattern,
+};
 pub use parse::{parse_program, parse_term};
 pub use print::{pretty, print, print_value, tables};
 pub use python::{PythonOutput, python};

@@ -11,7 +11,8 @@ mod values;
 pub use hypothesis::{HypothesisFile, LanguageFile};
 pub use result::{
     AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    Evidence, Files, InterchangeEvidence, RuleResult, ScrubEvidence, ScrubResult, Seconds, TableReport, TraceResult,
+    Evidence, Files, InterchangeEvidence, OperatorResult, RuleResult, ScrubEvidence, ScrubResult, Seconds,
+    SelfTestResult, TableReport, TraceResult,
 };
 pub use text::{check_text, decipher_text, dsl_check_text, scrub_text};
 pub use values::{input_json, value_json};

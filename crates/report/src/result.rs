@@ -403,10 +403,15 @@ pub struct DslCheckResult {
     pub file: String,
     /// Operators, those of included files among them.
     pub n_operators: usize,
-    /// Whether every rule and fact was proved, or held on every input of its scope.
+    /// Whether every rule and fact was proved, held on every input of its scope or is assumed, every operator that is
+    /// said to be total is, and every test of the file passed.
     pub sound: bool,
     /// Every rule and fact.
     pub rules: Vec<RuleResult>,
+    /// Every operator.
+    pub operators: Vec<OperatorResult>,
+    /// The tests that the file holds of itself.
+    pub checks: Vec<SelfTestResult>,
 }
 
 /// What was found of a rule or fact.
@@ -418,8 +423,38 @@ pub struct RuleResult {
     pub kind: &'static str,
     /// Where it is written.
     pub place: String,
-    /// `proved`, `exhaustive`, `unsound`, `vacuous` or `undecided`.
+    /// `proved`, `exhaustive`, `assumed`, `unsound`, `vacuous` or `undecided`.
     pub status: &'static str,
     /// The scope, the counterexample or the reason.
     pub detail: String,
+}
+
+/// What was found of an operator.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct OperatorResult {
+    /// Its name.
+    pub name: String,
+    /// Where it is written.
+    pub place: String,
+    /// `total`, `partial` or `undecided`: whether it has a value wherever its arguments do.
+    pub status: &'static str,
+    /// How that is known, or arguments of which it has no value.
+    pub detail: String,
+    /// Whether what the file claims of it is so.
+    pub holds: bool,
+}
+
+/// What a test of a DSL file came to.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SelfTestResult {
+    /// `check` or `fail`.
+    pub kind: &'static str,
+    /// Its term.
+    pub term: String,
+    /// Where it is written.
+    pub place: String,
+    /// The value of the term.
+    pub value: String,
+    /// Whether that is what the file says.
+    pub passed: bool,
 }

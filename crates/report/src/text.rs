@@ -223,12 +223,13 @@ pub fn dsl_check_text(result: &DslCheckResult) -> String {
     let count = |status: &str| result.rules.iter().filter(|rule| rule.status == status).count();
     let headline = if result.sound { "SOUND" } else { "NOT SOUND" };
     let mut text = format!(
-        "{headline}: {}, {} operators, {} rules and facts: {} proved, {} exhaustive over a stated scope, {} unsound, {} vacuous, {} undecided\n\n",
+        "{headline}: {}, {} operators, {} rules and facts: {} proved, {} exhaustive over a stated scope, {} assumed, {} unsound, {} vacuous, {} undecided\n\n",
         result.file,
         result.n_operators,
         result.rules.len(),
         count("proved"),
         count("exhaustive"),
+        count("assumed"),
         count("unsound"),
         count("vacuous"),
         count("undecided")
@@ -240,5 +241,33 @@ pub fn dsl_check_text(result: &DslCheckResult) -> String {
             let _ = writeln!(text, "  {:10}  {:width$}  at {}", "", "", rule.place);
         }
     }
+    dsl_operators_text(result, &mut text);
+    dsl_checks_text(result, &mut text);
     text
+}
+
+/// Where each operator has a value.
+fn dsl_operators_text(result: &DslCheckResult, text: &mut String) {
+    let _ = writeln!(text, "\nevery program ends: no operator is defined by itself\n");
+    let width = result.operators.iter().map(|operator| operator.name.len()).max().unwrap_or(0);
+    for operator in &result.operators {
+        let _ = writeln!(text, "  {:10}  {:width$}  {}", operator.status, operator.name, operator.detail);
+        if !operator.holds {
+            let _ = writeln!(text, "  {:10}  {:width$}  said to be total at {}", "", "", operator.place);
+        }
+    }
+}
+
+/// The tests of a DSL file.
+fn dsl_checks_text(result: &DslCheckResult, text: &mut String) {
+    if !result.checks.is_empty() {
+        text.push('\n');
+    }
+    for check in &result.checks {
+        let status = if check.passed { "passed" } else { "FAILED" };
+        let _ = writeln!(text, "  {status:10}  ({} {})", check.kind, check.term);
+        if !check.passed {
+            let _ = writeln!(text, "  {:10}  its value is {}, at {}", "", check.value, check.place);
+        }
+    }
 }

@@ -118,6 +118,7 @@ impl<'p> Joint<'p> {
             cost: 1,
             charges: vec![0; params.len()],
             facts: Facts::default(),
+            total: false,
             place: Place::default(),
         });
         Formula { operator, params: params.into_iter().map(|(name, _)| name).collect(), needs }

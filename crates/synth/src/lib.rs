@@ -30,4 +30,7 @@ pub use saturate::{
 };
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};
-pub use verify::{Counterexample, RuleReport, Verdict, VerifyLimits, check_language, check_rule};
+pub use verify::{
+    CheckReport, Counterexample, Extent, OperatorReport, RuleReport, Verdict, VerifyLimits, check_language,
+    check_operators, check_rule, run_checks,
+};

@@ -148,6 +148,30 @@ pub(super) fn charges(
     charges
 }
 
+/// `:assumed (FACT ...)`: keywords of facts that the same definition states.
+fn assumed(parser: &mut TermParser<'_>, attributes: &Attributes<'_>) -> Vec<Symbol> {
+    let Some(values) = attributes.get("assumed") else { return Vec::new() };
+    let items = match values {
+        [Sexpr { kind: Kind::List(list), .. }] => list,
+        items => items,
+    };
+    let mut names = Vec::new();
+    for item in items {
+        match item.symbol().filter(|name| FACTS.contains(name) && attributes.get(name).is_some()) {
+            Some(name) => names.push(Symbol::new(name)),
+            None => {
+                let report = parser.report(item.span, "this is no fact that the definition states");
+                report.expected = Some(":assumed (FACT ...) with facts such as commutative".to_owned());
+                report.found = Some(item.describe());
+            }
+        }
+    }
+    names
+}
+
+/// The keywords that state facts.
+pub(super) const FACTS: [&str; 6] = ["commutative", "associative", "idempotent", "involution", "unit", "zero"];
+
 pub(super) fn facts(
     parser: &mut TermParser<'_>,
     attributes: &Attributes<'_>,
@@ -196,6 +220,7 @@ pub(super) fn facts(
             _ => facts.zero = value,
         }
     }
+    facts.assumed = assumed(parser, attributes);
     facts
 }
 

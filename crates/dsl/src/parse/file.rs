@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
-use crate::diagnostic::{Diagnostic, Diagnostics, Source, Span, line_starts};
+use crate::diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 use crate::eval::Tapes;
 use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
 use crate::sexpr::{self, Kind, Sexpr};
@@ -11,7 +11,9 @@ use crate::term::{Func, Node, Term};
 use crate::total::gap;
 use crate::walk::{expansion, map_ops, mentions, op_uses};
 
-use super::definition::{Attributes, charges, check_definition, facts, parameters, range, rule_sorts, sort_pattern};
+use super::definition::{
+    Attributes, FACTS, charges, check_definition, facts, parameters, range, rule_sorts, sort_pattern,
+};
 use super::term::{Mode, RESERVED, TermParser};
 use super::{REPORT_LIMIT, in_order, nearest, tail};
 
@@ -99,6 +101,8 @@ impl Builder<'_> {
                 "variables" => self.variables(source, item, rest),
                 "form" => self.form(source, item, rest),
                 "rewrite" | "birewrite" => self.rewrite(source, item, rest, head == "birewrite"),
+                "check" => self.check(source, rest, true),
+                "fail" => self.check(source, rest, false),
                 "grammar" => self.grammar(source, item, rest),
                 _ => self.unknown_definition(source, item, head),
             }
@@ -127,6 +131,8 @@ impl Builder<'_> {
             "rewrite",
             "birewrite",
             "grammar",
+            "check",
+            "fail",
         ];
         let mut report = source.report(item.span, format!("unknown definition {head}")).expected(known.join(", "));
         report.hint = nearest(head, known.into_iter()).map(|other| format!("did you mean {other}?"));
@@ -184,6 +190,18 @@ impl Builder<'_> {
         true
     }
 
+    /// The name that a keyword gives.
+    fn word(&mut self, source: Source<'_>, attributes: &Attributes<'_>, key: &str) -> Option<Symbol> {
+        let (_, span, values) = attributes.entries.iter().find(|(own, _, _)| *own == key)?;
+        match values {
+            [Sexpr { kind: Kind::Symbol(name) | Kind::Text(name), .. }] => Some(Symbol::new(name)),
+            _ => {
+                self.report(source, *span, &format!(":{key} takes a name"), &format!(":{key} NAME"));
+                None
+            }
+        }
+    }
+
     fn include(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr], depth: usize) {
         let [Sexpr { kind: Kind::Text(name), span }] = rest else {
             return self.report(source, item.span, "an include names one file", "(include \"integers\")");
@@ -237,11 +255,15 @@ impl Builder<'_> {
             operator.meaning = renumber(&operator.meaning);
             operator.condition = operator.condition.as_ref().map(renumber);
         }
+        for check in &mut self.language.checks {
+            check.term = renumber(&check.term);
+        }
         for rule in &mut self.language.rules {
             rule.lhs = renumber(&rule.lhs);
             rule.rhs = renumber(&rule.rhs);
             rule.conditions = rule.conditions.iter().map(renumber).collect();
         }
+        self.language.checks.retain(|check| !op_uses(&check.term, id));
         self.language.grammars.iter_mut().for_each(|grammar| grammar.remove(id));
         self.language.by_name =
             self.language.operators.iter().enumerate().map(|(i, op)| (op.name, OpId(i as u32))).collect();
@@ -384,8 +406,7 @@ impl Builder<'_> {
     }
 
     fn define_fun(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
-        let known =
-            ["when", "cost", "charge", "commutative", "associative", "idempotent", "involution", "unit", "zero"];
+        let known = [&["when", "cost", "charge", "total", "assumed"], &FACTS[..]].concat();
         let (positional, attributes) = self.attributes(source, rest, &known);
         let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
         let [_, params, result, meaning] = positional else {
@@ -393,6 +414,7 @@ impl Builder<'_> {
             return self.report(source, item.span, "this is no definition", shape);
         };
         let cost = self.cost(source, &attributes, 1);
+        let total = self.flag(source, &attributes, "total");
         let language = std::mem::take(&mut self.language);
         let mut parser = TermParser::new(&language, source, Mode::Meaning);
         let params = parameters(&mut parser, params);
@@ -424,7 +446,8 @@ impl Builder<'_> {
         self.language = language;
         self.problems.extend(problems);
         let (Some(meaning), Some(result)) = (term, result_sort) else { return };
-        self.add(source, item.span, Operator { name, params, result, meaning, condition, cost, charges, facts, place });
+        let operator = Operator { name, params, result, meaning, condition, cost, charges, facts, total, place };
+        self.add(source, item.span, operator);
     }
 
     fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
@@ -457,8 +480,9 @@ impl Builder<'_> {
 
     /// `(define-table NAME (SORT ...) SORT ((KEY ...) VALUE) ...)`: an operator that is a finite function.
     fn define_table(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
-        let (positional, attributes) = self.attributes(source, rest, &["cost"]);
+        let (positional, attributes) = self.attributes(source, rest, &["cost", "total"]);
         let cost = self.cost(source, &attributes, 1);
+        let total = self.flag(source, &attributes, "total");
         let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
         let language = std::mem::take(&mut self.language);
         let mut parser = TermParser::new(&language, source, Mode::Meaning);
@@ -481,21 +505,26 @@ impl Builder<'_> {
             condition: None,
             cost,
             facts: Facts::default(),
+            total,
             place: source.place(item.span),
         };
         self.add(source, item.span, operator);
     }
 
     fn rewrite(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr], both_ways: bool) {
-        let (positional, attributes) = self.attributes(source, rest, &["when"]);
-        let shape = "(rewrite NAME PATTERN REPLACEMENT :when (CONDITION ...))";
-        let [name, lhs_item, rhs_item] = positional else {
-            return self.report(source, item.span, "this is no rule", shape);
+        let (positional, attributes) = self.attributes(source, rest, &["when", "name", "ruleset", "assumed"]);
+        let shape = "(rewrite NAME PATTERN REPLACEMENT :when (CONDITION ...)), the name may be left out";
+        let (name, [lhs_item, rhs_item]) = match positional {
+            [lhs, rhs] => (None, [lhs, rhs]),
+            [Sexpr { kind: Kind::Symbol(name), .. }, lhs, rhs] => (Some(Symbol::new(name)), [lhs, rhs]),
+            [name, _, _] => return self.report(source, name.span, "a name of a rule belongs here", shape),
+            _ => return self.report(source, item.span, "this is no rule", shape),
         };
-        let Some(name) = name.symbol() else {
-            return self.report(source, name.span, "a rule begins with its name", shape);
-        };
-        let symbol = Symbol::new(name);
+        let assumed = self.flag(source, &attributes, "assumed");
+        let ruleset = self.word(source, &attributes, "ruleset");
+        let place = source.place(item.span);
+        let name = self.word(source, &attributes, "name").or(name).unwrap_or_else(|| name_by_place(&place));
+        let symbol = name;
         if let Some(other) = self.language.rules.iter().find(|rule| rule.name == symbol) {
             let hint = format!("the other one is at {}", other.place);
             let report = source.report(item.span, format!("the rule {name} exists already"));
@@ -532,7 +561,6 @@ impl Builder<'_> {
             params = rule_sorts(&mut parser, &language, &variables, (lhs, rhs), conditions, item.span);
         }
         let missing = std::mem::take(&mut parser.missing);
-        let place = source.place(item.span);
         let problems = parser.finish();
         self.language = language;
         self.problems.extend(problems);
@@ -542,7 +570,24 @@ impl Builder<'_> {
                 missing.into_iter().take(1).map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }),
             );
         } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
-            self.language.rules.push(Rule { name: symbol, lhs, rhs, conditions, both_ways, params, place });
+            self.language.rules.push(Rule {
+                name: symbol,
+                lhs,
+                rhs,
+                conditions,
+                both_ways,
+                params,
+                ruleset,
+                assumed,
+                place,
+            });
         }
     }
+}
+
+/// The name of a rule that has none: its place, without folders.
+fn name_by_place(place: &Place) -> Symbol {
+    let file = place.origin.rsplit(['/', '\\']).next().unwrap_or_default();
+    let stem = file.strip_suffix(".dsl").unwrap_or(file);
+    Symbol::new(&format!("{stem}:{}:{}", place.line, place.column))
 }

@@ -162,6 +162,7 @@ impl Reader<'_> {
         let mut sorts: Vec<Sort> = vec![Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol];
         sorts.extend(self.names.iter().map(|(_, sort)| *sort));
         sorts.extend(self.language.enums.iter().map(|own| Sort::Enum(own.name)));
+        sorts.extend(self.language.constants.groups.iter().map(|group| group.sort));
         for sort in sorts {
             for word in ["Constant", "Variable"] {
                 infer.bind(placeholder(word, sort), Ty::Sort(sort));

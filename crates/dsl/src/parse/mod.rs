@@ -1,5 +1,6 @@
 //! From text to terms and languages.
 
+mod check;
 mod definition;
 mod file;
 mod grammar;

@@ -26,6 +26,8 @@ pub(super) enum Mode {
     Rule,
     /// As in rules, but operators must be there; `(Constant S)` and `(Variable S)` stand for any of theirs.
     Production,
+    /// Operators of the language, else kernel functions; every form.
+    Check,
 }
 
 /// Words that no operator can be called.
@@ -290,12 +292,15 @@ impl<'a> TermParser<'a> {
             return None;
         }
         let kernels: Vec<Kernel> = match self.mode {
-            Mode::Meaning => Kernel::named(name).collect(),
+            Mode::Meaning | Mode::Check => Kernel::named(name).collect(),
             Mode::Rule if name == Kernel::Defined.name() => vec![Kernel::Defined],
             _ => Vec::new(),
         };
         let operator = self.language.operator(name);
-        if let Some(kernel) = kernels.iter().find(|k| k.arity() == n_args || (k.chains() && n_args > k.arity())) {
+        let hidden = self.mode == Mode::Check && operator.is_some();
+        if let Some(kernel) =
+            kernels.iter().filter(|_| !hidden).find(|k| k.arity() == n_args || (k.chains() && n_args > k.arity()))
+        {
             return Some(Func::Kernel(*kernel));
         }
         if let Some(id) = operator {

@@ -94,7 +94,7 @@ fn files_that_are_wrong() {
 (constants Colour red)
 (constants Int 0 true (range 5 1))
 (form loop)
-(rewrite (+ a 0) a)
+(rewrite 3 (+ a 0) a)
 (rewrite swap (- a b) (- b c))
 (rewrite sorts (+ a 1) (< a 1))
 (rewrite any a a)
@@ -217,4 +217,32 @@ fn what_may_be_undefined_beside_bit_vectors() {
     let programs: Vec<String> = programs.iter().map(complain).collect();
     let elsewhere = parse_term("(= #x01 #x02)", &shipped("integers"), &[]).expect_err("is refused");
     insta::assert_snapshot!(format!("{}\n\n----\n\n{}\n\n{elsewhere}", refused(text), programs.join("\n\n")));
+}
+
+#[test]
+fn claims_and_checks_that_are_wrong() {
+    let text = r#"
+(include "integers")
+(check (= (+ x 1) 2))
+(fail (+ 1 1))
+(check (plus 1 1))
+(define-fun f ((a Int) (b Int)) Int (+ a b) :commutative :assumed (associative))
+(define-fun g ((a Int)) Int (g a) :total yes)
+(rewrite (+ a 0) a :name)
+(rewrite (+ a 0) a :ruleset 3 :assumed no)
+(rewrite one (+ a 0) a)
+(rewrite (+ 0 a) a :name one)
+"#;
+    insta::assert_snapshot!(refused(text));
+}
+
+#[test]
+fn rules_without_a_name_are_called_by_their_place() {
+    let text =
+        "(include \"integers\")\n(rewrite (+ a (neg a)) 0 :when (defined a))\n  (rewrite (+ a a) (* 2 a) :ruleset r)\n";
+    let include = |name: &str| Language::shipped(name).map(str::to_owned);
+    let language = Language::parse("some/folder/my.dsl", text, &include).expect("is a language");
+    let names: Vec<&str> = language.rules.iter().rev().take(2).map(|rule| rule.name.as_str()).collect();
+    assert_eq!(names, ["my:3:3", "my:2:1"]);
+    assert_eq!(language.rules.last().and_then(|rule| rule.ruleset), Some("r".into()));
 }

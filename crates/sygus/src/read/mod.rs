@@ -266,6 +266,7 @@ impl<'s> Reader<'s> {
                 cost: 1,
                 charges: vec![0; params.len()],
                 facts: Facts::default(),
+                total: false,
                 place: self.source.place(item.span),
             });
         }

@@ -32,6 +32,15 @@ impl<'l> RuleBook<'l> {
         &self.verdicts
     }
 
+    /// The rules in the steps of an answer that were accepted unproved: whoever shows the answer says so.
+    pub fn assumed(&self, answer: &Simplified) -> Vec<Symbol> {
+        let is_assumed = |rule: &Symbol| matches!(self.verdicts.get(rule), Some(Verdict::Assumed { .. }));
+        let mut rules: Vec<Symbol> = answer.steps().map(|step| step.rule).filter(is_assumed).collect();
+        rules.sort_by_key(Symbol::to_string);
+        rules.dedup();
+        rules
+    }
+
     /// The cheapest form of a term that rules which hold lead to, with the steps.
     ///
     /// Rules that are not refuted yet show where simplification could go; those on the way are verified, and the term is

@@ -4,12 +4,14 @@
 //! itself. Scalar rules are then proved by Z3 for all values, definedness included; rules about selectors, and those that
 //! Z3 cannot decide, rest on the inputs that were run. Verdicts say which it was and over what scope.
 
+mod operators;
 mod scope;
 
 use dsl::{Language, Place, Rule};
 use samples::{Sort, Symbol};
 use smt::{Answer, Solver};
 
+pub use operators::{CheckReport, Extent, OperatorReport, check_operators, run_checks};
 pub use scope::Counterexample;
 use scope::{Trial, try_all};
 
@@ -49,6 +51,11 @@ pub enum Verdict {
         /// What was run.
         scope: String,
     },
+    /// Nothing was shown, and the file says that it is to be accepted all the same.
+    Assumed {
+        /// Why nothing was shown.
+        reason: String,
+    },
     /// It does not hold.
     Unsound {
         /// Where it fails.
@@ -64,9 +71,9 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the rule may be used: it was proved, or held on every input of a stated scope.
+    /// Whether the rule may be used: it was proved, held on every input of a stated scope, or is assumed.
     pub fn holds(&self) -> bool {
-        matches!(self, Self::Proved { .. } | Self::Exhaustive { .. })
+        matches!(self, Self::Proved { .. } | Self::Exhaustive { .. } | Self::Assumed { .. })
     }
 
     /// The weaker of two verdicts on instances of one rule.
@@ -74,9 +81,10 @@ impl Verdict {
         let rank = |verdict: &Self| match verdict {
             Self::Proved { .. } => 0,
             Self::Exhaustive { .. } => 1,
-            Self::Vacuous => 2,
-            Self::Undecided { .. } => 3,
-            Self::Unsound { .. } => 4,
+            Self::Assumed { .. } => 2,
+            Self::Vacuous => 3,
+            Self::Undecided { .. } => 4,
+            Self::Unsound { .. } => 5,
         };
         let scopes = match (&self, &other) {
             (Self::Exhaustive { scope: a }, Self::Exhaustive { scope: b }) if a != b => {
@@ -133,6 +141,7 @@ pub fn check_rule(language: &Language, rule: &Rule, solver: &mut Solver, limits:
             let all: Vec<(Symbol, Sort)> = instances.into_iter().flatten().collect();
             Verdict::Proved { scope: proof_scope(&all, Sort::Bool) }
         }
+        Some(Verdict::Undecided { reason }) if rule.assumed => Verdict::Assumed { reason },
         Some(verdict) => verdict,
         None => Verdict::Undecided { reason: "no choice of sorts fits both sides".to_owned() },
     }

@@ -3,7 +3,7 @@
 use dsl::Language;
 use smt::Solver;
 
-use super::{RuleReport, Verdict, VerifyLimits, check_language};
+use super::{Extent, RuleReport, Verdict, VerifyLimits, check_language, check_operators, run_checks};
 use crate::testing::language;
 
 fn reports(language: &Language) -> Vec<RuleReport> {
@@ -119,4 +119,58 @@ fn every_shipped_rule_holds() {
 fn reports_are_the_same_every_time() {
     let language = language(Language::shipped("booleans").unwrap());
     assert_eq!(reports(&language), reports(&language));
+}
+
+#[test]
+fn assumed_rules_are_accepted_unproved_but_never_against_a_counterexample() {
+    assert!(matches!(verdict("(+ a b) (+ b a) :assumed"), Verdict::Proved { .. }));
+    assert!(matches!(verdict("(- a b) (- b a) :assumed"), Verdict::Unsound { .. }));
+    assert_eq!(verdict("(+ a 0) 7 :when ((< a 0) (< 0 a)) :assumed"), Verdict::Vacuous);
+    // True of nothing that is run, and too hard for the solver.
+    let hard = "(+ a (+ b c)) a :when ((= (+ (* a (* a a)) (* b (* b b))) (* c (* c c))) (< 5000 a) (< 5000 b))";
+    let undecided = verdict(hard);
+    assert!(matches!(undecided, Verdict::Undecided { .. }), "{undecided:?}");
+    let assumed = verdict(&format!("{hard} :assumed"));
+    assert!(matches!(assumed, Verdict::Assumed { .. }) && assumed.holds(), "{assumed:?}");
+}
+
+#[test]
+fn operators_are_total_or_say_where_not() {
+    let language = language(
+        "(declare-datatype Color ((red) (green) (blue)))
+         (define-table next (Color) Color ((red) green) ((green) blue) ((blue) red))
+         (define-table warm (Color) Bool ((red) true) ((blue) false) :total)
+         (define-fun + ((a Int) (b Int)) Int (+ a b))
+         (define-fun half ((a Int)) Int (div a 2))
+         (define-fun // ((a Int) (b Int)) Int (div a b) :total)
+         (define-fun root ((a Int)) Int (isqrt a) :when (< 100000 a))
+         (define-fun width ((s Selector)) Int (width s))
+         (define-fun copy ((s Selector) (v 'A)) 'A (copy s v))",
+    );
+    let reports = check_operators(&language, &mut Solver::new(), &VerifyLimits::new());
+    let found = |name: &str| reports.iter().find(|report| report.name.as_str() == name).expect("reported");
+    for name in ["next", "+", "half"] {
+        assert!(matches!(found(name).extent, Extent::Total { proved: true, .. }), "{:?}", found(name));
+    }
+    assert!(matches!(found("width").extent, Extent::Total { proved: false, .. }), "{:?}", found("width"));
+    assert_eq!(found("warm").extent, Extent::Partial { witness: "a1 = green".to_owned() });
+    assert_eq!(found("//").extent, Extent::Partial { witness: "a = 0, b = 0".to_owned() });
+    for name in ["root", "copy"] {
+        assert!(matches!(found(name).extent, Extent::Partial { .. }), "{:?}", found(name));
+    }
+    let wrong: Vec<&str> = reports.iter().filter(|report| !report.holds()).map(|report| report.name.as_str()).collect();
+    assert_eq!(wrong, ["warm", "//"]);
+}
+
+#[test]
+fn files_test_themselves() {
+    let language = language(
+        "(define-fun + ((a Int) (b Int)) Int (- a b))
+         (define-fun // ((a Int) (b Int)) Int (div a b))
+         (check (= (+ 5 2) 3) (defined (// 1 2)) (= (+ 1 1) 2))
+         (fail (= (+ 5 2) 7) (= (// 1 0) 0) (= (+ 5 2) 3))
+         (fail (check (= 1 2)))",
+    );
+    let passed: Vec<bool> = run_checks(&language).iter().map(|report| report.passed).collect();
+    assert_eq!(passed, [true, true, false, true, true, false, true]);
 }
