@@ -258,3 +258,91 @@ fn scaled(part: Part, by: i64) -> Option<Part> {
 pub(crate) fn truth(value: bool) -> i64 {
     encode_value(Value::Bool(value))
 }
+
+#[cfg(test)]
+mod tests {
+    use dsl::{Language, sort_of};
+    use rand::Rng as _;
+    use samples::{Column, rng};
+
+    use super::*;
+    use crate::spec::evaluate;
+
+    fn pick<T: Copy>(rng: &mut samples::Rng, choices: &[T]) -> T {
+        choices[rng.random_range(0..choices.len())]
+    }
+
+    fn app(kernel: Kernel, sorts: &[Sort], depth: u32, rng: &mut samples::Rng) -> Term {
+        Term::app(Func::Kernel(kernel), sorts.iter().map(|&sort| term(sort, depth - 1, rng)).collect())
+    }
+
+    /// A random term over `u` (the unknown) and `a`.
+    fn term(sort: Sort, depth: u32, rng: &mut samples::Rng) -> Term {
+        const I: Sort = Sort::Int;
+        const B: Sort = Sort::Bool;
+        let is_leaf = depth == 0 || rng.random_range(0..4) == 0;
+        match (sort, is_leaf) {
+            (Sort::Int, true) => match rng.random_range(0..4) {
+                0 | 1 => Term::var("u"),
+                2 => Term::var("a"),
+                _ => Term::int(rng.random_range(-3..4)),
+            },
+            (_, true) => Term::constant(Value::Bool(rng.random_range(0..2) == 0)),
+            (Sort::Int, false) => match rng.random_range(0..4) {
+                0 => app(Kernel::Neg, &[I], depth, rng),
+                1 => Term::app(Func::Kernel(Kernel::Mul), vec![Term::int(rng.random_range(-2..3)), Term::var("u")]),
+                _ => app(pick(rng, &[Kernel::Add, Kernel::Sub]), &[I, I], depth, rng),
+            },
+            (_, false) => match rng.random_range(0..12) {
+                0 => app(Kernel::Not, &[B], depth, rng),
+                1 => app(Kernel::Ite, &[B, B, B], depth, rng),
+                2..=5 => {
+                    let kernel = pick(rng, &[Kernel::And, Kernel::Or, Kernel::Implies, Kernel::Xor]);
+                    app(kernel, &[B, B], depth, rng)
+                }
+                _ => {
+                    let kernels = [Kernel::Eq, Kernel::Distinct, Kernel::Le, Kernel::Lt, Kernel::Ge, Kernel::Gt];
+                    app(pick(rng, &kernels), &[I, I], depth, rng)
+                }
+            },
+        }
+    }
+
+    #[test]
+    fn the_values_found_are_those_that_make_the_formula_true() {
+        let language = Language::default();
+        let mut rng = rng(0, "formulas in one unknown");
+        let vars: [(Symbol, Sort); 2] = [("u".into(), Sort::Int), ("a".into(), Sort::Int)];
+        let values: Vec<i64> = (-12..=12).collect();
+        let mut n_solved = 0;
+        for _ in 0..2000 {
+            let formula = term(Sort::Bool, 4, &mut rng);
+            let sort = |term: &Term| sort_of(term, &language, &vars).expect("well-sorted");
+            let mut columns = Vec::new();
+            let Some(shape) = Shape::new(&formula, "u".into(), &sort, &mut columns) else { continue };
+            for a in [-2, 0, 5] {
+                let known = [("a".into(), Column::new(Sort::Int, vec![a]))];
+                let codes: Vec<i64> = columns
+                    .iter()
+                    .map(|term| evaluate(term, &language, &known, 1).expect("known terms have values").codes[0])
+                    .collect();
+                let Some(found) = shape.solve(Sort::Int, &|index| codes[index]) else { continue };
+                let all = [
+                    ("u".into(), Column::new(Sort::Int, values.clone())),
+                    ("a".into(), Column::new(Sort::Int, vec![a; values.len()])),
+                ];
+                let truth = evaluate(&formula, &language, &all, values.len()).expect("it has a value");
+                for (&value, &code) in values.iter().zip(&truth.codes) {
+                    assert_eq!(
+                        found.contains(value),
+                        code == 1,
+                        "{} at u = {value}, a = {a}",
+                        crate::theory::print(&formula, &language)
+                    );
+                }
+                n_solved += 1;
+            }
+        }
+        assert!(n_solved > 3000, "most formulas are understood, {n_solved} were");
+    }
+}

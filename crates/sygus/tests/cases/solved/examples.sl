@@ -1,0 +1,11 @@
+; Programming by examples, with a literal of every notation.
+; expect: (bvlshr x #x0001)
+(set-logic PBE_BV)
+(synth-fun f ((x (_ BitVec 16))) (_ BitVec 16)
+  ((S (_ BitVec 16)))
+  ((S (_ BitVec 16) (x (_ bv1 16) #xffff (bvlshr S S) (bvand S S) (bvxor S S)))))
+(constraint (= (f #x8001) #x4000))
+(constraint (= (f (_ bv6 16)) #b0000000000000011))
+(constraint (= (f #xffff) #x7fff))
+(constraint (= (f #x0107) #x0083))
+(check-synth)

@@ -1,0 +1,12 @@
+; Functions that no constraint ties together are found each by itself; a defined constant keeps its name.
+; expect: (define-fun g ((x Int)) Int (+ x five))
+(set-logic LIA)
+(define-fun five () Int 5)
+(synth-fun f ((x Bool) (y Bool)) Bool ((B Bool)) ((B Bool ((Variable Bool) (not B) (and B B)))))
+(synth-fun g ((x Int)) Int ((I Int)) ((I Int (x five (+ I I)))))
+(declare-var x Int)
+(declare-var p Bool)
+(declare-var q Bool)
+(constraint (= (f p q) (or p q)))
+(constraint (= (g x) (let ((y (+ x 2))) (+ y 3))))
+(check-synth)
