@@ -138,6 +138,8 @@ pub enum StopReason {
     Candidates,
     /// The limit of memory was reached.
     Bytes,
+    /// The client's deadline passed.
+    Deadline,
     /// No term, of whatever cost, has other values than those found.
     Closed,
 }

@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use dsl::{Language, Node as TermNode, NonterminalId, Term};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use samples::{Column, Sort};
 
 use super::ClassId;
+use super::block::{Block, Odometer};
 use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_constant};
 use super::production::{Code, Context, Head, Scratch};
 use super::queue::{Cursor, Kind, Lists, Marks, Unit, units};
 use super::space::Space;
-use super::store::{MAX_ARITY, Node, Store};
+use super::store::{MAX_ARITY, NONE, Node, Store};
 
 /// Enumerates terms by cost, one per class of equal values.
 ///
@@ -58,13 +60,32 @@ pub struct Bank<'l> {
     n_candidates: u64,
     /// Whether an absorbed term was forgotten that a split class may have needed.
     forgetful: bool,
-    scratch: Scratch,
-    buffer: Vec<i64>,
+    /// Kept between runs for their memory.
+    blocks: Vec<Block>,
 }
+
+/// How many blocks are computed at once, at most, if there are threads for them.
+const MAX_BLOCKS: usize = 32;
 
 enum Pass {
     Done,
     Stopped(StopReason),
+}
+
+#[derive(Clone, Copy)]
+struct Bounds<'a> {
+    limits: &'a Limits,
+    deadline: &'a dyn Fn() -> bool,
+}
+
+/// A candidate with its column, and the class that it has, if that is known already.
+struct Offer<'a> {
+    nonterminal: u16,
+    cost: u32,
+    node: Node,
+    codes: &'a [i64],
+    fingerprint: u32,
+    known: Option<u32>,
 }
 
 impl<'l> Bank<'l> {
@@ -78,8 +99,8 @@ impl<'l> Bank<'l> {
         let n_points = space.n_points();
         Ok(Self {
             language,
-            store: Store::new(n_points, vec![1; space.sorts.len()], config.alternatives),
-            lists: Lists::new(space.sorts.len()),
+            store: Store::new(n_points, config.alternatives),
+            lists: Lists::new(space.sorts.len(), space.productions.iter().any(|p| p.charges.iter().any(|&c| c > 0))),
             space,
             dropped: Vec::new(),
             level: 0,
@@ -88,8 +109,7 @@ impl<'l> Bank<'l> {
             settled: Marks::default(),
             n_candidates: 0,
             forgetful: false,
-            scratch: Scratch::default(),
-            buffer: vec![0; n_points],
+            blocks: Vec::new(),
         })
     }
 
@@ -120,7 +140,7 @@ impl<'l> Bank<'l> {
 
     /// Memory that classes take, in bytes.
     pub fn bytes(&self) -> usize {
-        self.store.bytes()
+        self.store.bytes() + self.lists.bytes() + self.dropped.capacity()
     }
 
     /// The greatest cost up to which every term is accounted for: those that are not in the bank have the values of
@@ -177,10 +197,10 @@ impl<'l> Bank<'l> {
     /// The class of the terms of a nonterminal with these values.
     pub fn find_in(&self, nonterminal: NonterminalId, codes: &[i64]) -> Option<ClassId> {
         let nonterminal = u16::try_from(nonterminal.0).ok().filter(|&n| usize::from(n) < self.space.sorts.len())?;
-        if codes.len() != self.store.words(nonterminal) {
+        if codes.len() != self.store.n_points() {
             return None;
         }
-        self.store.find(nonterminal, codes, self.store.sum(codes)).map(ClassId)
+        self.store.find(nonterminal, codes, self.store.fingerprint(nonterminal, codes)).map(ClassId)
     }
 
     /// A cheapest term of a class.
@@ -275,7 +295,21 @@ impl<'l> Bank<'l> {
 
     /// Builds terms, by ascending cost, until a limit is reached or the watcher ends the run. Every new class is shown
     /// to the watcher once. A later run goes on where this one ended.
+    ///
+    /// Columns are computed on all threads of the current rayon pool; what is found, and in which order, does not depend on
+    /// their number.
     pub fn run(&mut self, limits: &Limits, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> StopReason {
+        self.run_until(limits, &|| false, watch)
+    }
+
+    /// As [`Bank::run`], ending as well when `deadline` says so; it is asked every few thousand candidates.
+    pub fn run_until(
+        &mut self,
+        limits: &Limits,
+        deadline: &dyn Fn() -> bool,
+        watch: &mut dyn FnMut(&Found<'_>) -> Watch,
+    ) -> StopReason {
+        let bounds = Bounds { limits, deadline };
         loop {
             if self.cursor.is_done() {
                 if self.is_closed() {
@@ -288,7 +322,7 @@ impl<'l> Bank<'l> {
                     return reason;
                 }
             }
-            match self.work(Some(limits), watch) {
+            match self.work(Some(&bounds), watch) {
                 Pass::Stopped(reason) => return reason,
                 Pass::Done => {
                     if let Pass::Stopped(reason) = self.close_level(watch) {
@@ -325,11 +359,10 @@ impl<'l> Bank<'l> {
             }
             let Code::Input(input) = production.code else { continue };
             let (nonterminal, cost) = (production.result, production.cost);
-            let node = Node { production: leaf as u32, args: [0; MAX_ARITY] };
-            self.buffer.clear();
-            self.buffer.extend_from_slice(&self.space.inputs[input].column.codes);
+            let node = Node { production: leaf as u16, args: [0; MAX_ARITY] };
+            let codes = self.space.inputs[input].column.codes.clone();
             self.n_candidates += 1;
-            stop |= self.offer(nonterminal, cost, node, watch) == Watch::Stop;
+            stop |= self.offer_codes(nonterminal, cost, node, &codes, watch) == Watch::Stop;
         }
         self.frozen = self.lists.marks();
         self.settled = self.frozen.clone();
@@ -358,20 +391,19 @@ impl<'l> Bank<'l> {
     }
 
     /// Works off the cursor.
-    fn work(&mut self, limits: Option<&Limits>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Pass {
-        while !self.cursor.is_done() {
+    fn work(&mut self, bounds: Option<&Bounds<'_>>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Pass {
+        let mut blocks = std::mem::take(&mut self.blocks);
+        let mut pass = Pass::Done;
+        while !self.cursor.is_done() && matches!(pass, Pass::Done) {
             let unit = self.cursor.units[self.cursor.unit].clone();
-            let positions = self.cursor.positions.take();
-            let (pass, positions) = self.work_unit(&unit, positions, limits, watch);
-            self.cursor.positions = positions;
+            let from = self.cursor.positions.take();
+            (pass, self.cursor.positions) = self.work_unit(&unit, from, &mut blocks, bounds, watch);
             if self.cursor.positions.is_none() {
                 self.cursor.unit += 1;
             }
-            if let Pass::Stopped(reason) = pass {
-                return Pass::Stopped(reason);
-            }
         }
-        Pass::Done
+        self.blocks = blocks;
+        pass
     }
 
     /// Combines the ranges of a unit from some positions on; returns the positions to go on from.
@@ -379,64 +411,84 @@ impl<'l> Bank<'l> {
         &mut self,
         unit: &Unit,
         from: Option<[usize; MAX_ARITY]>,
-        limits: Option<&Limits>,
+        blocks: &mut Vec<Block>,
+        bounds: Option<&Bounds<'_>>,
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
     ) -> (Pass, Option<[usize; MAX_ARITY]>) {
-        let arity = unit.args.len();
-        let last = arity - 1;
-        let (result, cost) = {
-            let production = &self.space.productions[unit.production as usize];
-            (production.result, self.level_of(unit))
-        };
-        let mut at = from.unwrap_or_else(|| {
-            let mut at = [0; MAX_ARITY];
-            for (a, range) in at.iter_mut().zip(&unit.args) {
-                *a = range.low;
+        let cost = self.level_of(unit);
+        let mut odometer = Odometer::new(unit, from);
+        while odometer.at.is_some() {
+            if let Some(reason) = bounds.and_then(|bounds| self.exceeded(bounds)) {
+                return (Pass::Stopped(reason), odometer.at);
             }
-            if unit.ordered {
-                at[1] = at[1].max(at[0]);
-            }
-            at
-        });
-        let mut node = Node { production: unit.production, args: [0; MAX_ARITY] };
-        // The lists grow while this works, behind the range.
-        let range = unit.args[last];
-        let row = self.lists.get(range.kind, range.nonterminal, range.cost)[range.low..range.high].to_vec();
-        'rows: loop {
-            for ((arg, range), &position) in node.args.iter_mut().zip(&unit.args[..last]).zip(&at) {
-                *arg = self.lists.get(range.kind, range.nonterminal, range.cost)[position];
-            }
-            while at[last] < range.high {
-                if let Some(reason) = limits.and_then(|limits| self.exceeded(limits)) {
-                    return (Pass::Stopped(reason), Some(at));
-                }
-                node.args[last] = row[at[last] - range.low];
-                at[last] += 1;
-                self.compute(node, arity);
-                self.n_candidates += 1;
-                if self.offer(result, cost, node, watch) == Watch::Stop && limits.is_some() {
-                    return (Pass::Stopped(StopReason::Watch), Some(at));
-                }
-            }
-            // The next row.
-            let mut i = last;
-            loop {
-                if i == 0 {
-                    return (Pass::Done, None);
-                }
-                i -= 1;
-                at[i] += 1;
-                if at[i] < unit.args[i].high {
-                    for (later, range) in at.iter_mut().zip(&unit.args).skip(i + 1) {
-                        *later = range.low;
-                    }
-                    if unit.ordered {
-                        at[1] = at[1].max(at[0]);
-                    }
-                    continue 'rows;
+            let start = odometer.clone();
+            let n_blocks = self.compute(&mut odometer, blocks, bounds);
+            let mut n_taken = 0;
+            for block in &blocks[..n_blocks] {
+                let (n, stop) = self.take_block(block, unit.production, cost, bounds, watch);
+                n_taken += n;
+                if let Some(reason) = stop {
+                    return (Pass::Stopped(reason), start.skip(n_taken));
                 }
             }
         }
+        (Pass::Done, None)
+    }
+
+    /// Computes the next blocks of candidates, in parallel where there are several; how many there are.
+    fn compute(&self, odometer: &mut Odometer<'_>, blocks: &mut Vec<Block>, bounds: Option<&Bounds<'_>>) -> usize {
+        let production = odometer.production() as usize;
+        let capacity = Block::capacity(self.store.n_points());
+        let max_blocks = if rayon::current_num_threads() > 1 { MAX_BLOCKS } else { 1 };
+        let left = bounds.map_or(u64::MAX, |bounds| bounds.limits.max_candidates - self.n_candidates);
+        let mut left = usize::try_from(left).unwrap_or(usize::MAX);
+        let mut n_blocks = 0;
+        while n_blocks < max_blocks && left > 0 && odometer.at.is_some() {
+            if n_blocks == blocks.len() {
+                blocks.push(Block::default());
+            }
+            blocks[n_blocks].fill(odometer, &self.lists, capacity.min(left));
+            left -= blocks[n_blocks].len();
+            n_blocks += 1;
+        }
+        let run = |block: &mut Block| block.run(&self.space.productions[production], &self.context(), &self.store);
+        match &mut blocks[..n_blocks] {
+            [block] => run(block),
+            blocks => blocks.par_iter_mut().for_each(run),
+        }
+        n_blocks
+    }
+
+    /// Takes in the candidates of a block, in order; how many, and why no more.
+    fn take_block(
+        &mut self,
+        block: &Block,
+        production: u16,
+        cost: u32,
+        bounds: Option<&Bounds<'_>>,
+        watch: &mut dyn FnMut(&Found<'_>) -> Watch,
+    ) -> (usize, Option<StopReason>) {
+        let nonterminal = self.space.productions[production as usize].result;
+        let n_points = self.store.n_points();
+        for i in 0..block.len() {
+            let (node, codes, fingerprint, found) = block.candidate(i, production, n_points);
+            let known = (found != NONE).then_some(found);
+            self.n_candidates += 1;
+            let n_before = self.store.len();
+            let offer = Offer { nonterminal, cost, node, codes, fingerprint, known };
+            let verdict = self.offer(&offer, watch);
+            let Some(bounds) = bounds else { continue };
+            if verdict == Watch::Stop {
+                return (i + 1, Some(StopReason::Watch));
+            }
+            // What is known takes no more than an alternative; that is looked at again before the next block.
+            if self.store.len() > n_before
+                && let Some(reason) = self.exceeded_by_classes(bounds.limits)
+            {
+                return (i + 1, Some(reason));
+            }
+        }
+        (block.len(), None)
     }
 
     fn level_of(&self, unit: &Unit) -> u32 {
@@ -451,55 +503,61 @@ impl<'l> Bank<'l> {
         cost
     }
 
-    fn exceeded(&self, limits: &Limits) -> Option<StopReason> {
-        if self.n_candidates >= limits.max_candidates {
+    fn exceeded(&self, bounds: &Bounds<'_>) -> Option<StopReason> {
+        if self.n_candidates >= bounds.limits.max_candidates {
             Some(StopReason::Candidates)
-        } else if self.store.len() >= limits.max_classes {
+        } else if (bounds.deadline)() {
+            Some(StopReason::Deadline)
+        } else {
+            self.exceeded_by_classes(bounds.limits)
+        }
+    }
+
+    fn exceeded_by_classes(&self, limits: &Limits) -> Option<StopReason> {
+        if self.store.len() >= limits.max_classes {
             Some(StopReason::Classes)
-        } else if self.store.bytes() >= limits.max_bytes {
+        } else if self.bytes() >= limits.max_bytes {
             Some(StopReason::Bytes)
         } else {
             None
         }
     }
 
-    /// Leaves the column of a node in the buffer.
-    fn compute(&mut self, node: Node, arity: usize) {
-        let production = &self.space.productions[node.production as usize];
-        let mut args: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
-        for (input, &arg) in args.iter_mut().zip(&node.args[..arity]) {
-            *input = self.store.column(arg);
-        }
-        let context = Context { language: self.language, sorts: &self.space.sorts };
-        production.code.run(production, &context, &args[..arity], &mut self.scratch, &mut self.buffer);
-    }
-
-    /// Takes in the column in the buffer, for the node's nonterminal and for those whose terms include its own.
-    fn offer(&mut self, nonterminal: u16, cost: u32, node: Node, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Watch {
-        let (class, verdict) = self.take(nonterminal, cost, node, watch);
-        let Some(class) = class else { return verdict };
-        let mut stop = verdict == Watch::Stop;
-        for i in 0..self.space.chains[nonterminal as usize].len() {
-            let production = self.space.chains[nonterminal as usize][i];
-            let mut args = [0; MAX_ARITY];
-            args[0] = class;
-            let wider = self.space.productions[production as usize].result;
-            stop |= self.take(wider, cost, Node { production, args }, watch).1 == Watch::Stop;
-        }
-        if stop { Watch::Stop } else { verdict }
-    }
-
-    /// Takes in the column in the buffer: as a new class, or as an alternative of its class. The class, if it is new or
-    /// cheaper than it was.
-    fn take(
+    fn offer_codes(
         &mut self,
         nonterminal: u16,
         cost: u32,
         node: Node,
+        codes: &[i64],
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
-    ) -> (Option<u32>, Watch) {
-        let sum = self.store.sum(&self.buffer);
-        match self.store.find(nonterminal, &self.buffer, sum) {
+    ) -> Watch {
+        let fingerprint = self.store.fingerprint(nonterminal, codes);
+        self.offer(&Offer { nonterminal, cost, node, codes, fingerprint, known: None }, watch)
+    }
+
+    /// Takes in a candidate, for its nonterminal and for those whose terms include its own.
+    fn offer(&mut self, offer: &Offer<'_>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> Watch {
+        let (class, verdict) = self.take(offer, watch);
+        let Some(class) = class else { return verdict };
+        let mut stop = verdict == Watch::Stop;
+        for i in 0..self.space.chains[offer.nonterminal as usize].len() {
+            let production = self.space.chains[offer.nonterminal as usize][i];
+            let mut args = [0; MAX_ARITY];
+            args[0] = class;
+            let nonterminal = self.space.productions[production as usize].result;
+            let node = Node { production, args };
+            let fingerprint = self.store.fingerprint(nonterminal, offer.codes);
+            let wider = Offer { nonterminal, node, fingerprint, known: None, ..*offer };
+            stop |= self.take(&wider, watch).1 == Watch::Stop;
+        }
+        if stop { Watch::Stop } else { verdict }
+    }
+
+    /// Takes in a candidate: as a new class, or as an alternative of its class. The class, if it is new or cheaper than it
+    /// was.
+    fn take(&mut self, offer: &Offer<'_>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> (Option<u32>, Watch) {
+        let &Offer { nonterminal, cost, node, codes, fingerprint, known } = offer;
+        match known.or_else(|| self.store.find(nonterminal, codes, fingerprint)) {
             Some(class) if cost < self.store.cost(class) => {
                 // Only after splits: a form that is cheaper than the one that was met first.
                 self.store.improve(class, node, cost);
@@ -513,7 +571,7 @@ impl<'l> Bank<'l> {
                 (None, Watch::Keep)
             }
             None => {
-                let class = self.store.insert(nonterminal, &self.buffer, sum, cost, node);
+                let class = self.store.insert(nonterminal, codes, fingerprint, cost, node);
                 let verdict = watch(&self.found(class));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {
@@ -576,7 +634,6 @@ impl<'l> Bank<'l> {
         }
         self.store.reindex();
         self.split(old_points, &inputs, watch);
-        self.buffer.resize(self.store.n_points(), 0);
         self.rebuild(watch);
         Ok(())
     }
@@ -621,12 +678,9 @@ impl<'l> Bank<'l> {
             leaving.into_iter().map(|(class, node, tail)| (self.node_cost(node), class, node, tail)).collect();
         leaving.sort_by_key(|&(cost, class, _, _)| (cost, class));
         for (cost, class, node, tail) in leaving {
-            self.buffer.clear();
-            let column = self.store.column(class);
-            self.buffer.extend_from_slice(&column[..old_points]);
-            self.buffer.extend_from_slice(&tail);
+            let codes = [&self.store.column(class)[..old_points], &tail].concat();
             let nonterminal = self.store.nonterminal(class);
-            let _ = self.offer(nonterminal, cost, node, watch);
+            let _ = self.offer_codes(nonterminal, cost, node, &codes, watch);
         }
     }
 

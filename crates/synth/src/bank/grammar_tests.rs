@@ -65,7 +65,7 @@ fn brute_force(language: &Language, grammar: &Grammar, max: u32) -> BTreeMap<(No
                                         terms[arg.0 as usize].range(..cost.saturating_sub(*spent) + 1)
                                     {
                                         for choice in choices {
-                                            let args = [so_far.as_slice(), &[choice.clone()]].concat();
+                                            let args = so_far.iter().chain([choice]).cloned().collect();
                                             longer.push((spent + more, args));
                                         }
                                     }

@@ -9,6 +9,7 @@
 //! New points split classes; the bank keeps some of the terms that a class absorbed, so that it can go on instead of
 //! starting again.
 
+mod block;
 mod config;
 mod enumerate;
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub(crate) struct Range {
 /// One production with one split of the cost over its arguments.
 #[derive(Clone, Debug)]
 pub(crate) struct Unit {
-    pub(crate) production: u32,
+    pub(crate) production: u16,
     pub(crate) args: Vec<Range>,
     /// Whether the second position must not precede the first: both range over the same list, and their order does not
     /// matter.
@@ -38,11 +38,14 @@ pub(crate) struct Unit {
 #[derive(Debug, Default)]
 pub(crate) struct Lists {
     lists: Vec<Vec<[Vec<u32>; 3]>>,
+    /// Whether constants are told from other classes, for operators that charge for the latter.
+    split: bool,
+    bytes: usize,
 }
 
 impl Lists {
-    pub(crate) fn new(n_nonterminals: usize) -> Self {
-        Self { lists: vec![Vec::new(); n_nonterminals] }
+    pub(crate) fn new(n_nonterminals: usize, split: bool) -> Self {
+        Self { lists: vec![Vec::new(); n_nonterminals], split, bytes: 0 }
     }
 
     pub(crate) fn get(&self, kind: Kind, nonterminal: u16, cost: u32) -> &[u32] {
@@ -55,8 +58,18 @@ impl Lists {
             levels.push(Default::default());
         }
         let kinds = &mut levels[cost as usize];
-        kinds[Kind::Any as usize].push(class);
-        kinds[if constant { Kind::Constant } else { Kind::Other } as usize].push(class);
+        let second = if constant { Kind::Constant } else { Kind::Other };
+        for kind in [Kind::Any, second].into_iter().take(if self.split { 2 } else { 1 }) {
+            let list = &mut kinds[kind as usize];
+            let before = list.capacity();
+            list.push(class);
+            self.bytes += (list.capacity() - before) * size_of::<u32>();
+        }
+    }
+
+    /// Memory allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The lengths of all lists, for telling old entries from new ones later.
@@ -117,7 +130,7 @@ pub(crate) fn units(
                     return;
                 }
                 let ordered = symmetric && split[0] == split[1];
-                let production = index as u32;
+                let production = index as u16;
                 let Some(since) = since else { return push(&mut units, Unit { production, args: full, ordered }) };
                 for newest in 0..arity {
                     // Of an unordered pair, the second position is the later one: it has to be new.

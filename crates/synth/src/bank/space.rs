@@ -28,7 +28,7 @@ pub(crate) struct Space {
     pub(crate) productions: Vec<Production>,
     pub(crate) n_leaves: usize,
     /// For each nonterminal, the others whose terms include its own, with the production that says so.
-    pub(crate) chains: Vec<Vec<u32>>,
+    pub(crate) chains: Vec<Vec<u16>>,
 }
 
 impl Space {
@@ -77,12 +77,13 @@ impl Builder<'_> {
         let n_leaves = self.leaves.len();
         let mut productions = self.leaves;
         productions.extend(self.applications);
+        let n_productions = productions.len() + chained.len();
+        u16::try_from(n_productions).map_err(|_| BankError::TooLarge("the number of productions"))?;
         let mut chains = vec![Vec::new(); self.sorts.len()];
         for &(from, to) in chained {
-            chains[to as usize].push(productions.len() as u32);
+            chains[to as usize].push(productions.len() as u16);
             productions.push(Production::chain(from as u16, to as u16));
         }
-        u16::try_from(productions.len()).map_err(|_| BankError::TooLarge("the number of productions"))?;
         Ok(Space { sorts: self.sorts, inputs: self.inputs, productions, n_leaves, chains })
     }
 

@@ -1,18 +1,21 @@
 //! The flat store of a bank: classes of terms with equal values, in structures of arrays.
 //!
-//! A class is a nonterminal and a column of codes. It keeps one node (production and child classes), never a tree, and a few
-//! alternative nodes that had the same values. Columns lie one after the other in one vector and are found through an
-//! open-addressing table of fingerprints.
+//! A class is a nonterminal and a column of codes. It keeps one node (production and child classes), never a tree, and a
+//! few alternative nodes that had the same values. Columns lie one after the other in one vector, in order of discovery,
+//! and are found through an open-addressing table of fingerprints.
 
 use super::ClassId;
 
 /// The largest number of arguments of an enumerated operator.
 pub(crate) const MAX_ARITY: usize = 4;
 
+/// No class.
+pub(crate) const NONE: u32 = u32::MAX;
+
 /// A production applied to classes; unused arguments are zero.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Node {
-    pub(crate) production: u32,
+    pub(crate) production: u16,
     pub(crate) args: [u32; MAX_ARITY],
 }
 
@@ -23,51 +26,66 @@ const NIL: u32 = u32::MAX;
 #[derive(Debug)]
 pub(crate) struct Store {
     n_points: usize,
-    /// Words per point of each nonterminal.
-    widths: Vec<usize>,
     columns: Vec<i64>,
     classes: Vec<Class>,
-    alternatives: Vec<(Node, u32)>,
+    alternatives: Vec<Alternative>,
     alternatives_cap: u8,
     slots: Vec<Slot>,
     keys: Vec<u64>,
 }
 
-/// What is known of a class beside its column, within one cache line.
+/// What is known of a class beside its column: two in a cache line.
 #[derive(Clone, Debug)]
 struct Class {
-    /// Where its column starts.
-    start: usize,
-    /// The unfinished fingerprint of its column.
-    sum: u64,
-    node: Node,
+    args: [u32; MAX_ARITY],
     cost: u32,
     first_alternative: u32,
-    n_alternatives: u8,
+    production: u16,
     nonterminal: u16,
+    n_alternatives: u8,
     /// Whether an alternative was dropped because the cap was reached.
     overflowed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
+struct Alternative {
+    args: [u32; MAX_ARITY],
+    next: u32,
+    production: u16,
+}
+
+/// The table is addressed by the leading bits of a fingerprint, so that it grows without looking at columns.
+#[derive(Clone, Copy, Debug)]
 struct Slot {
-    tag: u32,
+    fingerprint: u32,
     /// Class plus one; zero is a free slot.
     class: u32,
 }
 
-const FREE: Slot = Slot { tag: 0, class: 0 };
+const FREE: Slot = Slot { fingerprint: 0, class: 0 };
+const FIRST_BITS: u32 = 10;
+
+/// Appends with capacities that grow by an eighth, not to double: what is allocated is nearly what is used.
+fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
+    reserve(vec, items.len());
+    vec.extend_from_slice(items);
+}
+
+fn reserve<T>(vec: &mut Vec<T>, n: usize) {
+    if vec.len() + n > vec.capacity() {
+        vec.reserve_exact(n.max(vec.capacity() / 8).max(64));
+    }
+}
 
 impl Store {
-    pub(crate) fn new(n_points: usize, widths: Vec<usize>, alternatives_cap: u8) -> Self {
+    pub(crate) fn new(n_points: usize, alternatives_cap: u8) -> Self {
         let mut store = Self {
             n_points,
-            widths,
             columns: Vec::new(),
             classes: Vec::new(),
             alternatives: Vec::new(),
             alternatives_cap,
-            slots: vec![FREE; 1 << 10],
+            slots: vec![FREE; 1 << FIRST_BITS],
             keys: Vec::new(),
         };
         store.grow_keys();
@@ -82,10 +100,11 @@ impl Store {
         self.n_points
     }
 
+    /// Memory allocated.
     pub(crate) fn bytes(&self) -> usize {
-        self.columns.len() * 8
-            + self.len() * size_of::<Class>()
-            + self.alternatives.len() * size_of::<(Node, u32)>()
+        self.columns.capacity() * size_of::<i64>()
+            + self.classes.capacity() * size_of::<Class>()
+            + self.alternatives.capacity() * size_of::<Alternative>()
             + self.slots.len() * size_of::<Slot>()
     }
 
@@ -98,26 +117,27 @@ impl Store {
     }
 
     pub(crate) fn node(&self, class: u32) -> Node {
-        self.classes[class as usize].node
-    }
-
-    /// Words of a column of a nonterminal.
-    pub(crate) fn words(&self, nonterminal: u16) -> usize {
-        self.widths[nonterminal as usize] * self.n_points
+        let Class { production, args, .. } = self.classes[class as usize];
+        Node { production, args }
     }
 
     pub(crate) fn column(&self, class: u32) -> &[i64] {
-        let Class { start, nonterminal, .. } = self.classes[class as usize];
-        &self.columns[start..start + self.words(nonterminal)]
+        self.columns_from(class, 1)
+    }
+
+    /// The columns of some classes found one after the other.
+    pub(crate) fn columns_from(&self, first: u32, n: usize) -> &[i64] {
+        let start = first as usize * self.n_points;
+        &self.columns[start..start + n * self.n_points]
     }
 
     /// The other nodes known for a class, most recent first.
     pub(crate) fn alternatives(&self, class: u32) -> impl Iterator<Item = Node> + '_ {
         let mut next = self.classes[class as usize].first_alternative;
         std::iter::from_fn(move || {
-            let &(node, following) = self.alternatives.get(next as usize)?;
+            let &Alternative { args, production, next: following } = self.alternatives.get(next as usize)?;
             next = following;
-            Some(node)
+            Some(Node { production, args })
         })
     }
 
@@ -125,46 +145,66 @@ impl Store {
         self.classes[class as usize].overflowed
     }
 
-    /// The unfinished fingerprint of a column.
-    pub(crate) fn sum(&self, codes: &[i64]) -> u64 {
-        sum(&self.keys, codes)
+    /// The fingerprint of a column in a nonterminal.
+    pub(crate) fn fingerprint(&self, nonterminal: u16, codes: &[i64]) -> u32 {
+        (mix(sum(&self.keys, codes) ^ (u64::from(nonterminal) << 48)) >> 32) as u32
+    }
+
+    fn home(&self, fingerprint: u32) -> usize {
+        let bits = self.slots.len().trailing_zeros();
+        (fingerprint >> (32 - bits)) as usize
     }
 
     /// The class with this column, if there is one.
-    pub(crate) fn find(&self, nonterminal: u16, codes: &[i64], sum: u64) -> Option<u32> {
-        let (tag, mut slot) = self.address(nonterminal, sum);
+    pub(crate) fn find(&self, nonterminal: u16, codes: &[i64], fingerprint: u32) -> Option<u32> {
+        let mut slot = self.home(fingerprint);
         loop {
-            let Slot { tag: found, class } = self.slots[slot];
+            let Slot { fingerprint: found, class } = self.slots[slot];
             if class == 0 {
                 return None;
             }
-            if found == tag && self.nonterminal(class - 1) == nonterminal && self.column(class - 1) == codes {
+            if found == fingerprint && self.column(class - 1) == codes && self.nonterminal(class - 1) == nonterminal {
                 return Some(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
+    /// What [`Store::find`] says of many columns that lie one after the other; [`NONE`] for none.
+    ///
+    /// Slots are read before columns, so that the reads of memory overlap.
+    pub(crate) fn find_all(&self, nonterminal: u16, columns: &[i64], fingerprints: &[u32], found: &mut Vec<u32>) {
+        found.clear();
+        // The first class with the fingerprint is nearly always the one, if there is one at all.
+        found.extend(fingerprints.iter().map(|&fingerprint| {
+            let slot = self.slots[self.home(fingerprint)];
+            if slot.class == 0 || slot.fingerprint == fingerprint { slot.class } else { NONE }
+        }));
+        let n = self.n_points;
+        for (i, class) in found.iter_mut().enumerate() {
+            let codes = &columns[i * n..(i + 1) * n];
+            *class = match *class {
+                0 => NONE,
+                NONE => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
+                known if self.column(known - 1) == codes && self.nonterminal(known - 1) == nonterminal => known - 1,
+                _ => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
+            };
+        }
+    }
+
     /// A new class. The column must not be that of another class of the nonterminal.
-    pub(crate) fn insert(&mut self, nonterminal: u16, codes: &[i64], sum: u64, cost: u32, node: Node) -> u32 {
-        debug_assert_eq!(codes.len(), self.words(nonterminal), "a column has one entry per point");
-        if (self.len() + 1) * 2 > self.slots.len() {
-            self.rehash(self.slots.len() * 2);
+    pub(crate) fn insert(&mut self, nonterminal: u16, codes: &[i64], fingerprint: u32, cost: u32, node: Node) -> u32 {
+        debug_assert_eq!(codes.len(), self.n_points, "a column has one entry per point");
+        if (self.len() + 1) * 4 > self.slots.len() * 3 {
+            self.grow_slots();
         }
         let class = u32::try_from(self.len()).expect("the limit of classes is below 2^32");
-        let start = self.columns.len();
-        self.columns.extend_from_slice(codes);
-        self.classes.push(Class {
-            start,
-            sum,
-            node,
-            cost,
-            first_alternative: NIL,
-            n_alternatives: 0,
-            nonterminal,
-            overflowed: false,
-        });
-        self.place(class);
+        extend(&mut self.columns, codes);
+        reserve(&mut self.classes, 1);
+        let Node { production, args } = node;
+        let (first_alternative, n_alternatives, overflowed) = (NIL, 0, false);
+        self.classes.push(Class { args, cost, first_alternative, production, nonterminal, n_alternatives, overflowed });
+        self.place(Slot { fingerprint, class: class + 1 });
         class
     }
 
@@ -172,7 +212,8 @@ impl Store {
     pub(crate) fn add_alternative(&mut self, class: u32, node: Node) {
         let known = &self.classes[class as usize];
         let full = known.n_alternatives >= self.alternatives_cap;
-        if (full && known.overflowed) || known.node == node || self.alternatives(class).any(|other| other == node) {
+        if (full && known.overflowed) || self.node(class) == node || self.alternatives(class).any(|other| other == node)
+        {
             return;
         }
         let class = &mut self.classes[class as usize];
@@ -181,52 +222,51 @@ impl Store {
             return;
         }
         let index = u32::try_from(self.alternatives.len()).expect("at most 255 alternatives per class");
-        self.alternatives.push((node, class.first_alternative));
+        let Node { production, args } = node;
+        extend(&mut self.alternatives, &[Alternative { args, next: class.first_alternative, production }]);
         class.first_alternative = index;
         class.n_alternatives += 1;
     }
 
     /// Makes `node` the representative of a class because it is cheaper; the old one becomes an alternative.
     pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) {
+        let old = self.node(class);
         let known = &mut self.classes[class as usize];
-        let old = std::mem::replace(&mut known.node, node);
-        known.cost = cost;
+        (known.production, known.args, known.cost) = (node.production, node.args, cost);
         self.add_alternative(class, old);
     }
 
     /// Makes room for `n_new` points: every column grows by entries that the caller fills with [`Store::set_tail`].
     pub(crate) fn widen(&mut self, n_new: usize) {
-        let old = std::mem::take(&mut self.columns);
-        let old_points = self.n_points;
+        let (n_old, old) = (self.n_points, std::mem::take(&mut self.columns));
         self.n_points += n_new;
         self.grow_keys();
-        let mut columns = Vec::with_capacity(old.len() / old_points.max(1) * self.n_points);
-        for class in &mut self.classes {
-            let width = self.widths[class.nonterminal as usize];
-            let start = std::mem::replace(&mut class.start, columns.len());
-            columns.extend_from_slice(&old[start..start + width * old_points]);
-            columns.resize(columns.len() + width * n_new, 0);
+        self.columns = vec![0; self.len() * self.n_points];
+        if n_old > 0 {
+            for (to, from) in self.columns.chunks_exact_mut(n_old + n_new).zip(old.chunks_exact(n_old)) {
+                to[..n_old].copy_from_slice(from);
+            }
         }
-        self.columns = columns;
     }
 
-    /// The words of a column from point `from` on.
+    /// The codes of a column from point `from` on.
     pub(crate) fn tail(&self, class: u32, from: usize) -> &[i64] {
-        &self.column(class)[from * self.widths[self.nonterminal(class) as usize]..]
+        &self.column(class)[from..]
     }
 
-    /// Sets the words of a column from point `from` on.
+    /// Sets the codes of a column from point `from` on.
     pub(crate) fn set_tail(&mut self, class: u32, from: usize, codes: &[i64]) {
-        let known = &mut self.classes[class as usize];
-        let width = self.widths[known.nonterminal as usize];
-        let column = &mut self.columns[known.start..known.start + width * self.n_points];
-        column[from * width..].copy_from_slice(codes);
-        known.sum = sum(&self.keys, column);
+        let start = class as usize * self.n_points;
+        self.columns[start + from..start + self.n_points].copy_from_slice(codes);
     }
 
     /// Rebuilds the table after columns changed.
     pub(crate) fn reindex(&mut self) {
-        self.rehash(self.slots.len());
+        self.slots.fill(FREE);
+        for class in 0..self.len() as u32 {
+            let fingerprint = self.fingerprint(self.nonterminal(class), self.column(class));
+            self.place(Slot { fingerprint, class: class + 1 });
+        }
     }
 
     /// Takes the alternatives out that satisfy a condition, with the class that each belonged to.
@@ -256,33 +296,28 @@ impl Store {
     }
 
     fn grow_keys(&mut self) {
-        let words = self.n_points * self.widths.iter().copied().max().unwrap_or(1);
         let mut state = self.keys.len() as u64;
-        while self.keys.len() < words {
+        while self.keys.len() < self.n_points {
             // splitmix64 (Steele et al. 2014), made odd: keys of a multilinear hash.
             state += 1;
             self.keys.push(mix(state.wrapping_mul(0x9E37_79B9_7F4A_7C15)) | 1);
         }
     }
 
-    fn address(&self, nonterminal: u16, sum: u64) -> (u32, usize) {
-        let hash = mix(sum ^ (u64::from(nonterminal) << 48));
-        ((hash >> 32) as u32, hash as usize & (self.slots.len() - 1))
-    }
-
-    fn place(&mut self, class: u32) {
-        let Class { nonterminal, sum, .. } = self.classes[class as usize];
-        let (tag, mut slot) = self.address(nonterminal, sum);
+    fn place(&mut self, new: Slot) {
+        let mut slot = self.home(new.fingerprint);
         while self.slots[slot].class != 0 {
             slot = (slot + 1) & (self.slots.len() - 1);
         }
-        self.slots[slot] = Slot { tag, class: class + 1 };
+        self.slots[slot] = new;
     }
 
-    fn rehash(&mut self, n_slots: usize) {
-        self.slots = vec![FREE; n_slots];
-        for class in 0..self.len() as u32 {
-            self.place(class);
+    fn grow_slots(&mut self) {
+        let grown = vec![FREE; self.slots.len() * 2];
+        for slot in std::mem::replace(&mut self.slots, grown) {
+            if slot.class != 0 {
+                self.place(slot);
+            }
         }
     }
 }
@@ -323,33 +358,58 @@ mod tests {
 
     const LEAF: Node = Node { production: 0, args: [0; MAX_ARITY] };
 
-    fn node(production: u32) -> Node {
+    fn node(production: u16) -> Node {
         Node { production, args: [0; MAX_ARITY] }
+    }
+
+    fn insert(store: &mut Store, nonterminal: u16, codes: &[i64]) -> u32 {
+        let fingerprint = store.fingerprint(nonterminal, codes);
+        store.insert(nonterminal, codes, fingerprint, 1, LEAF)
+    }
+
+    fn find(store: &Store, nonterminal: u16, codes: &[i64]) -> Option<u32> {
+        store.find(nonterminal, codes, store.fingerprint(nonterminal, codes))
     }
 
     #[test]
     fn finds_what_was_inserted_and_nothing_else() {
-        let mut store = Store::new(3, vec![1, 1], 2);
+        let mut store = Store::new(3, 2);
+        let column = |i: i64| [i, i * i % 7, -i];
         for i in 0..5_000_i64 {
-            let codes = [i, i * i % 7, -i];
-            let sum = store.sum(&codes);
-            let sort = (i % 2) as u16;
-            assert_eq!(store.find(sort, &codes, sum), None);
-            assert_eq!(store.insert(sort, &codes, sum, 1, LEAF), i as u32);
+            let nonterminal = (i % 2) as u16;
+            assert_eq!(find(&store, nonterminal, &column(i)), None);
+            assert_eq!(insert(&mut store, nonterminal, &column(i)), i as u32);
         }
         for i in 0..5_000_i64 {
-            let codes = [i, i * i % 7, -i];
-            let sum = store.sum(&codes);
-            assert_eq!(store.find((i % 2) as u16, &codes, sum), Some(i as u32));
-            assert_eq!(store.find((1 - i % 2) as u16, &codes, sum), None, "another sort is another class");
+            assert_eq!(find(&store, (i % 2) as u16, &column(i)), Some(i as u32));
+            assert_eq!(find(&store, (1 - i % 2) as u16, &column(i)), None, "another nonterminal is another class");
         }
+        let many: Vec<i64> = (4_900..5_100).flat_map(column).collect();
+        let fingerprints: Vec<u32> = many.chunks_exact(3).map(|codes| store.fingerprint(0, codes)).collect();
+        let mut found = Vec::new();
+        store.find_all(0, &many, &fingerprints, &mut found);
+        let expected: Vec<u32> = (4_900..5_100).map(|i| if i < 5_000 && i % 2 == 0 { i } else { NONE }).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn equal_fingerprints_are_told_apart() {
+        let mut store = Store::new(1, 2);
+        for (nonterminal, code) in [(0, 5), (1, 5), (0, 6)] {
+            assert_eq!(store.find(nonterminal, &[code], 7), None);
+            store.insert(nonterminal, &[code], 7, 1, LEAF);
+        }
+        let mut found = Vec::new();
+        store.find_all(0, &[6, 7, 5], &[7, 7, 7], &mut found);
+        assert_eq!(found, [2, NONE, 0]);
+        store.find_all(1, &[5, 6], &[7, 7], &mut found);
+        assert_eq!(found, [1, NONE]);
     }
 
     #[test]
     fn alternatives_are_kept_up_to_the_cap_and_can_leave() {
-        let mut store = Store::new(1, vec![1], 2);
-        let sum = store.sum(&[5]);
-        let class = store.insert(0, &[5], sum, 1, LEAF);
+        let mut store = Store::new(1, 2);
+        let class = insert(&mut store, 0, &[5]);
         for production in [1, 2, 2] {
             store.add_alternative(class, node(production));
         }
@@ -364,17 +424,17 @@ mod tests {
 
     #[test]
     fn columns_grow() {
-        let mut store = Store::new(2, vec![1, 2], 2);
-        let a = store.insert(0, &[1, 2], store.sum(&[1, 2]), 1, LEAF);
-        let b = store.insert(1, &[1, 2, 3, 4], store.sum(&[1, 2, 3, 4]), 1, LEAF);
+        let mut store = Store::new(2, 2);
+        let a = insert(&mut store, 0, &[1, 2]);
+        let b = insert(&mut store, 1, &[3, 4]);
         store.widen(1);
         store.set_tail(a, 2, &[9]);
-        store.set_tail(b, 2, &[5, 6]);
+        store.set_tail(b, 2, &[5]);
         store.reindex();
         assert_eq!(store.column(a), [1, 2, 9]);
-        assert_eq!(store.column(b), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(store.tail(b, 2), [5, 6]);
-        assert_eq!(store.find(0, &[1, 2, 9], store.sum(&[1, 2, 9])), Some(a));
-        assert_eq!(store.find(0, &[1, 2, 8], store.sum(&[1, 2, 8])), None);
+        assert_eq!(store.column(b), [3, 4, 5]);
+        assert_eq!(store.tail(b, 2), [5]);
+        assert_eq!(find(&store, 0, &[1, 2, 9]), Some(a));
+        assert_eq!(find(&store, 0, &[1, 2, 8]), None);
     }
 }

@@ -183,6 +183,41 @@ fn a_run_goes_on_where_the_last_one_ended() {
 }
 
 #[test]
+fn threads_do_not_change_what_is_found() {
+    let language = integers();
+    let found = |n_threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+        pool.install(|| {
+            let mut bank = bank(&language, &["+", "-", "*", "<", "ite", "//"], &X, &Y);
+            let mut stops = Vec::new();
+            for (max_candidates, max_classes) in [(777, 10_000), (20_000, 1_000), (60_000, 100_000)] {
+                stops.push(bank.run(&Limits { max_candidates, max_classes, ..Limits::new(9) }, &mut |_| Watch::Keep));
+            }
+            let classes: Vec<_> = bank.classes().map(|found| (found.codes.to_vec(), found.cost)).collect();
+            let terms: Vec<_> =
+                bank.classes().map(|found| (bank.term(found.id), bank.alternatives(found.id))).collect();
+            (stops, bank.n_candidates(), classes, terms)
+        })
+    };
+    let one = found(1);
+    assert_eq!(one.0, [StopReason::Candidates, StopReason::Classes, StopReason::Candidates]);
+    assert_eq!(one, found(2));
+    assert_eq!(one, found(5));
+}
+
+#[test]
+fn a_deadline_ends_a_run_that_can_go_on() {
+    let language = integers();
+    let asked = std::cell::Cell::new(0);
+    let deadline = || asked.replace(asked.get() + 1) >= 5;
+    let mut bank = bank(&language, &["+", "*"], &X, &Y);
+    assert_eq!(bank.run_until(&Limits::new(6), &deadline, &mut |_| Watch::Keep), StopReason::Deadline);
+    let n_classes = bank.len();
+    assert_eq!(run(&mut bank, 6), StopReason::Cost);
+    assert!(bank.len() > n_classes && n_classes > 0);
+}
+
+#[test]
 fn limits_are_told_apart() {
     let language = integers();
     let limits = Limits::new(9);

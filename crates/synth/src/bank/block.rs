@@ -1,0 +1,174 @@
+//! Blocks of candidates: columns computed, fingerprinted and looked up together, so that no step is paid per candidate
+//! that can be paid per block, and reads of memory overlap.
+
+use super::production::{Code, Context, Production, Scratch};
+use super::queue::{Lists, Unit};
+use super::store::{MAX_ARITY, Node, Store};
+
+/// Codes per block and argument: a few buffers of this size fit the innermost caches.
+const WORDS: usize = 2048;
+
+/// The next combinations of a unit's ranges, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Odometer<'a> {
+    unit: &'a Unit,
+    /// What comes next; none at the end.
+    pub(crate) at: Option<[usize; MAX_ARITY]>,
+}
+
+impl<'a> Odometer<'a> {
+    pub(crate) fn new(unit: &'a Unit, from: Option<[usize; MAX_ARITY]>) -> Self {
+        let first = || {
+            let mut at = [0; MAX_ARITY];
+            for (a, range) in at.iter_mut().zip(&unit.args) {
+                *a = range.low;
+            }
+            if unit.ordered {
+                at[1] = at[1].max(at[0]);
+            }
+            at
+        };
+        Self { unit, at: Some(from.unwrap_or_else(first)) }
+    }
+
+    pub(crate) fn production(&self) -> u16 {
+        self.unit.production
+    }
+
+    /// Steps to the next combination; no combination at the end.
+    fn step(&mut self) {
+        let Some(at) = &mut self.at else { return };
+        let args = &self.unit.args;
+        for i in (0..args.len()).rev() {
+            at[i] += 1;
+            if at[i] >= args[i].high {
+                continue;
+            }
+            for (later, range) in at.iter_mut().zip(args).skip(i + 1) {
+                *later = range.low;
+            }
+            // A second position that must not precede the first has no place in a range that ends before.
+            if self.unit.ordered {
+                at[1] = at[1].max(at[0]);
+                if at[1] >= args[1].high {
+                    break;
+                }
+            }
+            return;
+        }
+        self.at = None;
+    }
+
+    pub(crate) fn skip(mut self, n: usize) -> Option<[usize; MAX_ARITY]> {
+        for _ in 0..n {
+            self.step();
+        }
+        self.at
+    }
+}
+
+/// Candidates of one unit.
+#[derive(Debug, Default)]
+pub(crate) struct Block {
+    /// Classes of each argument of each candidate.
+    args: [Vec<u32>; MAX_ARITY],
+    gathered: [Vec<i64>; MAX_ARITY],
+    columns: Vec<i64>,
+    fingerprints: Vec<u32>,
+    /// The class of each candidate, as far as it was there before the block was looked up.
+    found: Vec<u32>,
+    arity: usize,
+    len: usize,
+    scratch: Scratch,
+}
+
+impl Block {
+    /// How many candidates a block holds.
+    pub(crate) fn capacity(n_points: usize) -> usize {
+        (WORDS / n_points.max(1)).clamp(1, 512)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes the next candidates, at most `n`.
+    pub(crate) fn fill(&mut self, odometer: &mut Odometer<'_>, lists: &Lists, n: usize) {
+        let unit = odometer.unit;
+        let mut sources: [&[u32]; MAX_ARITY] = [&[]; MAX_ARITY];
+        for (source, range) in sources.iter_mut().zip(&unit.args) {
+            *source = lists.get(range.kind, range.nonterminal, range.cost);
+        }
+        self.arity = unit.args.len();
+        for args in &mut self.args {
+            args.clear();
+        }
+        self.len = 0;
+        let last = self.arity - 1;
+        while self.len < n
+            && let Some(at) = &mut odometer.at
+        {
+            // A row: all but the last argument stay.
+            let row = (unit.args[last].high - at[last]).min(n - self.len);
+            for ((args, source), &position) in self.args.iter_mut().zip(&sources).zip(&*at).take(last) {
+                args.resize(args.len() + row, source[position]);
+            }
+            self.args[last].extend_from_slice(&sources[last][at[last]..at[last] + row]);
+            self.len += row;
+            at[last] += row - 1;
+            odometer.step();
+        }
+    }
+
+    /// Computes the columns and looks them up.
+    pub(crate) fn run(&mut self, production: &Production, context: &Context<'_>, store: &Store) {
+        let n = store.n_points();
+        self.columns.resize(self.len * n, 0);
+        let mut inputs: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
+        for ((input, classes), gathered) in inputs.iter_mut().zip(&self.args).zip(&mut self.gathered).take(self.arity) {
+            *input = gather(store, classes, gathered);
+        }
+        let inputs = &inputs[..self.arity];
+        if matches!(production.code, Code::Interpreted) && n > 0 {
+            // What is interpreted might look at the number of points.
+            for (i, out) in self.columns.chunks_exact_mut(n).enumerate() {
+                let mut one: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
+                for (one, all) in one.iter_mut().zip(inputs) {
+                    *one = &all[i * n..(i + 1) * n];
+                }
+                production.code.run(production, context, &one[..inputs.len()], &mut self.scratch, out);
+            }
+        } else {
+            production.code.run(production, context, inputs, &mut self.scratch, &mut self.columns);
+        }
+        self.fingerprints.clear();
+        let columns = &self.columns;
+        self.fingerprints
+            .extend((0..self.len).map(|i| store.fingerprint(production.result, &columns[i * n..(i + 1) * n])));
+        store.find_all(production.result, &self.columns, &self.fingerprints, &mut self.found);
+    }
+
+    /// A candidate: its node, its column, its fingerprint and the class that it had when the block was looked up.
+    pub(crate) fn candidate(&self, i: usize, production: u16, n_points: usize) -> (Node, &[i64], u32, u32) {
+        let mut args = [0; MAX_ARITY];
+        for (arg, classes) in args.iter_mut().zip(&self.args).take(self.arity) {
+            *arg = classes[i];
+        }
+        let codes = &self.columns[i * n_points..(i + 1) * n_points];
+        (Node { production, args }, codes, self.fingerprints[i], self.found[i])
+    }
+}
+
+/// The columns of classes one after the other: as they lie, if they do, else copied.
+fn gather<'a>(store: &'a Store, classes: &[u32], gathered: &'a mut Vec<i64>) -> &'a [i64] {
+    let (Some(&first), Some(&last)) = (classes.first(), classes.last()) else { return &[] };
+    // Rows ascend, and more than one row repeats what is not contiguous.
+    if (last.wrapping_sub(first)) as usize == classes.len() - 1 && classes.is_sorted_by(|a, b| a + 1 == *b) {
+        return store.columns_from(first, classes.len());
+    }
+    gathered.clear();
+    for &class in classes {
+        gathered.extend_from_slice(store.column(class));
+    }
+    gathered
+}
