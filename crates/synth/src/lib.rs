@@ -21,7 +21,10 @@ mod testing;
 mod top;
 mod verify;
 
-pub use bank::{Bank, BankConfig, BankError, ClassId, Extra, Found, Leaf, Limits, StopReason, Watch};
+pub use bank::{
+    Bank, BankConfig, BankError, ClassId, Closure, ClosureLimits, Extra, Found, Leaf, Limits, MAX_CLOSURE_POINTS,
+    StopReason, Watch,
+};
 pub use goal::Goal;
 pub use recheck::{CheckError, Checked, recheck};
 pub use saturate::{

@@ -10,6 +10,7 @@
 //! starting again.
 
 mod block;
+mod closure;
 mod config;
 mod enumerate;
 #[cfg(test)]
@@ -22,6 +23,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use closure::{Closure, ClosureLimits, MAX_CLOSURE_POINTS};
 pub use config::{BankConfig, BankError, Found, Limits, StopReason, Watch};
 pub use enumerate::Bank;
 pub(crate) use primitive::Primitive;

@@ -211,9 +211,9 @@ fn a_deadline_ends_a_run_that_can_go_on() {
     let asked = std::cell::Cell::new(0);
     let deadline = || asked.replace(asked.get() + 1) >= 5;
     let mut bank = bank(&language, &["+", "*"], &X, &Y);
-    assert_eq!(bank.run_until(&Limits::new(6), &deadline, &mut |_| Watch::Keep), StopReason::Deadline);
+    assert_eq!(bank.run_until(&Limits::new(7), &deadline, &mut |_| Watch::Keep), StopReason::Deadline);
     let n_classes = bank.len();
-    assert_eq!(run(&mut bank, 6), StopReason::Cost);
+    assert_eq!(run(&mut bank, 7), StopReason::Cost);
     assert!(bank.len() > n_classes && n_classes > 0);
 }
 
