@@ -3,7 +3,7 @@
 //! The meaning of an operator is defined in `dsl`; what stands here is the same meaning for the functions that operators
 //! are mostly made of, specialised by sort and compiled to loops. A test holds every loop against `dsl`'s evaluator.
 
-use dsl::Kernel;
+use dsl::{BitOp, Kernel};
 use samples::{Sort, UNDEFINED, Value, encode_value};
 
 /// A kernel function on codes of known sorts.
@@ -50,6 +50,12 @@ pub(crate) enum Primitive {
     RealDiv,
     ToReal,
     Floor,
+    /// A function of bit-vectors of a width, every code of which is a value.
+    Bits(BitOp, u8),
+    /// Equality of bit-vectors.
+    BitsEq,
+    /// Difference of bit-vectors.
+    BitsDistinct,
 }
 
 const FALSE: i64 = 0;
@@ -104,6 +110,40 @@ fn not(a: i64) -> i64 {
 /// What overflows is undefined, which happens to be the code that is out of range.
 fn checked(result: (i64, bool)) -> i64 {
     if result.1 { UNDEFINED } else { result.0 }
+}
+
+/// A function of bit-vectors: the frequent ones as loops of their own.
+fn bits(op: BitOp, width: u8, args: &[&[i64]], out: &mut [i64]) {
+    let mask = samples::mask(width);
+    let (a, b) = (args[0], args[args.len() - 1]);
+    match op {
+        BitOp::Not => total(out, a, b, |a, _| !a & mask),
+        BitOp::Neg => total(out, a, b, |a, _| a.wrapping_neg() & mask),
+        BitOp::And => total(out, a, b, |a, b| a & b),
+        BitOp::Or => total(out, a, b, |a, b| a | b),
+        BitOp::Xor => total(out, a, b, |a, b| a ^ b),
+        BitOp::Add => total(out, a, b, |a, b| a.wrapping_add(b) & mask),
+        BitOp::Sub => total(out, a, b, |a, b| a.wrapping_sub(b) & mask),
+        BitOp::Mul => total(out, a, b, |a, b| a.wrapping_mul(b) & mask),
+        BitOp::Shl => {
+            let width = u64::from(width);
+            total(out, a, b, |a, b| if b < width { a.wrapping_shl(b as u32) & mask } else { 0 });
+        }
+        BitOp::Lshr => {
+            let width = u64::from(width);
+            total(out, a, b, |a, b| if b < width { a.wrapping_shr(b as u32) } else { 0 });
+        }
+        BitOp::Ult => total(out, a, b, |a, b| u64::from(a < b)),
+        BitOp::Ule => total(out, a, b, |a, b| u64::from(a <= b)),
+        other => total(out, a, b, |a, b| other.apply(width, a, b)),
+    }
+}
+
+/// A function of codes that are all values.
+fn total(out: &mut [i64], a: &[i64], b: &[i64], f: impl Fn(u64, u64) -> u64) {
+    for ((o, &a), &b) in out.iter_mut().zip(a).zip(b) {
+        *o = f(a as u64, b as u64) as i64;
+    }
 }
 
 fn real(code: i64) -> f64 {
@@ -180,11 +220,17 @@ impl Primitive {
             Self::RealDiv => strict(out, args[0], args[1], |a, b| code(real(a) / real(b))),
             Self::ToReal => unary(out, args[0], |a| code(a as f64)),
             Self::Floor => unary(out, args[0], |a| floor(real(a))),
+            Self::Bits(op, width) => bits(op, width, args, out),
+            Self::BitsEq => total(out, args[0], args[1], |a, b| u64::from(a == b)),
+            Self::BitsDistinct => total(out, args[0], args[1], |a, b| u64::from(a != b)),
         }
     }
 
     /// Whether the order of two arguments never matters, whatever they are.
     pub(crate) fn is_commutative(self) -> bool {
+        if let Self::Bits(op, _) = self {
+            return op.is_commutative();
+        }
         matches!(
             self,
             Self::And
@@ -200,6 +246,8 @@ impl Primitive {
                 | Self::RealMul
                 | Self::RealMin
                 | Self::RealMax
+                | Self::BitsEq
+                | Self::BitsDistinct
         )
     }
 
@@ -233,19 +281,22 @@ impl Primitive {
             Kernel::ToReal => Self::ToReal,
             Kernel::Floor => Self::Floor,
             Kernel::RealDiv => Self::RealDiv,
-            Kernel::Width
-            | Kernel::Copy
-            | Kernel::Mean
-            | Kernel::SelAnd
-            | Kernel::SelOr
-            | Kernel::SelNot
-            | Kernel::Bits(_) => {
+            Kernel::Width | Kernel::Copy | Kernel::Mean | Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => {
                 return None;
             }
+            Kernel::Bits(op) => match sort {
+                Sort::BitVec(width) => Self::Bits(op, width),
+                _ => return None,
+            },
         };
-        // Every code of a bit-vector is a value; only a choice passes codes on as they are.
-        if matches!(sort, Sort::BitVec(_)) && primitive != Self::Ite {
-            return None;
+        // Every code of a bit-vector is a value: what asks for undefined ones has a version of its own, or none.
+        if matches!(sort, Sort::BitVec(_)) {
+            return match primitive {
+                Self::Bits(..) | Self::Ite => Some(primitive),
+                Self::Eq => Some(Self::BitsEq),
+                Self::Distinct => Some(Self::BitsDistinct),
+                _ => None,
+            };
         }
         Some(if sort == Sort::Real { primitive.on_reals() } else { primitive })
     }
@@ -254,6 +305,7 @@ impl Primitive {
     pub(crate) fn result(self, args: &[Sort]) -> Sort {
         match self {
             Self::Ite => args[1],
+            Self::Bits(op, _) if !op.is_test() => args[0],
             Self::Add | Self::Sub | Self::Mul | Self::Neg | Self::Abs | Self::Min | Self::Max => args[0],
             Self::Div | Self::Mod | Self::DivPositive | Self::ModPositive | Self::Isqrt | Self::Floor => Sort::Int,
             Self::RealAdd
