@@ -1,6 +1,6 @@
 //! The DSL decides: programs are written in the language given, whatever the engine could do.
 
-use crate::harness::{network, root, run, words, write};
+use crate::harness::{network, root, run, ventris, words, write};
 
 /// A shipped DSL with everything it includes in one text.
 fn flattened(name: &str) -> String {
@@ -133,4 +133,39 @@ fn help_shows_the_reference() {
     assert_eq!(run("help dsl", &[]).stdout, reference);
     let help = run("help run", &[]);
     assert!(help.code == 0 && help.stdout.contains("Usage:"), "{}", help.stdout);
+}
+
+#[test]
+fn terms_are_simplified_and_the_chain_is_checked() {
+    let term = "(+ (- x y) (+ y (* 1 x)))";
+    let simple = ventris(["dsl", "simplify", "integers", term, "--vars", "x:Int,y:Int"]);
+    assert_eq!((simple.code, simple.stdout.as_str()), (0, "(+ x x)\n"), "{}", simple.stderr);
+    let explained =
+        ventris(["dsl", "simplify", "integers", term, "--vars", "x:Int,y:Int", "--explain", "--format", "json"]);
+    assert_eq!(explained.code, 0, "{}", explained.stderr);
+    let result = explained.json();
+    let part = &result["parts"][0];
+    assert_eq!((&part["from"], &part["to"], &part["checked"]), (&term.into(), &"(+ x x)".into(), &true.into()));
+    assert!(part["n_points"].as_u64().is_some_and(|n| n > 0), "{part}");
+    let steps = part["steps"].as_array().expect("a list");
+    assert_eq!(steps.last().expect("it changed")["term"], "(+ x x)");
+    assert!(steps.iter().all(|step| step["status"] == "proved"), "{part}");
+    let text = ventris(["dsl", "simplify", "bitvectors", "(bvand x x)", "--vars", "x:(_ BitVec 8)", "--explain"]).stdout;
+    assert!(text.starts_with("x\n") && text.contains("bvand-idempotent") && text.contains("checked: "), "{text}");
+}
+
+#[test]
+fn terms_are_not_simplified_by_rules_that_do_not_hold() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dsl = "(include \"integers\")\n(rewrite wrong (- a b) 0)\n";
+    let file = write(folder.path(), "mine.dsl", dsl);
+    let file = file.to_str().expect("UTF-8");
+    let simple = ventris(["dsl", "simplify", file, "(- x y)", "--vars", "x:Int,y:Int", "--explain"]);
+    assert_eq!(simple.code, 0, "{}", simple.stderr);
+    assert!(simple.stdout.starts_with("(- x y)\n") && simple.stdout.contains("1 not used"), "{}", simple.stdout);
+    assert!(simple.stderr.contains("wrong was not shown to hold"), "{}", simple.stderr);
+    for (vars, expected) in [("y", "NAME:SORT"), ("x:Foo", "this is no sort"), ("x:Int,x:Int", "twice"), ("x:Int", "y")]
+    {
+        ventris(["dsl", "simplify", "integers", "(- x y)", "--vars", vars]).fails_with(&[expected]);
+    }
 }

@@ -162,6 +162,22 @@ pub(crate) enum DslCommand {
         #[arg(long)]
         write: bool,
     },
+    /// Simplify a term by the rules of a DSL that hold
+    Simplify(SimplifyArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SimplifyArgs {
+    /// A DSL file, or the name of a shipped DSL
+    pub(crate) file: PathBuf,
+    /// The term
+    pub(crate) term: String,
+    /// The variables of the term, as in `x:Int,p:Bool`: inputs, which have a value at every point
+    #[arg(long, value_name = "NAME:SORT,...", value_delimiter = ',')]
+    pub(crate) vars: Vec<String>,
+    /// Print the chain of rules that leads from the term to the simpler one, and check it step by step
+    #[arg(long)]
+    pub(crate) explain: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {

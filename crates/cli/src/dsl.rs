@@ -12,7 +12,7 @@ use smt::Solver;
 use crate::args::{Common, DslCommand, Format};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{Status, language, output};
+use crate::{Status, language, output, simplify};
 
 /// Runs a subcommand.
 ///
@@ -22,6 +22,7 @@ pub(crate) fn run(command: &DslCommand, common: &Common) -> Result<Status, Failu
     match command {
         DslCommand::Check { file } => check(file, common),
         DslCommand::Fmt { file, write } => format(file, *write),
+        DslCommand::Simplify(args) => simplify::run(args, common),
     }
 }
 
@@ -57,7 +58,7 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
     Ok(if sound { Status::Done } else { Status::NotEstablished })
 }
 
-fn rule_result(report: &RuleReport) -> RuleResult {
+pub(crate) fn rule_result(report: &RuleReport) -> RuleResult {
     let (status, detail) = match &report.verdict {
         Verdict::Proved { scope } => ("proved", scope.clone()),
         Verdict::Exhaustive { scope } => ("exhaustive", scope.clone()),

@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod run;
 mod scrub;
+mod simplify;
 mod synth;
 mod trace;
 

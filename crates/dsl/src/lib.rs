@@ -58,7 +58,7 @@ pub use kernel::{Kernel, SortClass};
 pub use language::{
     ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SelfTest, SortPattern,
 };
-pub use parse::{parse_program, parse_term};
+pub use parse::{parse_program, parse_sort, parse_term};
 pub use print::{pretty, print, print_value, tables};
 pub use python::{PythonOutput, python};
 pub use smt::{SmtError, SmtScript, SmtTerm, smt_difference, smt_rule};

@@ -69,6 +69,31 @@ pub fn parse_program(
     }
 }
 
+/// Reads the name of a sort; `origin` names the text in messages.
+///
+/// # Errors
+/// Text that is no sort of the language.
+pub fn parse_sort(origin: &str, text: &str, language: &Language) -> Result<Sort, Diagnostics> {
+    let lines = line_starts(text);
+    let source = Source::new(origin, text, &lines);
+    let mut problems = Vec::new();
+    let items = sexpr::read(source, &mut problems);
+    let mut parser = TermParser::new(language, source, Mode::Program);
+    let sort = match &items[..] {
+        [item] if problems.is_empty() => parser.sort(item),
+        _ => None,
+    };
+    problems.extend(parser.finish());
+    match sort {
+        Some(sort) if problems.is_empty() => Ok(sort),
+        _ if problems.is_empty() => {
+            let report = source.report(Span { start: 0, end: 0 }, "a sort is one name");
+            Err(Diagnostics { items: vec![report.found(format!("{} terms", items.len()))] })
+        }
+        _ => Err(Diagnostics { items: in_order(problems) }),
+    }
+}
+
 /// Bit-vectors always have a value: programs about them are made of what has one.
 fn check_bits(parser: &mut TermParser<'_>, (term, span): (&Term, Span), vars: &[(Symbol, Sort)]) {
     let has_bits = parser.language.has_bit_vectors();
