@@ -329,6 +329,7 @@ fn value(language: &Language, known: &Abstract, rng: &mut Rng) -> Option<i64> {
             Some(rng.random_range(low..=high.max(low)))
         }
         Sort::Real => Some(encode_value(Value::Real(rng.random_range(-9..=9_i32).into()))),
+        Sort::BitVec(width) => Some(encode_value(Value::bit_vec(width, rng.random()))),
         Sort::Symbol => Some(Symbol::new(["a", "b", "c"][rng.random_range(0..3)]).code()),
         Sort::Enum(name) => {
             let values = &language.enums.iter().find(|enumeration| enumeration.name == name)?.values;

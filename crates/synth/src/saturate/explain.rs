@@ -72,7 +72,22 @@ pub(crate) fn steps(egraph: &mut EGraph<'_>, rules: &RuleSet, from: &Term, to: &
         before = term.clone();
         steps.push(Step { rule, forward, position, substitution, grounds: Vec::new(), term });
     }
-    steps
+    without_detours(from, steps)
+}
+
+/// A chain without the steps that lead back to a term that was there before.
+fn without_detours(from: &Term, steps: Vec<Step>) -> Vec<Step> {
+    let mut direct: Vec<Step> = Vec::with_capacity(steps.len());
+    for step in steps {
+        if step.term == *from {
+            direct.clear();
+        } else if let Some(place) = direct.iter().position(|earlier| earlier.term == step.term) {
+            direct.truncate(place + 1);
+        } else {
+            direct.push(step);
+        }
+    }
+    direct
 }
 
 /// The rewrite that a flat term was reached by: it is marked somewhere within.

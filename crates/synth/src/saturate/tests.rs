@@ -78,6 +78,25 @@ fn without_rules_nothing_but_constants_changes() {
     assert_eq!(simple.stop, SaturationStop::Saturated);
 }
 
+#[test]
+fn explanations_never_come_back_to_a_term() {
+    let language = shipped("recurrent");
+    let rules = RuleSet::assumed(&language);
+    for text in ["(ite (< (% d 15) x) 1 0)", "(+ (- x y) (+ y (* 1 x)))", "(not (not (not (< x y))))"] {
+        let term = dsl::parse_term(text, &language, &sorts()).unwrap();
+        let simple = super::simplify_explained(&term, &language, &rules, &inputs(), &SaturationLimits::new());
+        assert!(!simple.parts.is_empty(), "{text}");
+        for part in &simple.parts {
+            let mut seen = vec![part.from.clone()];
+            for step in &part.steps {
+                assert!(!seen.contains(&step.term), "{text}: {}", dsl::print(&step.term, &language));
+                seen.push(step.term.clone());
+            }
+            crate::recheck(&language, &rules, &part.known, &part.from, &part.to, &part.steps).unwrap();
+        }
+    }
+}
+
 /// A random term over x, y, d, u and small constants.
 fn random_term(language: &Language, sort: Sort, depth: u32, rng: &mut samples::Rng) -> Term {
     if depth == 0 || rng.random_range(0..5) == 0 {
