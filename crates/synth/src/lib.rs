@@ -4,7 +4,8 @@
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
 //! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
-//! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest;
+//! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest,
+//!   as a tree or with equal parts shared;
 //! * [`recheck`] checks an explanation without the e-graph;
 //! * [`check_language`] verifies every rule and fact of a language.
 //!
@@ -28,8 +29,9 @@ pub use bank::{
 pub use goal::Goal;
 pub use recheck::{CheckError, Checked, recheck};
 pub use saturate::{
-    AtomCost, COST_UNIT, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook, RuleSet,
-    SaturationLimits, SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify, simplify_explained,
+    AtomCost, COST_UNIT, Dag, DagLimits, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook,
+    RuleSet, SaturationLimits, SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify,
+    simplify_explained,
 };
 pub use solve::{Outcome, Solution, SolveConfig, solve};
 pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};

@@ -7,6 +7,7 @@ use samples::{Symbol, decode_code};
 use crate::place::{replace, subterm};
 
 use super::abstraction::{Abstract, of_term};
+use super::dag::{Dag, DagLimits, choose};
 use super::explain::{self, Ground, Step};
 use super::extract::{Form, LanguageCost, TermCost, Vertices, cheapest, edges};
 use super::graph::{CONSTANT, EGraph, Values, add_term};
@@ -121,6 +122,15 @@ impl<'l> Equalities<'l> {
         let edges = edges(&self.egraph, &vertices, cost);
         let found = cheapest(&self.egraph.analysis.heads, &edges, vertices.ids.len(), 1, None);
         found.into_iter().map(|forms| forms.into_iter().next()).collect()
+    }
+
+    /// The cheapest term that is equal to a term where equal parts are paid for once; it says whether it is the best.
+    pub fn dag(&self, id: TermId, cost: &dyn TermCost, limits: &DagLimits) -> Option<Dag> {
+        let vertices = Vertices::of(&self.egraph);
+        let root = vertices.get(&self.egraph, id.0);
+        let edges = edges(&self.egraph, &vertices, cost);
+        let chosen = choose(&edges, vertices.ids.len(), root, limits)?;
+        Some(chosen.into_dag(&self.egraph.analysis.heads, &edges, root))
     }
 
     /// The cheapest term, under a grammar's costs, that is equal to a term and that the grammar's start derives: exact.

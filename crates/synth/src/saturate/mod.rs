@@ -6,6 +6,7 @@
 
 mod abstraction;
 mod book;
+mod dag;
 mod equalities;
 mod explain;
 mod extract;
@@ -19,6 +20,7 @@ use samples::{Sort, Symbol, Value};
 
 pub(crate) use abstraction::{Abstract, of_term};
 pub use book::RuleBook;
+pub use dag::{Dag, DagLimits};
 pub use equalities::{EqualClass, Equalities, TermId};
 pub use explain::{Ground, Step};
 pub use extract::{AtomCost, COST_UNIT, Form, LanguageCost, TermCost, TermHead};
