@@ -1,15 +1,16 @@
 //! Solving a problem: its functions, those that constraints tie together at once.
 
-use dsl::{Func, Grammar, Kernel, Production, Term};
-use samples::{Symbol, Value};
+use dsl::{Func, Grammar, Kernel, NonterminalId, Production, Term};
+use samples::{Column, Symbol, Value};
 use smt::Solver;
-use synth::BankError;
+use synth::{BankError, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge};
 use crate::problem::{Problem, WEIGHT_UNIT};
 use crate::sampling::{constants, sample};
 use crate::search::{Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::spec::{Pointwise, conjuncts, names};
+use crate::verify::Verification;
 use crate::{logic, theory, verify};
 
 /// How a problem is to be solved.
@@ -222,6 +223,14 @@ fn strategies(
     let mut known: Vec<Term> = hints.to_vec();
     let first = SearchLimits { max_candidates: limits.max_candidates.min(PATIENCE), ..limits };
     let outcome = Search::new(spec, grammar, &known, first).map_err(failed)?.run(&known, judge);
+    let is_minimal = matches!(&outcome, Ok(solution) if solution.lower_bound == solution.cost);
+    let is_infeasible = matches!(&outcome, Err(Failure::Infeasible(_)));
+    if !is_minimal
+        && !is_infeasible
+        && let Some(closed) = closed(spec, grammar, judge)
+    {
+        return closed;
+    }
     let is_spent = matches!(&outcome, Err(Failure::Limit(reason)) if reason == "candidates");
     if !is_spent || limits.max_candidates <= PATIENCE {
         return outcome;
@@ -234,6 +243,28 @@ fn strategies(
         }
     }
     Search::new(spec, grammar, hints, limits).map_err(failed)?.run(&known, judge)
+}
+
+/// A smallest body from all functions that a Boolean grammar has on few points; `None` where there are too many points,
+/// other sorts, or no time.
+fn closed(spec: &Pointwise<'_>, grammar: &Grammar, judge: &mut Judge<'_>) -> Option<Result<Solution, Failure>> {
+    let function = &spec.problem.functions[spec.function];
+    let n = spec.n_points();
+    let constants =
+        function.constants.iter().filter_map(|(name, value)| Some((*name, Column::constant(value.sort()?, *value, n))));
+    let params = function.params.iter().map(|(name, _)| *name).zip(spec.columns.iter().cloned());
+    let variables: Vec<(Symbol, Column)> = params.chain(constants).collect();
+    let language = &spec.problem.language;
+    let closure = Closure::new(language, grammar, &variables, &ClosureLimits::new(), judge.is_late).ok()?;
+    let is_right = |table: u16| (0..n).all(|point| spec.accept[point].contains(i64::from(table >> point & 1)));
+    let (n_candidates, n_points) = (closure.n_candidates(), n);
+    let Some((cost, body)) = closure.cheapest(NonterminalId(0), is_right) else {
+        let reason = format!("no term of the grammar is right at {n} inputs");
+        return closure.is_complete().then_some(Err(Failure::Infeasible(reason)));
+    };
+    // The points may not be all inputs: then the solver has the last word.
+    let is_proved = matches!((judge.verify)(&body), Verification::Valid);
+    is_proved.then_some(Ok(Solution { body, cost, lower_bound: cost, n_candidates, n_points }))
 }
 
 /// The grammar without one of its functions, for each of them, as long as the start still derives something.
