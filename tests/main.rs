@@ -5,6 +5,7 @@ mod commands;
 mod determinism;
 mod harness;
 mod hostile;
+mod inference;
 mod language;
 mod schema;
 mod shared;

@@ -154,6 +154,8 @@ pub(crate) enum DslCommand {
         /// A DSL file, or the name of a shipped DSL
         file: PathBuf,
     },
+    /// Infer rewrite rules from what the operators mean
+    Infer(InferArgs),
     /// Print a DSL file in its standard layout
     Fmt {
         /// A DSL file, or the name of a shipped DSL
@@ -178,6 +180,27 @@ pub(crate) struct SimplifyArgs {
     /// Print the chain of rules that leads from the term to the simpler one, and check it step by step
     #[arg(long)]
     pub(crate) explain: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InferArgs {
+    /// A DSL file, or the name of a shipped DSL
+    pub(crate) file: PathBuf,
+    /// Atoms of the terms looked at over all operators; over two or three operators at a time three more
+    #[arg(long, value_name = "K", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) size: u32,
+    /// Variables of each sort
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=6))]
+    pub(crate) vars: u8,
+    /// Write the rules to a file instead of printing them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder where rules that were inferred before are kept (default: the user's cache folder)
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    pub(crate) cache: Option<PathBuf>,
+    /// Neither use nor keep what was inferred before
+    #[arg(long)]
+    pub(crate) no_cache: bool,
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -12,7 +12,7 @@ use smt::Solver;
 use crate::args::{Common, DslCommand, Format};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{Status, language, output, simplify};
+use crate::{Status, infer, language, output, simplify};
 
 /// Runs a subcommand.
 ///
@@ -21,6 +21,7 @@ use crate::{Status, language, output, simplify};
 pub(crate) fn run(command: &DslCommand, common: &Common) -> Result<Status, Failure> {
     match command {
         DslCommand::Check { file } => check(file, common),
+        DslCommand::Infer(args) => infer::run(args, common),
         DslCommand::Fmt { file, write } => format(file, *write),
         DslCommand::Simplify(args) => simplify::run(args, common),
     }

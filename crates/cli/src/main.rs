@@ -8,6 +8,7 @@ mod check;
 mod decipher;
 mod dsl;
 mod failure;
+mod infer;
 mod language;
 mod output;
 mod progress;

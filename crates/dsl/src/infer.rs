@@ -60,6 +60,27 @@ pub fn program_sorts(term: &Term, language: &Language, vars: &[(Symbol, Sort)]) 
     }
 }
 
+/// The most general sorts that the variables of a rule can have; `None` where its sides do not have one sort.
+pub fn general_sorts(
+    language: &Language,
+    variables: &[Symbol],
+    (lhs, rhs): (&Term, &Term),
+    conditions: &[Term],
+) -> Option<Vec<(Symbol, SortPattern)>> {
+    let mut infer = Infer::new(language);
+    let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
+    for (name, ty) in variables.iter().zip(&types) {
+        infer.bind(*name, *ty);
+    }
+    let (left, right) = (infer.infer(lhs), infer.infer(rhs));
+    infer.expect(rhs, right, left, || "the right side".to_owned());
+    for condition in conditions {
+        let found = infer.infer(condition);
+        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
+    }
+    infer.errors.is_empty().then(|| infer.patterns(variables, &types))
+}
+
 /// A sort that may not be known yet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Ty {
@@ -373,6 +394,30 @@ impl<'a> Infer<'a> {
                 }
             },
         }
+    }
+
+    /// Sorts as patterns: those not known are sort variables, named after the class that they stand for.
+    pub(crate) fn patterns(&self, variables: &[Symbol], types: &[Ty]) -> Vec<(Symbol, SortPattern)> {
+        let mut named: Vec<(Ty, Symbol)> = Vec::new();
+        let pattern = |ty: Ty| {
+            let resolved = self.unifier.resolve(ty);
+            if let Some(sort) = self.unifier.sort(ty) {
+                return SortPattern::Sort(sort);
+            }
+            let known = named.iter().find(|(other, _)| *other == resolved).map(|(_, name)| *name);
+            SortPattern::Var(known.unwrap_or_else(|| {
+                let prefix = match self.unifier.class(ty) {
+                    Some(SortClass::Numeric) => "'N",
+                    Some(SortClass::Measure) => "'M",
+                    Some(SortClass::BitVec) => "'BV",
+                    _ => "'A",
+                };
+                let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));
+                named.push((resolved, name));
+                name
+            }))
+        };
+        variables.iter().copied().zip(types.iter().copied().map(pattern)).collect()
     }
 
     /// Reports unless what was found is what is expected.

@@ -53,7 +53,7 @@ pub use grammar::{
     Demand, Grammar, GrammarDefinition, GrammarError, Nonterminal, NonterminalDefinition, NonterminalId, Production,
     Restriction, Used,
 };
-pub use infer::{SortError, SortError as TypeError, program_sorts, sort_of};
+pub use infer::{SortError, SortError as TypeError, general_sorts, program_sorts, sort_of};
 pub use kernel::{Kernel, SortClass};
 pub use language::{
     ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SelfTest, SortPattern,

@@ -11,10 +11,10 @@ mod values;
 pub use hypothesis::{HypothesisFile, LanguageFile};
 pub use result::{
     AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    Evidence, Files, InterchangeEvidence, OperatorResult, RuleResult, ScrubEvidence, ScrubResult, Seconds,
-    SelfTestResult, TableReport, TraceResult,
+    Evidence, Files, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult, RuleResult, ScrubEvidence,
+    ScrubResult, Seconds, SelfTestResult, TableReport, TraceResult,
 };
-pub use text::{check_text, decipher_text, dsl_check_text, scrub_text};
+pub use text::{check_text, decipher_text, dsl_check_text, infer_text, scrub_text};
 pub use values::{input_json, value_json};
 
 /// The version of everything that is printed as JSON.

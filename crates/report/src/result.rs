@@ -458,3 +458,37 @@ pub struct SelfTestResult {
     /// Whether that is what the file says.
     pub passed: bool,
 }
+
+/// What `ventris dsl infer` prints.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InferResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The file as it was named.
+    pub file: String,
+    /// In the order in which they were chosen.
+    pub rules: Vec<InferredRuleResult>,
+    /// Pairs of terms with equal values that were looked at.
+    pub candidates: usize,
+    /// Those that rules chosen before them imply.
+    pub derived: usize,
+    /// Those that verification refuted.
+    pub refuted: usize,
+    /// Those that verification could not decide.
+    pub undecided: usize,
+    /// Limits that cut the enumeration short: `terms` or `time`.
+    pub limits: Vec<String>,
+}
+
+/// A rule that was inferred.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InferredRuleResult {
+    /// Its name.
+    pub name: String,
+    /// The rule as it stands in a DSL file.
+    pub text: String,
+    /// `proved`, or `exhaustive` over a stated scope.
+    pub status: String,
+    /// The scope.
+    pub detail: String,
+}

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    InterchangeEvidence, ScrubEvidence, ScrubResult,
+    InferResult, InterchangeEvidence, ScrubEvidence, ScrubResult,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -270,4 +270,24 @@ fn dsl_checks_text(result: &DslCheckResult, text: &mut String) {
             let _ = writeln!(text, "  {:10}  its value is {}, at {}", "", check.value, check.place);
         }
     }
+}
+
+/// Inferred rules, as text that can be appended to the DSL file.
+pub fn infer_text(result: &InferResult) -> String {
+    let mut text = format!(
+        "; {} rules inferred for {}: {} candidates, {} derived from others, {} refuted, {} undecided\n",
+        result.rules.len(),
+        result.file,
+        result.candidates,
+        result.derived,
+        result.refuted,
+        result.undecided
+    );
+    for limit in &result.limits {
+        let _ = writeln!(text, "; the limit of {limit} cut it short");
+    }
+    for rule in &result.rules {
+        let _ = writeln!(text, "\n; {}: {}\n{}", rule.status, rule.detail, rule.text);
+    }
+    text
 }

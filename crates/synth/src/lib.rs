@@ -7,6 +7,7 @@
 //! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest,
 //!   as a tree or with equal parts shared;
 //! * [`recheck`] checks an explanation without the e-graph;
+//! * [`infer`] finds rules from an operator's meaning alone, [`derives`] says what a set of rules implies;
 //! * [`check_language`] verifies every rule and fact of a language.
 //!
 //! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
@@ -15,6 +16,7 @@ mod bank;
 mod goal;
 mod place;
 mod recheck;
+mod infer;
 mod saturate;
 mod solve;
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use bank::{
 };
 pub use goal::Goal;
 pub use recheck::{CheckError, Checked, recheck};
+pub use infer::{InferConfig, Inferred, InferredRule, derives, infer, infer_key};
 pub use saturate::{
     AtomCost, COST_UNIT, Dag, DagLimits, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook,
     RuleSet, SaturationLimits, SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify,

@@ -4,7 +4,6 @@ use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::Span;
 use crate::infer::{Infer, Ty};
-use crate::kernel::SortClass;
 use crate::language::{Facts, Language, SortPattern};
 use crate::sexpr::{Kind, Sexpr};
 use crate::term::Term;
@@ -245,33 +244,16 @@ pub(super) fn rule_sorts(
         infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
     }
     parser.report_sorts(&infer, whole);
-    let mut named: Vec<(Ty, Symbol)> = Vec::new();
-    let params = variables
-        .iter()
-        .zip(types)
-        .map(|(name, ty)| {
-            let resolved = infer.unifier.resolve(ty);
-            let pattern = match infer.unifier.sort(ty) {
-                Some(sort) => SortPattern::Sort(sort),
-                None => {
-                    let known = named.iter().find(|(other, _)| *other == resolved).map(|(_, name)| *name);
-                    SortPattern::Var(known.unwrap_or_else(|| {
-                        let prefix = match infer.unifier.class(ty) {
-                            Some(SortClass::Numeric) => "'N",
-                            Some(SortClass::Measure) => "'M",
-                            Some(SortClass::BitVec) => "'BV",
-                            _ => "'A",
-                        };
-                        let name = Symbol::new(&format!("{prefix}{}", named.len() + 1));
-                        named.push((resolved, name));
-                        name
-                    }))
-                }
-            };
-            (*name, pattern)
-        })
-        .collect();
-    if named.len() > SORT_VARIABLE_LIMIT {
+    let params = infer.patterns(variables, &types);
+    let mut different: Vec<Symbol> = Vec::new();
+    for (_, pattern) in &params {
+        if let SortPattern::Var(name) = pattern
+            && !different.contains(name)
+        {
+            different.push(*name);
+        }
+    }
+    if different.len() > SORT_VARIABLE_LIMIT {
         parser.report(whole, "the variables may have too many different sorts").expected =
             Some(format!("at most {SORT_VARIABLE_LIMIT}"));
     }

@@ -76,6 +76,12 @@ impl<'l> Equalities<'l> {
         TermId(id)
     }
 
+    /// Takes two terms to be equal, as a premise of all that follows.
+    pub(super) fn assume_equal(&mut self, a: TermId, b: TermId) {
+        self.egraph.union(a.0, b.0);
+        self.egraph.rebuild();
+    }
+
     /// Applies the rules until they say nothing new or a limit is reached. The limit of nodes is never exceeded by rules,
     /// only by terms that are added.
     pub fn saturate(&mut self, limits: &SaturationLimits) -> SaturationStop {

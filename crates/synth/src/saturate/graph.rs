@@ -105,6 +105,11 @@ impl<'l> Heads<'l> {
         Some(self.leaf(LeafKey::Constant(sort, code), &Term::constant(value), Some(known)))
     }
 
+    /// The head of a constant that was met before.
+    pub(crate) fn known_constant(&self, sort: Sort, code: i64) -> Option<Head> {
+        self.leaf_index.get(&LeafKey::Constant(sort, code)).map(|&leaf| Head::Leaf(leaf))
+    }
+
     fn form(&mut self, form: Form) -> Head {
         let index = self.forms.iter().position(|known| *known == form).unwrap_or_else(|| {
             self.forms.push(form);

@@ -4,9 +4,10 @@
 //! Conditions of rules are judged by an analysis of what values a class can have. The meaning is kept at every input,
 //! undefined results included, as long as integers stay within 64 bits, which is the scope that rules are verified in.
 
-mod abstraction;
+pub(crate) mod abstraction;
 mod book;
 mod dag;
+mod derive;
 mod equalities;
 mod explain;
 mod extract;
@@ -21,6 +22,7 @@ use samples::{Sort, Symbol, Value};
 pub(crate) use abstraction::{Abstract, of_term};
 pub use book::RuleBook;
 pub use dag::{Dag, DagLimits};
+pub(crate) use derive::merged;
 pub use equalities::{EqualClass, Equalities, TermId};
 pub use explain::{Ground, Step};
 pub use extract::{AtomCost, COST_UNIT, Form, LanguageCost, TermCost, TermHead};
@@ -44,6 +46,11 @@ impl Known {
     /// An integer input within bounds.
     pub fn range(name: impl Into<Symbol>, low: i64, high: i64) -> Self {
         Self { name: name.into(), values: Abstract::range(Sort::Int, true, Some(low), Some(high)) }
+    }
+
+    /// An input within bounds, as far as they are known.
+    pub(crate) fn within(name: impl Into<Symbol>, sort: Sort, low: Option<i64>, high: Option<i64>) -> Self {
+        Self { name: name.into(), values: Abstract::range(sort, true, low, high) }
     }
 
     /// A variable that may be without a value.

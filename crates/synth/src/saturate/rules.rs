@@ -115,7 +115,28 @@ fn applies(
         scope.push((*name, known));
     }
     let language = egraph.analysis.heads.language;
-    conditions.iter().all(|condition| of_term(language, condition, &scope).is_some_and(|known| known.is_true()))
+    conditions.iter().all(|condition| {
+        of_term(language, condition, &scope).is_some_and(|known| known.is_true())
+            || instance(egraph, condition, params, subst)
+                .is_some_and(|id| egraph[id].data.values.is_some_and(|known| known.is_true()))
+    })
+}
+
+/// The class of a condition's instance, where the e-graph holds it: a fact that was shown or is taken as true.
+fn instance(egraph: &EGraph<'_>, term: &Term, params: &[(Symbol, SortPattern)], subst: &Subst) -> Option<Id> {
+    let (head, children) = match term.node() {
+        Node::Var(name) => {
+            let index = params.iter().position(|(other, _)| other == name)?;
+            return subst.get(Var::from_u32(index as u32)).map(|&id| egraph.find(id));
+        }
+        Node::Const(value) => (egraph.analysis.heads.known_constant(value.sort()?, encode_value(*value))?, Vec::new()),
+        Node::App(Func::Op(id), args) => {
+            let children = args.iter().map(|arg| instance(egraph, arg, params, subst)).collect::<Option<_>>()?;
+            (Head::Op(*id), children)
+        }
+        _ => return None,
+    };
+    egraph.lookup(ENode { head, children })
 }
 
 fn mentions(term: &Term, name: Symbol) -> bool {

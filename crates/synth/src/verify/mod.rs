@@ -13,6 +13,7 @@ use smt::{Answer, Solver};
 
 pub use operators::{CheckReport, Extent, OperatorReport, check_operators, run_checks};
 pub use scope::Counterexample;
+pub(crate) use scope::mentions_selection;
 use scope::{Trial, try_all};
 
 /// How much work a rule may cost.

@@ -64,7 +64,8 @@ fn looks_around(language: &Language, rule: &Rule) -> bool {
     [&rule.lhs, &rule.rhs].into_iter().chain(&rule.conditions).any(|term| mentions_selection(language, term))
 }
 
-fn mentions_selection(language: &Language, term: &Term) -> bool {
+/// Whether a term looks at other positions.
+pub(crate) fn mentions_selection(language: &Language, term: &Term) -> bool {
     match term.node() {
         dsl::Node::Select { .. } | dsl::Node::Scan(_) => true,
         dsl::Node::Var(_) | dsl::Node::Const(_) => false,
