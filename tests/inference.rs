@@ -16,7 +16,7 @@ fn inferred_rules_are_sound_when_they_are_appended() {
     let done = run("dsl infer {0} --size 3 --no-cache", &[&file]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stdout.contains("(rewrite inferred-2 "), "names are new: {}", done.stdout);
-    let whole = write(folder.path(), "whole.dsl", &format!("{TINY}{}", done.stdout));
+    let whole = write(folder.path(), "whole.dsl", format!("{TINY}{}", done.stdout));
     let checked = run("dsl check {0} --format json", &[&whole]);
     assert_eq!(checked.code, 0, "{}{}", checked.stdout, checked.stderr);
     let n_lines = done.stdout.lines().filter(|line| line.starts_with('(')).count();
