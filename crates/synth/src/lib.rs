@@ -14,9 +14,9 @@
 
 mod bank;
 mod goal;
+mod infer;
 mod place;
 mod recheck;
-mod infer;
 mod saturate;
 mod solve;
 #[cfg(test)]
@@ -29,8 +29,8 @@ pub use bank::{
     StopReason, Watch,
 };
 pub use goal::Goal;
-pub use recheck::{CheckError, Checked, recheck};
 pub use infer::{InferConfig, Inferred, InferredRule, derives, infer, infer_key};
+pub use recheck::{CheckError, Checked, recheck};
 pub use saturate::{
     AtomCost, COST_UNIT, Dag, DagLimits, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook,
     RuleSet, SaturationLimits, SaturationStop, Simplified, Step, TermCost, TermHead, TermId, simplify,

@@ -357,7 +357,8 @@ impl Run<'_, '_> {
                 self.found.rules.push(InferredRule { rule, verdict });
             }
             Verdict::Unsound { .. } | Verdict::Vacuous => self.found.n_refuted += 1,
-            Verdict::Undecided { .. } => self.found.n_undecided += 1,
+            // No inferred rule is marked as assumed.
+            Verdict::Undecided { .. } | Verdict::Assumed { .. } => self.found.n_undecided += 1,
         }
     }
 
@@ -419,7 +420,17 @@ impl Run<'_, '_> {
         let shrinks = self.terms.size(equation.left) > self.terms.size(equation.right) + 2;
         let both_ways = left == right && !shrinks && !self.terms.children(equation.right).is_empty();
         let name = Symbol::new(&format!("inferred-{}", self.found.rules.len() + 1));
-        Some(Rule { name, lhs, rhs, conditions, both_ways, params, place: Default::default() })
+        Some(Rule {
+            name,
+            lhs,
+            rhs,
+            conditions,
+            both_ways,
+            params,
+            place: Default::default(),
+            ruleset: None,
+            assumed: false,
+        })
     }
 }
 
