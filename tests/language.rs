@@ -150,7 +150,8 @@ fn terms_are_simplified_and_the_chain_is_checked() {
     let steps = part["steps"].as_array().expect("a list");
     assert_eq!(steps.last().expect("it changed")["term"], "(+ x x)");
     assert!(steps.iter().all(|step| step["status"] == "proved"), "{part}");
-    let text = ventris(["dsl", "simplify", "bitvectors", "(bvand x x)", "--vars", "x:(_ BitVec 8)", "--explain"]).stdout;
+    let text =
+        ventris(["dsl", "simplify", "bitvectors", "(bvand x x)", "--vars", "x:(_ BitVec 8)", "--explain"]).stdout;
     assert!(text.starts_with("x\n") && text.contains("bvand-idempotent") && text.contains("checked: "), "{text}");
 }
 
