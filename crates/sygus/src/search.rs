@@ -70,10 +70,19 @@ pub struct Solution {
 
 /// What a search needs from outside.
 pub(crate) struct Judge<'a> {
-    /// Whether a body is right for all inputs.
-    pub(crate) verify: &'a mut dyn FnMut(&Term) -> Verification,
+    /// Whether a body is right for all inputs, with a share of the solver's resources.
+    pub(crate) verify: &'a mut dyn FnMut(&Term, Effort) -> Verification,
     /// Whether time is up.
     pub(crate) is_late: &'a dyn Fn() -> bool,
+}
+
+/// What a verification may cost.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Effort {
+    /// All that the solver is allowed.
+    Full,
+    /// A twentieth: a smaller answer that is hard to verify is of less use than one that others can check too.
+    Part,
 }
 
 pub(crate) struct Search<'s, 'p> {
@@ -298,7 +307,8 @@ impl<'s, 'p> Search<'s, 'p> {
         if self.undecided.contains(&text) {
             return Exam::Open;
         }
-        match (judge.verify)(term) {
+        let effort = if self.best.is_some() { Effort::Part } else { Effort::Full };
+        match (judge.verify)(term, effort) {
             Verification::Valid => Exam::Right,
             Verification::Counterexample(valuation) => match self.spec.add(&[valuation]) {
                 Some(changed) if !changed.is_empty() => self.activate(&changed),

@@ -8,7 +8,7 @@ use synth::{BankError, Closure, ClosureLimits};
 use crate::joint::{Joint, JointJudge};
 use crate::problem::{Problem, WEIGHT_UNIT};
 use crate::sampling::{constants, sample};
-use crate::search::{Failure, Judge, Search, SearchLimits, Solution, wanted};
+use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::spec::{Pointwise, conjuncts, names};
 use crate::verify::Verification;
 use crate::{logic, theory, verify};
@@ -173,7 +173,9 @@ impl Session<'_, '_> {
             hints.clear();
         }
         let (solver, limits) = (&mut *self.solver, self.options.solver);
-        let mut verify = |body: &Term| {
+        let mut verify = |body: &Term, effort: Effort| {
+            let resources = if effort == Effort::Full { limits.resources } else { limits.resources / 20 };
+            let limits = smt::Limits { resources, ..limits };
             let bodies: Vec<Term> = (0..problem.functions.len())
                 .map(|i| if i == index { body.clone() } else { placeholder(problem, i) })
                 .collect();
@@ -263,7 +265,7 @@ fn closed(spec: &Pointwise<'_>, grammar: &Grammar, judge: &mut Judge<'_>) -> Opt
         return closure.is_complete().then_some(Err(Failure::Infeasible(reason)));
     };
     // The points may not be all inputs: then the solver has the last word.
-    let is_proved = matches!((judge.verify)(&body), Verification::Valid);
+    let is_proved = matches!((judge.verify)(&body, Effort::Full), Verification::Valid);
     is_proved.then_some(Ok(Solution { body, cost, lower_bound: cost, n_candidates, n_points }))
 }
 
