@@ -223,3 +223,23 @@ fn part_text(part: &PartResult, text: &mut String) {
         ),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_that_leads_elsewhere_is_refused() -> Result<(), dsl::Diagnostics> {
+        let language = Language::load_shipped("booleans")?;
+        let rules = RuleSet::assumed(&language);
+        let term = |text| dsl::parse_term(text, &language, &[("p".into(), Sort::Bool)]);
+        let known = vec![Known::input("p", Sort::Bool)];
+        let part = Part { from: term("(not (not p))")?, to: term("p")?, known, steps: Vec::new() };
+        let result = part_result(&part, &language, &rules, &[]);
+        assert!(!result.checked && result.refused.is_some());
+        let mut text = String::new();
+        part_text(&result, &mut text);
+        assert!(text.contains("the check refused the chain: the chain ends at another term"), "{text}");
+        Ok(())
+    }
+}
