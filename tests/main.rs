@@ -9,3 +9,4 @@ mod inference;
 mod language;
 mod schema;
 mod shared;
+mod synth;

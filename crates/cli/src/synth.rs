@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use report::{SCHEMA, SynthFunction, SynthResult};
 use smt::Solver;
-use sygus::{Answer, Options, Problem};
+use sygus::{Answer, Options, Problem, Solution};
 
-use crate::args::{Common, SynthArgs};
+use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{Status, output};
@@ -24,6 +25,29 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     let is_late = || limit.is_some_and(|limit| start.elapsed() >= limit);
     let answer = sygus::solve(&problem, &Options::new(common.seed), &mut Solver::new(), &is_late);
     progress.finish();
-    output::to_stdout(&sygus::print(&problem, &answer))?;
+    output::to_stdout(&match common.format {
+        Format::Text => sygus::print(&problem, &answer),
+        Format::Json => output::json_text(&result(args, &problem, &answer))?,
+    })?;
     Ok(if matches!(answer, Answer::Solved(_)) { Status::Done } else { Status::NotEstablished })
+}
+
+fn result(args: &SynthArgs, problem: &Problem, answer: &Answer) -> SynthResult {
+    let (status, reason, solutions) = match answer {
+        Answer::Solved(solutions) => ("solved", None, solutions.as_slice()),
+        Answer::Infeasible(reason) => ("infeasible", Some(reason.clone()), [].as_slice()),
+        Answer::Fail(reason) => ("fail", Some(reason.clone()), [].as_slice()),
+    };
+    let function = |(index, solution): (usize, &Solution)| SynthFunction {
+        name: problem.functions[index].name.to_string(),
+        definition: solution.definition(problem, index),
+        evidence: "proved",
+        nodes: solution.nodes(),
+        cost: solution.cost,
+        lower_bound: solution.lower_bound,
+        candidates: solution.n_candidates,
+        points: solution.n_points,
+    };
+    let functions = solutions.iter().enumerate().map(function).collect();
+    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions }
 }

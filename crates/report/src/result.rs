@@ -492,3 +492,39 @@ pub struct InferredRuleResult {
     /// The scope.
     pub detail: String,
 }
+
+/// What `ventris synth` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The file as it was named.
+    pub file: String,
+    /// `solved`, `infeasible` or `fail`.
+    pub status: &'static str,
+    /// Why there is no solution, or the limit that fired.
+    pub reason: Option<String>,
+    /// The functions found, in the order of the file.
+    pub functions: Vec<SynthFunction>,
+}
+
+/// A function that was found.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthFunction {
+    /// Its name.
+    pub name: String,
+    /// `(define-fun ...)`.
+    pub definition: String,
+    /// `proved`: nothing else is printed.
+    pub evidence: &'static str,
+    /// Operators, variables and literals of the body.
+    pub nodes: usize,
+    /// What the body costs; 64 times the weight plus the nodes where there are weights.
+    pub cost: u32,
+    /// No solution costs less.
+    pub lower_bound: u32,
+    /// Candidates that were evaluated.
+    pub candidates: u64,
+    /// Inputs that they were evaluated at.
+    pub points: usize,
+}

@@ -326,6 +326,18 @@ fn placeholder(problem: &Problem, index: usize) -> Term {
     })
 }
 
+impl Solution {
+    /// `(define-fun ...)` of the function that this solves.
+    pub fn definition(&self, problem: &Problem, function: usize) -> String {
+        verify::definition(problem, function, &self.body)
+    }
+
+    /// Nodes of the body: every operator, variable and literal is one.
+    pub fn nodes(&self) -> usize {
+        theory::nodes(&self.body)
+    }
+}
+
 /// The answer as SyGuS-IF prints it: comments, then `define-fun`s, or `infeasible`, or `fail`.
 pub fn print(problem: &Problem, answer: &Answer) -> String {
     match answer {
@@ -338,7 +350,7 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
                 out.push_str(&format!(
                     "; {}: proved for all inputs; {} nodes, cost {}, {known}: no solution costs less than {}\n",
                     function.name,
-                    theory::nodes(&solution.body),
+                    solution.nodes(),
                     solution.cost,
                     solution.lower_bound,
                 ));
@@ -353,7 +365,7 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
                 out.push_str(&format!("({})\n", values.collect::<Vec<_>>().join(" ")));
             }
             for (index, solution) in solutions.iter().enumerate() {
-                out.push_str(&verify::definition(problem, index, &solution.body));
+                out.push_str(&solution.definition(problem, index));
                 out.push('\n');
             }
             out.push_str(")\n");

@@ -191,6 +191,8 @@ impl<'p> Pointwise<'p> {
 fn collect_hints(formula: &Term, params: &FxHashMap<Symbol, Term>, hints: &mut Vec<Term>) {
     /// Enough for any formula that a person wrote.
     const HINT_LIMIT: usize = 400;
+    /// Larger terms are no part of a small solution.
+    const HINT_SIZE: u64 = 300;
     let mut seen = FxHashSet::default();
     let mut stack = vec![formula.clone()];
     while let Some(term) = stack.pop() {
@@ -198,7 +200,7 @@ fn collect_hints(formula: &Term, params: &FxHashMap<Symbol, Term>, hints: &mut V
             continue;
         }
         let Node::App(_, args) = term.node() else { continue };
-        if names(&term).iter().all(|name| params.contains_key(name)) {
+        if theory::tree_size(&term) <= HINT_SIZE && names(&term).iter().all(|name| params.contains_key(name)) {
             let own = theory::substitute(&term, &|name| params.get(&name).cloned());
             if !hints.contains(&own) {
                 hints.push(own);

@@ -100,6 +100,22 @@ pub(crate) fn nodes(term: &Term) -> usize {
     }
 }
 
+/// The same, where parts may be shared so often that counting them one by one would not end.
+pub(crate) fn tree_size(term: &Term) -> u64 {
+    fn size(term: &Term, memo: &mut rustc_hash::FxHashMap<usize, u64>) -> u64 {
+        if let Some(&known) = memo.get(&term.address()) {
+            return known;
+        }
+        let own = match term.node() {
+            Node::App(_, args) => args.iter().fold(1, |sum: u64, arg| sum.saturating_add(size(arg, memo))),
+            _ => 1,
+        };
+        memo.insert(term.address(), own);
+        own
+    }
+    size(term, &mut rustc_hash::FxHashMap::default())
+}
+
 /// A kernel function of arguments.
 pub(crate) fn apply(kernel: Kernel, args: Vec<Term>) -> Term {
     Term::app(Func::Kernel(kernel), args)

@@ -81,3 +81,48 @@ fn a_limit_that_fires_is_named() {
     let answer = solve(&problem, &Options::new(0), &mut Solver::new(), &|| true);
     assert!(matches!(&answer, Answer::Fail(reason) if reason == "time"), "{answer:?}");
 }
+
+/// Pieces of the files deleted, doubled and exchanged: an answer or a report, never a panic, and in bounded time.
+#[test]
+fn damaged_files_are_read_or_refused() {
+    let mut state = 7_usize;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below.max(1)
+    };
+    let (mut n_read, mut n_refused) = (0, 0);
+    for path in ["solved", "unsolved", "refused"].into_iter().flat_map(cases) {
+        let text = std::fs::read_to_string(&path).expect("readable");
+        let words: Vec<&str> = text.split_inclusive([' ', '(', ')', '\n']).collect();
+        for _ in 0..150 {
+            let mut damaged = words.clone();
+            for _ in 0..=next(3) {
+                let (from, to) = (next(damaged.len()), next(damaged.len()));
+                match next(3) {
+                    0 => drop(damaged.remove(from)),
+                    1 => damaged.insert(to, damaged[from]),
+                    _ => damaged.swap(from, to),
+                }
+            }
+            match Problem::parse("damaged.sl", &damaged.concat()) {
+                Ok(_) => n_read += 1,
+                Err(error) => {
+                    assert!(!error.items.is_empty());
+                    n_refused += 1;
+                }
+            }
+        }
+    }
+    assert!(n_read > 100 && n_refused > 100, "{n_read} read, {n_refused} refused");
+}
+
+#[test]
+fn definitions_that_double_are_refused_in_time() {
+    let mut text = String::from("(set-logic LIA)\n(define-fun f0 ((x Int)) Int (+ x x))\n");
+    for i in 1..60 {
+        text += &format!("(define-fun f{i} ((x Int)) Int (f{} (f{} x)))\n", i - 1, i - 1);
+    }
+    text += "(synth-fun f ((x Int)) Int)\n(check-synth)\n";
+    let error = Problem::parse("doubling.sl", &text).expect_err("too large").to_string();
+    assert!(error.contains("too large a term") || error.contains("too many applications"), "{error}");
+}

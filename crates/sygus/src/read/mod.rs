@@ -58,6 +58,8 @@ struct Reader<'s> {
     weights: FxHashMap<String, u32>,
     /// The weight that the file declares.
     declared_weight: Option<String>,
+    /// Applications of definitions that were expanded.
+    n_expanded: usize,
     /// Whether a solution was asked for.
     asked: bool,
 }
@@ -80,7 +82,18 @@ impl<'s> Reader<'s> {
         };
         let weights = std::iter::once(("weight".to_owned(), 0)).collect();
         let (sorts, macros) = (FxHashMap::default(), FxHashMap::default());
-        Self { source, text, problems, problem, sorts, macros, weights, declared_weight: None, asked: false }
+        Self {
+            source,
+            text,
+            problems,
+            problem,
+            sorts,
+            macros,
+            weights,
+            declared_weight: None,
+            n_expanded: 0,
+            asked: false,
+        }
     }
 
     fn finish(mut self, end: usize) -> Result<Problem, Diagnostics> {

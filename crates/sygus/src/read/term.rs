@@ -13,6 +13,10 @@ pub(super) type Scope = Vec<(Symbol, Term, Sort)>;
 
 /// Applications of the file's functions within each other that are expanded.
 const DEPTH_LIMIT: usize = 64;
+/// Applications of the file's functions that are expanded in all.
+const EXPANSION_LIMIT: usize = 200_000;
+/// Nodes of a formula, once definitions and lets are expanded.
+const SIZE_LIMIT: u64 = 100_000;
 
 type Typed = (Term, Sort);
 
@@ -23,6 +27,14 @@ impl Reader<'_> {
         if found != sort {
             let report = self.source.report(item.span, "a term of another sort");
             self.problems.push(report.expected(sort.to_string()).found(found.to_string()));
+            return None;
+        }
+        if theory::tree_size(&term) > SIZE_LIMIT {
+            self.report(
+                item.span,
+                "too large a term, once definitions and lets are expanded",
+                format!("{SIZE_LIMIT} nodes"),
+            );
             return None;
         }
         Some(term)
@@ -105,8 +117,10 @@ impl Reader<'_> {
         if let Some(known) = self.macros.get(name) {
             let (params, sort, body) = (known.params.clone(), known.sort, known.body);
             self.check_args(item, name, &args, &params)?;
-            if depth >= DEPTH_LIMIT {
-                self.report(item.span, "definitions nested too deep", format!("at most {DEPTH_LIMIT}"));
+            self.n_expanded += 1;
+            if depth >= DEPTH_LIMIT || self.n_expanded > EXPANSION_LIMIT {
+                let expected = format!("{DEPTH_LIMIT} within each other, {EXPANSION_LIMIT} in all");
+                self.report(item.span, "too many applications of definitions", expected);
                 return None;
             }
             let scope: Scope = params.iter().zip(args).map(|(&(name, sort), (term, _))| (name, term, sort)).collect();

@@ -1,0 +1,60 @@
+//! `ventris synth` on files: what it prints, and how it ends.
+
+use std::path::PathBuf;
+
+use crate::harness::{root, run, skipped, write};
+
+fn case(path: &str) -> PathBuf {
+    root().join("crates/sygus/tests/cases").join(path)
+}
+
+#[test]
+fn a_problem_is_solved_as_text_and_as_json() {
+    let done = run("synth {0}", &[&case("solved/lowest_bit.sl")]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.starts_with("; f: proved for all inputs; 4 nodes, cost 4, minimal"), "{}", done.stdout);
+    assert!(done.stdout.contains("(define-fun f ((x (_ BitVec 16))) (_ BitVec 16) (bvand x (bvneg x)))"));
+    let done = run("synth {0} --format json", &[&case("solved/two.sl")]);
+    let result = done.json();
+    assert_eq!(result["status"], "solved");
+    assert_eq!(result["functions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(result["functions"][0]["nodes"], 6);
+    assert_eq!(result["functions"][0]["lower_bound"], result["functions"][0]["cost"]);
+}
+
+#[test]
+fn what_is_not_solved_says_why_and_has_a_code_of_its_own() {
+    let done = run("synth {0}", &[&case("unsolved/infeasible.sl")]);
+    assert_eq!((done.code, done.stdout.lines().last()), (3, Some("infeasible")), "{}", done.stdout);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "(set-logic LIA)
+        (synth-fun f ((x Int)) Int ((I Int)) ((I Int (x 1 (+ I I)))))
+        (declare-var x Int) (constraint (= (f x) (- 0 x))) (check-synth)";
+    let hopeless = write(folder.path(), "hopeless.sl", text);
+    let done = run("synth {0} --time-limit 0.5", &[&hopeless]);
+    assert_eq!((done.code, done.stdout.as_str()), (3, "; stopped by: time\nfail\n"));
+    let done = run("synth {0}", &[&case("refused/sorts.sl")]);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    assert!(done.stderr.contains("sorts.sl:5:"), "{}", done.stderr);
+}
+
+#[test]
+fn threads_do_not_change_an_answer() {
+    let one = run("synth {0} --threads 1", &[&case("solved/greatest.sl")]);
+    let two = run("synth {0} --threads 2", &[&case("solved/greatest.sl")]);
+    assert_eq!(one.stdout, two.stdout);
+}
+
+/// A few problems of the shared set, each of another kind.
+#[test]
+fn shared_problems_are_solved() {
+    for name in ["clia_max2", "gen_qm_loop_1", "hd_03_d1", "pbebv_PRE_132_100", "own_bracket_step"] {
+        let path = root().join("../shared/sygus/problems").join(format!("{name}.sl"));
+        if !path.exists() {
+            skipped!("no {}", path.display());
+            continue;
+        }
+        let done = run("synth {0} --time-limit 120", &[&path]);
+        assert_eq!(done.code, 0, "{name}: {}{}", done.stdout, done.stderr);
+    }
+}
