@@ -296,8 +296,7 @@ impl<'s, 'p> Search<'s, 'p> {
 
     /// Holds a term against all points, then gives it to the solver.
     fn examine(&mut self, term: &Term, judge: &mut Judge<'_>) -> Exam {
-        let columns = self.spec.columns.clone();
-        let Some(values) = self.spec.evaluate(term, &columns) else { return Exam::Open };
+        let Some(values) = self.spec.evaluate(term, &self.spec.columns) else { return Exam::Open };
         let wrong: Vec<usize> =
             (0..self.spec.n_points()).filter(|&point| !self.spec.accept[point].contains(values.codes[point])).collect();
         if !wrong.is_empty() {

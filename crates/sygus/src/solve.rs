@@ -176,10 +176,7 @@ impl Session<'_, '_> {
         let mut verify = |body: &Term, effort: Effort| {
             let resources = if effort == Effort::Full { limits.resources } else { limits.resources / 20 };
             let limits = smt::Limits { resources, ..limits };
-            let bodies: Vec<Term> = (0..problem.functions.len())
-                .map(|i| if i == index { body.clone() } else { placeholder(problem, i) })
-                .collect();
-            verify::verify(problem, &[index], &bodies, solver, limits)
+            verify::verify(problem, &[index], &bodies(problem, &[index], std::slice::from_ref(body)), solver, limits)
         };
         let mut judge = Judge { verify: &mut verify, is_late: self.is_late };
         strategies(&mut spec, &grammar, &hints, self.options.limits, &mut judge)
@@ -196,15 +193,8 @@ impl Session<'_, '_> {
         let grammars = component.iter().map(|&function| self.grammar(function, file, &[])).collect();
         let joint = Joint::new(problem, component, grammars, formulas, valuations, self.options.limits)?;
         let (solver, limits) = (&mut *self.solver, self.options.solver);
-        let mut verify = |own: &[Term]| {
-            let bodies: Vec<Term> = (0..problem.functions.len())
-                .map(|i| match component.iter().position(|&function| function == i) {
-                    Some(slot) => own[slot].clone(),
-                    None => placeholder(problem, i),
-                })
-                .collect();
-            verify::verify(problem, component, &bodies, solver, limits)
-        };
+        let mut verify =
+            |own: &[Term]| verify::verify(problem, component, &bodies(problem, component, own), solver, limits);
         joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late })
     }
 }
@@ -315,6 +305,15 @@ fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
             }
         }
     }
+}
+
+/// A body for every function: those of a component, anything for the others.
+fn bodies(problem: &Problem, component: &[usize], own: &[Term]) -> Vec<Term> {
+    let body = |function: usize| match component.iter().position(|&known| known == function) {
+        Some(slot) => own[slot].clone(),
+        None => placeholder(problem, function),
+    };
+    (0..problem.functions.len()).map(body).collect()
 }
 
 /// Any term of a function's sort, for constraints that do not mention it.
