@@ -64,9 +64,20 @@ pub fn program_sorts(term: &Term, language: &Language, vars: &[(Symbol, Sort)]) 
 pub fn general_sorts(
     language: &Language,
     variables: &[Symbol],
-    (lhs, rhs): (&Term, &Term),
+    sides: (&Term, &Term),
     conditions: &[Term],
 ) -> Option<Vec<(Symbol, SortPattern)>> {
+    let (infer, types) = infer_rule(language, variables, sides, conditions);
+    infer.errors.is_empty().then(|| infer.patterns(variables, &types))
+}
+
+/// Inference over a rule: both sides must have one sort, the conditions must be truth values. With the types of the variables.
+pub(crate) fn infer_rule<'a>(
+    language: &'a Language,
+    variables: &[Symbol],
+    (lhs, rhs): (&Term, &Term),
+    conditions: &[Term],
+) -> (Infer<'a>, Vec<Ty>) {
     let mut infer = Infer::new(language);
     let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
     for (name, ty) in variables.iter().zip(&types) {
@@ -78,7 +89,7 @@ pub fn general_sorts(
         let found = infer.infer(condition);
         infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
     }
-    infer.errors.is_empty().then(|| infer.patterns(variables, &types))
+    (infer, types)
 }
 
 /// A sort that may not be known yet.

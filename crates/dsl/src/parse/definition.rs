@@ -3,7 +3,7 @@
 use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::Span;
-use crate::infer::{Infer, Ty};
+use crate::infer::{Infer, Ty, infer_rule};
 use crate::language::{Facts, Language, SortPattern};
 use crate::sexpr::{Kind, Sexpr};
 use crate::term::Term;
@@ -228,21 +228,11 @@ pub(super) fn rule_sorts(
     parser: &mut TermParser<'_>,
     language: &Language,
     variables: &[Symbol],
-    (lhs, rhs): (&Term, &Term),
+    sides: (&Term, &Term),
     conditions: &[Term],
     whole: Span,
 ) -> Vec<(Symbol, SortPattern)> {
-    let mut infer = Infer::new(language);
-    let types: Vec<Ty> = variables.iter().map(|_| infer.fresh(None)).collect();
-    for (name, ty) in variables.iter().zip(&types) {
-        infer.bind(*name, *ty);
-    }
-    let (left, right) = (infer.infer(lhs), infer.infer(rhs));
-    infer.expect(rhs, right, left, || "the right side".to_owned());
-    for condition in conditions {
-        let found = infer.infer(condition);
-        infer.expect(condition, found, Ty::Sort(Sort::Bool), || "the condition".to_owned());
-    }
+    let (infer, types) = infer_rule(language, variables, sides, conditions);
     parser.report_sorts(&infer, whole);
     let params = infer.patterns(variables, &types);
     let mut different: Vec<Symbol> = Vec::new();
