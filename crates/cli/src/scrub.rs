@@ -39,7 +39,7 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         .map_err(|error| Failure::at(&args.hypothesis, error))?;
     progress.finish();
     let enough = scrub.interval.0 >= args.min_recovered;
-    let beats = scrub.controls.p_value <= 0.05;
+    let beats = scrub.controls.corrected <= 0.05 && scrub.circuits.as_ref().is_none_or(|c| c.corrected <= 0.05);
     let reason = match (enough, beats) {
         (true, true) => "the interval lies above the fraction asked for, and no control comes near",
         (true, false) => "enough is recovered, but controls without content recover as much",

@@ -3,7 +3,7 @@
 use check::{Agreement, CheckConfig};
 use dsl::{Language, Term};
 use graph::Network;
-use scrub::{Claim, Interchange, Scrub, ScrubConfig};
+use scrub::{Claim, Controls, Interchange, Scrub, ScrubConfig};
 
 use crate::{Config, Error, Hypothesis, hypotheses};
 
@@ -253,7 +253,8 @@ const LEAST_CHANGED: usize = 50;
 fn mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, interchange: &[Interchange]) -> Mechanism {
     let Ok(scrub) = scrub else { return Mechanism::Unverified };
     let stands = scrub.interval.0 >= LEAST_RECOVERED
-        && scrub.controls.p_value <= 0.05
+        && beats(&scrub.controls)
+        && scrub.circuits.as_ref().is_none_or(beats)
         && scrub.controls.null_mean < scrub.interval.0
         && scrub.classes.vacuous_share() < 0.5;
     let mut sites: Vec<&str> =
@@ -267,6 +268,11 @@ fn mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, interchange
         (true, n) if n == sites.len() && all_aligned && scrub.exact_edges.is_empty() => Mechanism::Verified,
         _ => Mechanism::Partial,
     }
+}
+
+/// Whether an observation is beyond its controls, after correction for all kinds of them.
+fn beats(controls: &Controls) -> bool {
+    controls.corrected <= 0.05
 }
 
 /// Whether an interchange moves the output as the program says, often enough to be no accident.

@@ -187,6 +187,35 @@ impl Network {
         self.rect(batch, &rows, length)
     }
 
+    /// The inputs of [`Graph::run`] for sequences of any lengths: the shorter ones are continued, on the right, by some
+    /// token at their last position. In a causal transformer that changes nothing at a sequence's own elements.
+    ///
+    /// # Errors
+    /// If an element is none that the network can take; lengths that differ, where the network is not causal or not a
+    /// transformer.
+    pub fn padded_inputs(&self, batch: &Batch) -> Result<RectInputs, Error> {
+        let longest = (0..batch.n_sequences()).map(|row| batch.length(row)).max().unwrap_or(0);
+        let equal = (0..batch.n_sequences()).all(|row| batch.length(row) == longest);
+        let Body::Transformer { feeding, .. } = &self.body else { return self.rect_inputs(batch) };
+        if equal || !self.is_causal() {
+            return self.rect_inputs(batch);
+        }
+        self.check(batch)?;
+        let wide = longest + usize::from(feeding.bos.is_some());
+        let (mut tokens, mut positions) = (Vec::new(), Vec::new());
+        for row in 0..batch.n_sequences() {
+            let before = tokens.len();
+            tokens.extend(feeding.bos);
+            tokens.extend(batch.sequence(row).iter().map(|&id| id as u32));
+            let used = tokens.len() - before;
+            tokens.resize(before + wide, 0);
+            let at = |i: usize| (batch.origin(row) + i.min(used.saturating_sub(1)) as i64) as u32;
+            positions.extend((0..wide).map(at));
+        }
+        let n = batch.n_sequences();
+        Ok(RectInputs::Tokens { tokens: id_tensor(tokens, n, wide)?, positions: id_tensor(positions, n, wide)? })
+    }
+
     fn rect(&self, batch: &Batch, rows: &[usize], length: usize) -> Result<RectInputs, Error> {
         match &self.body {
             Body::Transformer { feeding, .. } => {

@@ -144,6 +144,23 @@ impl Graph {
         Run::new(self, &base.inputs, all, base.recorded.clone(), Some((base, dirty)))?.finish()
     }
 
+    /// The value that one node has when some values are replaced on top of a base run that recorded everything: nothing
+    /// is computed but what lies between the replacements and that node.
+    ///
+    /// # Errors
+    /// As for [`Graph::run`].
+    pub fn value_with(&self, base: &Trace, interventions: &[Intervention], node: NodeId) -> Result<Tensor, Error> {
+        self.check_places(interventions)?;
+        let mut recorded = vec![false; self.n_nodes()];
+        *recorded.get_mut(node.index()).ok_or(Error::NoNode(node))? = true;
+        let changed = interventions.iter().map(|intervention| match intervention.place {
+            Place::Node(id) | Place::Edge(_, id) => id,
+        });
+        let dirty = self.downstream(changed);
+        let trace = Run::new(self, &base.inputs, interventions.to_vec(), recorded, Some((base, dirty)))?.finish()?;
+        trace.value(node).cloned().ok_or(Error::NotRecorded(node))
+    }
+
     fn check_places(&self, interventions: &[Intervention]) -> Result<(), Error> {
         for intervention in interventions {
             match intervention.place {

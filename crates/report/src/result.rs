@@ -4,7 +4,7 @@ use check::{Agreement, Kind, Unit};
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Interchange, Loss, Scrub, Variant};
+use scrub::{Controls, Interchange, Loss, Scrub, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -134,12 +134,16 @@ pub struct ScrubEvidence {
     pub interval: (f64, f64),
     /// Sequences.
     pub samples: usize,
-    /// `treeified`: an independent draw for every occurrence.
+    /// `treeified`: an independent draw for every occurrence; `shared noise`: one draw per edge in one forward pass.
     pub variant: &'static str,
-    /// What the fraction is of: `squared` difference or `changed` outputs.
+    /// What the fraction is of: `squared` difference, `changed` outputs, or `divergence` of distributions.
     pub loss: &'static str,
     /// The share of outputs left as they were.
     pub matches: f64,
+    /// The share of sequences with all outputs left as they were.
+    pub sequence_matches: f64,
+    /// The loss that 95 % of the sequences stay below, over the mean shuffled loss.
+    pub tail: f64,
     /// The loss of the worst sequence, over the mean shuffled loss.
     pub worst: f64,
     /// Classes that donors were drawn from, over all positions.
@@ -162,6 +166,11 @@ pub struct ControlsEvidence {
     pub null_mean: f64,
     /// The chance that one recovers as much as the hypothesis.
     pub p_value: f64,
+    /// The same after Holm's correction for all kinds of controls.
+    pub corrected: f64,
+    /// What random circuits with as many edges recover, where the hypothesis names a circuit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuits: Option<Box<ControlsEvidence>>,
 }
 
 /// See [`scrub::Interchange`].
@@ -315,12 +324,16 @@ impl ScrubEvidence {
             samples: scrub.samples,
             variant: match scrub.variant {
                 Variant::Treeified => "treeified",
+                Variant::SharedNoise => "shared noise",
             },
             loss: match scrub.loss {
                 Loss::Squared => "squared",
                 Loss::Changed => "changed",
+                Loss::Divergence => "divergence",
             },
             matches: rounded(scrub.matches),
+            sequence_matches: rounded(scrub.sequence_matches),
+            tail: rounded(scrub.tail),
             worst: rounded(scrub.worst),
             classes: scrub.classes.classes,
             vacuous: rounded(scrub.classes.vacuous_share()),
@@ -332,11 +345,18 @@ impl ScrubEvidence {
 impl ControlsEvidence {
     /// What is printed of the controls.
     pub fn new(scrub: &Scrub) -> Self {
+        let circuits = scrub.circuits.as_ref().map(|controls| Self::of("random circuits of the same size", controls));
+        Self { circuits: circuits.map(Box::new), ..Self::of("variables permuted over inputs", &scrub.controls) }
+    }
+
+    fn of(kind: &'static str, controls: &Controls) -> Self {
         Self {
-            kind: "variables permuted over inputs",
-            draws: scrub.controls.draws,
-            null_mean: rounded(scrub.controls.null_mean),
-            p_value: rounded(scrub.controls.p_value),
+            kind,
+            draws: controls.draws,
+            null_mean: rounded(controls.null_mean),
+            p_value: rounded(controls.p_value),
+            corrected: rounded(controls.corrected),
+            circuits: None,
         }
     }
 }

@@ -4,11 +4,13 @@
 use std::collections::BTreeMap;
 
 use dsl::{Env, Func, Language, Node, Scan, Term};
-use graph::Network;
-use samples::{Column, Symbol, rng};
+use graph::{Intervention, Matrix, Network};
+use samples::{Column, Decode, Rng, Symbol, rng};
 
-use crate::feedforward::Plan;
-use crate::{Claim, Error, ScrubConfig, claim_nodes, derangement, evaluate, inputs};
+use crate::classes::Classes;
+use crate::engine::Scrubber;
+use crate::pool::{failed, gather};
+use crate::{Claim, Edge, Error, Pool, ScrubConfig, claim_nodes, derangement, evaluate, inputs};
 
 /// What interchanging the values of one site showed.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,12 +49,12 @@ pub fn interchange(
     }
     let graph = network.graph(0);
     let nodes = claim_nodes(&graph, claims)?;
-    let plan = Plan::new(&graph, &|_| false, None)?;
     let batch = inputs(network, PAIRS.min(config.samples), config.seed);
     let n = batch.n_sequences();
     let length = if n == 0 { 0 } else { batch.length(0) };
     let columns = evaluate(network, language, claims, &batch)?;
-    let base = plan.plain(&network.rect_inputs(&batch).map_err(|e| Error::Network(e.to_string()))?)?;
+    let pool = Pool::new(network, &graph, &batch, None)?;
+    let output = graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?;
     let source = derangement(n, &mut rng(config.seed, "interchange sources"));
     let points: Vec<usize> = source.iter().flat_map(|&row| row * length..(row + 1) * length).collect();
     let bound = network.domain.columns(&batch);
@@ -79,10 +81,12 @@ pub fn interchange(
             continue;
         }
         let expected = run_program(&replaced, &vars)?;
-        let raw = plan.outputs(&plan.interchanged(&base, site, &source)?)?;
-        let bos = raw.rows / n.max(1) - length;
-        let rows: Vec<usize> =
-            (0..n).flat_map(|row| (0..length).map(move |at| row * (bos + length) + bos + at)).collect();
+        let wide = pool.n_cells() / n.max(1);
+        let donors: Vec<usize> = source.iter().flat_map(|&row| row * wide..(row + 1) * wide).collect();
+        let value = gather(pool.value(site)?, &donors)?;
+        let value = graph.value_with(pool.base(), &[Intervention::node(site, value)], output).map_err(failed)?;
+        let raw = Matrix::from_tensor(&value).map_err(failed)?;
+        let rows: Vec<usize> = (0..pool.points().len()).map(|point| pool.cell(point)).collect();
         let got = network.decode(&raw.select(&rows));
         found.push(count(network, graph.name(site), &got, &expected, &unchanged));
     }
@@ -91,14 +95,29 @@ pub fn interchange(
 
 fn count(network: &Network, site: &str, got: &[Column], expected: &[Column], unchanged: &[Column]) -> Interchange {
     let decode = &network.domain.decode;
-    let mut result =
-        Interchange { site: site.to_owned(), outputs: 0, accuracy: 0.0, changed: 0, changed_accuracy: 0.0 };
     let defined = |columns: &[Column], point: usize| columns.iter().all(|c| c.codes[point] != samples::UNDEFINED);
     let n_points = got.first().map_or(0, Column::n_points);
-    for point in (0..n_points).filter(|&point| defined(got, point) && defined(expected, point)) {
-        let right = got.iter().zip(expected).all(|(a, b)| check::agrees(decode, a.value(point), b.value(point)));
+    let points: Vec<usize> = (0..n_points).filter(|&p| defined(got, p) && defined(expected, p)).collect();
+    count_at(decode, site, &points, got, expected, unchanged)
+}
+
+fn all_agree(decode: &Decode, a: &[Column], b: &[Column], point: usize) -> bool {
+    a.iter().zip(b).all(|(a, b)| check::agrees(decode, a.value(point), b.value(point)))
+}
+
+fn count_at(
+    decode: &Decode,
+    site: &str,
+    points: &[usize],
+    got: &[Column],
+    expected: &[Column],
+    unchanged: &[Column],
+) -> Interchange {
+    let mut result =
+        Interchange { site: site.to_owned(), outputs: points.len(), accuracy: 0.0, changed: 0, changed_accuracy: 0.0 };
+    for &point in points {
+        let right = all_agree(decode, got, expected, point);
         let changed = expected.iter().zip(unchanged).any(|(a, b)| a.value(point) != b.value(point));
-        result.outputs += 1;
         result.accuracy += f64::from(u8::from(right));
         result.changed += usize::from(changed);
         result.changed_accuracy += f64::from(u8::from(right && changed));
@@ -106,6 +125,62 @@ fn count(network: &Network, site: &str, got: &[Column], expected: &[Column], unc
     result.accuracy /= result.outputs.max(1) as f64;
     result.changed_accuracy /= result.changed.max(1) as f64;
     result
+}
+
+/// An intervention on edges: what they carry comes from other cells.
+#[derive(Clone, Debug)]
+pub struct Swap<'a> {
+    /// The edges that carry the variables, for a set of them all edges of the set.
+    pub edges: &'a [Edge],
+    /// For every cell the one that it gets its value from.
+    pub donors: &'a [usize],
+    /// The program's outputs, per point, with the variables taken from the donors.
+    pub expected: &'a [Column],
+    /// The program's outputs as they are.
+    pub unchanged: &'a [Column],
+}
+
+/// Replaces what some edges carry and counts how often the network then says what the program says. Points at which the
+/// program does not say what the network says unchanged are left out: nothing follows from them.
+///
+/// # Errors
+/// A graph that cannot be run.
+pub fn counterfactual(
+    scrubber: &Scrubber<'_>,
+    network: &Network,
+    site: &str,
+    swap: &Swap<'_>,
+) -> Result<Interchange, Error> {
+    let pool = scrubber.pool();
+    let rows: Vec<usize> = (0..pool.points().len()).map(|point| pool.cell(point)).collect();
+    let edges: Vec<(Edge, &[usize])> = swap.edges.iter().map(|&edge| (edge, swap.donors)).collect();
+    let got = network.decode(&scrubber.interchanged(&edges)?.select(&rows));
+    let own = network.decode(&scrubber.interchanged(&[])?.select(&rows));
+    let decode = &network.domain.decode;
+    let agree = |a: &[Column], b: &[Column], point| all_agree(decode, a, b, point);
+    let counted: Vec<usize> = pool.counted().iter().flatten().copied().collect();
+    let strict: Vec<usize> = counted.into_iter().filter(|&point| agree(&own, swap.unchanged, point)).collect();
+    Ok(count_at(decode, site, &strict, &got, swap.expected, swap.unchanged))
+}
+
+/// For every cell another one that agrees with it in one way and differs in another, itself where there is none: donors
+/// that agree on what else a reader sees, and differ in the variable.
+pub fn partners(agree: &Classes, differ: &Classes, n_cells: usize, rng: &mut Rng) -> Vec<usize> {
+    use rand::Rng as _;
+    let pick = |cell: usize| {
+        let peers = agree.peers(cell);
+        let other = |peer: usize| differ.class_of(peer) != differ.class_of(cell);
+        // Most of a class differs as a rule; where few do, they are listed.
+        let lucky = (0..8).filter(|_| !peers.is_empty()).map(|_| peers[rng.random_range(0..peers.len())]);
+        let lucky: Vec<usize> = lucky.filter(|&peer| other(peer)).take(1).collect();
+        if let [donor] = lucky[..] {
+            return donor;
+        }
+        let all: Vec<usize> = peers.iter().copied().filter(|&peer| other(peer)).collect();
+        if all.is_empty() { cell } else { all[rng.random_range(0..all.len())] }
+    };
+    let mut pick = pick;
+    (0..n_cells).map(&mut pick).collect()
 }
 
 /// A term without `let`: every name is put in place, shared as before.

@@ -6,26 +6,35 @@
 //! recovered, with a bootstrap interval, and beside it how much is recovered when the variables' values are permuted
 //! over the inputs: what an alignment without content reaches.
 //!
+//! Underneath lies a verifier for hypotheses about single edges, [`Scrubber`] over a [`Pool`], that decides nothing: what
+//! is claimed about which edge is its caller's business, what happens then is measured ([`effect`]).
+//!
 //! This crate gets an alignment and never makes one. Extensionally equal variables are not told apart, and a variable
 //! that is different on every input passes vacuously: class sizes are reported for that.
 
 mod classes;
-mod feedforward;
+mod components;
+mod controls;
+mod engine;
 mod interchange;
+mod pool;
 mod recurrent;
 mod statistics;
 
 use dsl::{Env, Language, Term};
-use graph::{Network, NodeId};
+use graph::{Graph, Matrix, Network, NodeId};
 use rayon::prelude::*;
-use samples::{Batch, Column, Rng, UNDEFINED, rng};
+use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
 
-pub use classes::ClassSizes;
-use classes::Classes;
-use feedforward::{Plan, Sites};
-pub use interchange::{Interchange, interchange};
-pub use statistics::Loss;
-use statistics::{Losses, interval, losses, p_value, recovered};
+pub use classes::{ClassSizes, Classes};
+use components::is_writer;
+pub use components::{Components, Edge, circuit_name};
+pub use controls::{Controls, permuted_columns, random_circuits};
+pub use engine::{Ablation, EdgeHypothesis, Scrubber, Treatment, Variant};
+pub use interchange::{Interchange, Swap, counterfactual, interchange, partners};
+pub use pool::Pool;
+use statistics::{Losses, losses, pool_losses, recovered};
+pub use statistics::{Effect, Loss, holm};
 
 /// One claim of an alignment: a site carries the value of a term.
 #[derive(Clone, Debug)]
@@ -55,13 +64,6 @@ impl Default for ScrubConfig {
     }
 }
 
-/// How draws were made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Variant {
-    /// An independent draw for every occurrence of a site in the treeified graph.
-    Treeified,
-}
-
 /// What scrubbing showed.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scrub {
@@ -77,26 +79,21 @@ pub struct Scrub {
     pub loss: Loss,
     /// The share of outputs that scrubbing left as they were, after decoding.
     pub matches: f64,
+    /// The share of sequences that scrubbing left as they were, after decoding.
+    pub sequence_matches: f64,
+    /// The loss that 95 % of the sequences stay below, relative to the mean shuffled loss.
+    pub tail: f64,
     /// The loss of the worst sequence, relative to the mean shuffled loss.
     pub worst: f64,
     /// How large the classes were that donors were drawn from.
     pub classes: ClassSizes,
     /// Edges that were not tested, because their writer carries no variable.
     pub exact_edges: Vec<(String, String)>,
-    /// What alignments without content reach.
+    /// What the same procedure recovers when the variables' values are permuted over the inputs, position by position:
+    /// classes of the same sizes, without meaning.
     pub controls: Controls,
-}
-
-/// What the same procedure recovers when the variables' values are permuted over the inputs, position by position:
-/// classes of the same sizes, without meaning.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Controls {
-    /// How many were run.
-    pub draws: usize,
-    /// The mean recovered fraction.
-    pub null_mean: f64,
-    /// The chance that a control recovers at least as much, the observation counted among them.
-    pub p_value: f64,
+    /// What random circuits with as many edges recover where the hypothesis names a circuit.
+    pub circuits: Option<Controls>,
 }
 
 /// Why nothing was scrubbed.
@@ -122,6 +119,14 @@ pub enum Error {
     /// All outputs are the same.
     #[error("the outputs hardly differ between inputs, so there is nothing to recover")]
     Constant,
+    /// The treeified graph is too large.
+    #[error("the treeified graph evaluates {found} nodes, at most {limit} are allowed; use the shared-noise variant")]
+    TooDeep {
+        /// Evaluations.
+        found: f64,
+        /// Allowed.
+        limit: usize,
+    },
     /// Networks of this kind are not scrubbed.
     #[error("scrubbing of this kind of network is not supported: {0}")]
     Unsupported(&'static str),
@@ -171,8 +176,32 @@ fn inputs(network: &Network, n: usize, seed: u64) -> Batch {
     domain.sample_of_length(n, check::longest_length(domain), &mut rng(seed, "scrub inputs"))
 }
 
+/// What scrubbing some edges did to the outputs `[cells, outputs]` of a pool. An output is paired, for comparison, with
+/// that of another cell of its role.
+///
+/// # Errors
+/// [`Error::Constant`].
+pub fn effect(
+    decode: &Decode,
+    pool: &Pool,
+    roles: &Classes,
+    outputs: &Matrix,
+    config: &ScrubConfig,
+) -> Result<Effect, Error> {
+    let partner = roles.permute(&mut rng(config.seed, "scrub shuffle"));
+    let losses = pool_losses(decode, pool, &partner, outputs);
+    Effect::of(&losses, config.bootstrap, &mut rng(config.seed, "scrub bootstrap")).ok_or(Error::Constant)
+}
+
 /// Multiply-adds that one scrub of a transformer may cost, about: fewer sequences are run where it is large.
 const GRAPH_BUDGET: f64 = 1e8;
+/// Multiply-adds that the controls may cost together, about: fewer are run where the network is large.
+const CONTROL_BUDGET: f64 = 4e9;
+/// Evaluations of nodes that the treeified variant may take; beyond, noise is shared.
+const OCCURRENCES: usize = 512;
+/// Controls of a transformer: the least and the greatest number. From 39 on two controls can both be beaten at the 5 %
+/// level after correction.
+const CONTROLS: (usize, usize) = (39, 59);
 
 fn scrub_graph(
     network: &Network,
@@ -182,68 +211,97 @@ fn scrub_graph(
     config: &ScrubConfig,
 ) -> Result<Scrub, Error> {
     let graph = network.graph(0);
+    let components = Components::new(&graph)?;
     let nodes = claim_nodes(&graph, claims)?;
-    let plan = Plan::new(&graph, &|node| nodes.contains(&node), circuit)?;
     let length = check::longest_length(&network.domain);
-    let per_sequence = network.n_parameters() as f64 * length as f64 * plan.n_passes();
+    let per_sequence = network.n_parameters() as f64 * length as f64 * 2.0;
     let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, (config.samples / 2).max(128));
     let batch = inputs(network, n, config.seed);
-    let n = batch.n_sequences();
-    let length = if n == 0 { 0 } else { batch.length(0) };
     let columns = evaluate(network, language, claims, &batch)?;
-    let base = plan.plain(&network.rect_inputs(&batch).map_err(|e| Error::Network(e.to_string()))?)?;
-    let own = plan.outputs(&base)?;
-    let bos = own.rows / n.max(1) - length;
+    let pool = Pool::new(network, &graph, &batch, None)?;
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);
+    let variant = match scrubber.occurrences(&hypothesis) <= OCCURRENCES as f64 {
+        true => Variant::Treeified,
+        false => Variant::SharedNoise,
+    };
+    let run = |hypothesis: &EdgeHypothesis, rng: &mut Rng| match variant {
+        Variant::Treeified => scrubber.treeified(hypothesis, OCCURRENCES, rng),
+        Variant::SharedNoise => scrubber.shared_noise(hypothesis, rng),
+    };
     let decode = &network.domain.decode;
-    let partner = derangement(n, &mut rng(config.seed, "scrub shuffle"));
-    let sites = |permutation: Option<&[usize]>| -> Sites {
-        let mut sites = Sites::new();
-        for &node in &nodes {
-            let here: Vec<&Column> =
-                columns.iter().zip(&nodes).filter(|(_, at)| **at == node).map(|(c, _)| c).collect();
-            let classes = |at: usize| {
-                let key = |row: usize| -> Vec<i64> {
-                    let source = permutation.map_or(row, |p| p[row]);
-                    let code = |column: &&Column| column.codes.get(source * length + at).copied().unwrap_or(UNDEFINED);
-                    here.iter().map(code).collect()
-                };
-                Classes::from_keys((0..n).map(key))
-            };
-            let all = (0..bos).map(|_| None).chain((0..length).map(|at| Some(classes(at)))).collect();
-            sites.insert(node, all);
-        }
-        sites
+    let outputs = run(&hypothesis, &mut rng(config.seed, "scrub donors"))?;
+    let effect = effect(decode, &pool, &hypothesis.roles, &outputs, config)?;
+    let cost = per_sequence * batch.n_sequences() as f64;
+    let most = config.controls.min(CONTROLS.1);
+    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(CONTROLS.0.min(most), most.max(CONTROLS.0.min(most)));
+    let controls = permuted_columns(&scrubber, decode, &hypothesis, variant, draws, effect.recovered, config.seed)?;
+    let circuits = match circuit.is_some() {
+        true => Some(random_circuits(&scrubber, decode, &hypothesis, draws, config.seed)?),
+        false => None,
     };
-    let run = |sites: &Sites, rng: &mut Rng| -> Result<Vec<Losses>, Error> {
-        let scrubbed = plan.outputs(&plan.scrubbed(&base, sites, rng)?)?;
-        let at = |row: usize, at: usize| row * (bos + length) + bos + at;
-        Ok(losses(decode, n, length, |r, t| own.row(at(r, t)), |r, t| scrubbed.row(at(r, t)), &partner))
-    };
-    let true_sites = sites(None);
-    let observed = run(&true_sites, &mut rng(config.seed, "scrub donors"))?;
-    let cost = per_sequence * n as f64;
-    let most = config.controls.min(39);
-    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(most), most);
-    let control = |draw: usize| -> Result<Option<f64>, Error> {
-        let mut rng = rng(config.seed, &format!("scrub control {draw}"));
-        let permutation = permutation(n, &mut rng);
-        Ok(recovered(&run(&sites(Some(&permutation)), &mut rng)?))
-    };
-    let nulls: Vec<Option<f64>> = (0..draws).into_par_iter().map(control).collect::<Result<_, Error>>()?;
-    let mut sizes = ClassSizes::default();
-    true_sites.values().flatten().flatten().for_each(|classes| sizes.add(classes));
-    let nulls = nulls.into_iter().flatten().collect();
-    let result = summarise(observed, nulls, sizes, Loss::of(decode), config)?;
-    Ok(Scrub { exact_edges: plan.exact_edges(), ..result })
+    let (controls, circuits) = controls::corrected(controls, circuits);
+    let exact = |edge: &&Edge| hypothesis.treatment(**edge) == Treatment::Exact;
+    let name = |edge: &Edge| (graph.name(edge.0).to_owned(), circuit_name(&graph, edge.1).to_owned());
+    Ok(Scrub {
+        variant,
+        recovered: effect.recovered,
+        interval: effect.interval,
+        samples: effect.sequences,
+        loss: Loss::of(decode),
+        matches: effect.matches,
+        sequence_matches: effect.sequence_matches,
+        tail: effect.tail,
+        worst: effect.worst,
+        classes: hypothesis.sizes(),
+        exact_edges: components.edges().iter().filter(exact).map(name).collect(),
+        controls,
+        circuits,
+    })
+}
+
+/// The hypothesis that writers carry the variables claimed of them to all their readers in the circuit, position by
+/// position; where no circuit is given, to all.
+fn claimed(
+    graph: &Graph,
+    components: &Components,
+    pool: &Pool,
+    nodes: &[NodeId],
+    columns: &[Column],
+    circuit: Option<&[(String, String)]>,
+) -> EdgeHypothesis {
+    let mut hypothesis = EdgeHypothesis::new(pool.classes(|point| pool.position(point)));
+    let mut writers = nodes.to_vec();
+    writers.sort_unstable();
+    writers.dedup();
+    for writer in &writers {
+        let here: Vec<&Column> = columns.iter().zip(nodes).filter(|(_, at)| *at == writer).map(|(c, _)| c).collect();
+        let key = |point: usize| -> Vec<i64> {
+            let codes = here.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED));
+            std::iter::once(pool.position(point) as i64).chain(codes).collect()
+        };
+        hypothesis.classes.push(pool.classes(key));
+    }
+    for &edge in components.edges() {
+        let (from, to) = (graph.name(edge.0), circuit_name(graph, edge.1));
+        let absent = circuit.is_some_and(|edges| !edges.iter().any(|(a, b)| a == from && b == to));
+        let treatment = match (absent, writers.binary_search(&edge.0)) {
+            (true, _) => Treatment::Cut,
+            (false, Ok(variable)) => Treatment::Class { variable, joint: false },
+            (false, Err(_)) => Treatment::Exact,
+        };
+        hypothesis.edges.insert(edge, treatment);
+    }
+    hypothesis
 }
 
 /// The node that every claim names.
 fn claim_nodes(graph: &graph::Graph, claims: &[Claim]) -> Result<Vec<NodeId>, Error> {
     let node = |claim: &Claim| {
-        let found = graph.find(&claim.site).filter(|_| feedforward::is_writer(&claim.site));
+        let found = graph.find(&claim.site).filter(|_| is_writer(&claim.site));
         found.ok_or_else(|| {
             let names: Vec<&str> =
-                graph.nodes().map(|id| graph.name(id)).filter(|n| feedforward::is_writer(n)).collect();
+                graph.nodes().map(|id| graph.name(id)).filter(|n| is_writer(n)).collect();
             Error::Site { site: claim.site.clone(), expected: names.join(", ") }
         })
     };
@@ -257,9 +315,6 @@ fn evaluate(network: &Network, language: &Language, claims: &[Claim], batch: &Ba
     let value = |claim: &Claim| dsl::eval(&claim.subterm, &env).map_err(|error| Error::Term(error.to_string()));
     claims.iter().map(value).collect()
 }
-
-/// Multiply-adds that the controls may cost together, about: fewer are run where the network is large.
-const CONTROL_BUDGET: f64 = 4e9;
 
 /// Scrubs the states of a recurrent network on a batch of sequences of one length: what the next step reads by the
 /// variables `carried`, what the read-out reads by the program's outputs `shown`.
@@ -318,26 +373,24 @@ fn summarise(
     loss: Loss,
     config: &ScrubConfig,
 ) -> Result<Scrub, Error> {
-    let value = recovered(&observed).ok_or(Error::Constant)?;
-    let bounds =
-        interval(&observed, config.bootstrap, &mut rng(config.seed, "scrub bootstrap")).ok_or(Error::Constant)?;
+    let mut rng = rng(config.seed, "scrub bootstrap");
+    let effect = Effect::of(&observed, config.bootstrap, &mut rng).ok_or(Error::Constant)?;
     let n = observed.len() as f64;
-    let mean_shuffled = observed.iter().map(|l| l.shuffled).sum::<f64>() / n;
+    let controls = Controls::of(effect.recovered, &nulls);
     Ok(Scrub {
         variant: Variant::Treeified,
-        recovered: value,
-        interval: bounds,
-        samples: observed.len(),
+        recovered: effect.recovered,
+        interval: effect.interval,
+        samples: effect.sequences,
         loss,
-        matches: observed.iter().map(|l| l.matches).sum::<f64>() / n,
-        worst: observed.iter().map(|l| l.scrubbed).fold(0.0, f64::max) / mean_shuffled,
+        matches: observed.iter().map(Losses::matches).sum::<f64>() / n,
+        sequence_matches: effect.sequence_matches,
+        tail: effect.tail,
+        worst: effect.worst,
         classes,
         exact_edges: Vec::new(),
-        controls: Controls {
-            draws: nulls.len(),
-            null_mean: nulls.iter().sum::<f64>() / nulls.len().max(1) as f64,
-            p_value: p_value(value, &nulls),
-        },
+        controls,
+        circuits: None,
     })
 }
 

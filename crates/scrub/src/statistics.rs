@@ -1,7 +1,10 @@
 //! Recovered fractions, bootstrap intervals, p-values.
 
 use rand::Rng as _;
+use graph::Matrix;
 use samples::{Decode, Rng};
+
+use crate::pool::Pool;
 
 /// The losses of one sequence, each a mean over its counted outputs.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,8 +13,63 @@ pub(crate) struct Losses {
     pub(crate) scrubbed: f64,
     /// Of another input's outputs against the network's own.
     pub(crate) shuffled: f64,
-    /// The share of outputs that scrubbing left as they were, after decoding.
-    pub(crate) matches: f64,
+    /// Outputs that scrubbing left as they were, after decoding.
+    pub(crate) matched: usize,
+    /// Outputs counted.
+    pub(crate) outputs: usize,
+}
+
+impl Losses {
+    /// The share of outputs that scrubbing left as they were.
+    pub(crate) fn matches(&self) -> f64 {
+        self.matched as f64 / self.outputs.max(1) as f64
+    }
+}
+
+/// What replacing values did to a network's outputs.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Effect {
+    /// `1 - L(scrubbed) / L(shuffled)`, unclipped: 1 where nothing changes, 0 where as much harm is done as by pairing
+    /// every input with another one's outputs.
+    pub recovered: f64,
+    /// Its central 95 % over bootstrap resamples of the sequences.
+    pub interval: (f64, f64),
+    /// Sequences with a counted output.
+    pub sequences: usize,
+    /// Counted outputs.
+    pub outputs: usize,
+    /// The share of outputs left as they were, after decoding.
+    pub matches: f64,
+    /// The share of sequences with all outputs left as they were.
+    pub sequence_matches: f64,
+    /// The loss that 95 % of the sequences stay below, relative to the mean shuffled loss.
+    pub tail: f64,
+    /// The loss of the worst sequence, relative to the mean shuffled loss.
+    pub worst: f64,
+}
+
+impl Effect {
+    /// Puts together the losses of all sequences; `None` where the outputs hardly differ between inputs.
+    pub(crate) fn of(losses: &[Losses], bootstrap: usize, rng: &mut Rng) -> Option<Self> {
+        let value = recovered(losses)?;
+        let interval = if bootstrap == 0 { (value, value) } else { interval(losses, bootstrap, rng)? };
+        let n = losses.len() as f64;
+        let shuffled = losses.iter().map(|l| l.shuffled).sum::<f64>() / n;
+        let mut sorted: Vec<f64> = losses.iter().map(|l| l.scrubbed).collect();
+        sorted.sort_by(f64::total_cmp);
+        let at = |share: f64| sorted[((n - 1.0) * share).ceil() as usize] / shuffled;
+        let outputs: usize = losses.iter().map(|l| l.outputs).sum();
+        Some(Self {
+            recovered: value,
+            interval,
+            sequences: losses.len(),
+            outputs,
+            matches: losses.iter().map(|l| l.matched).sum::<usize>() as f64 / outputs.max(1) as f64,
+            sequence_matches: losses.iter().filter(|l| l.matched == l.outputs).count() as f64 / n,
+            tail: at(0.95),
+            worst: at(1.0),
+        })
+    }
 }
 
 /// `1 - L(scrubbed) / L(shuffled)`, unclipped: 1 where scrubbing changes nothing, 0 where it does as much harm as
@@ -50,6 +108,9 @@ pub enum Loss {
     Squared,
     /// 1 where the decoded output differs, else 0: for categories.
     Changed,
+    /// The divergence of the output's distribution from the network's own (Kullback and Leibler), for next tokens; the
+    /// sum of those of its bits, for sets of tokens.
+    Divergence,
 }
 
 impl Loss {
@@ -57,7 +118,8 @@ impl Loss {
     pub fn of(decode: &Decode) -> Self {
         match decode {
             Decode::Round | Decode::Number => Self::Squared,
-            Decode::Argmax(_) | Decode::NextToken | Decode::LegalTokens => Self::Changed,
+            Decode::Argmax(_) => Self::Changed,
+            Decode::NextToken | Decode::LegalTokens => Self::Divergence,
         }
     }
 
@@ -69,8 +131,34 @@ impl Loss {
                     / own.len() as f64
             }
             Self::Changed => f64::from(u8::from(!same_output(decode, own, got))),
+            Self::Divergence if matches!(decode, Decode::LegalTokens) => {
+                own.iter().zip(got).map(|(&a, &b)| bit_divergence(f64::from(a), f64::from(b))).sum()
+            }
+            Self::Divergence => divergence(own, got),
         }
     }
+}
+
+/// The divergence of two distributions given by logits.
+fn divergence(own: &[f32], got: &[f32]) -> f64 {
+    let normaliser = |logits: &[f32]| {
+        let most = logits.iter().fold(f64::NEG_INFINITY, |most, &v| most.max(f64::from(v)));
+        most + logits.iter().map(|&v| (f64::from(v) - most).exp()).sum::<f64>().ln()
+    };
+    let (of_own, of_got) = (normaliser(own), normaliser(got));
+    let part = |(&a, &b): (&f32, &f32)| {
+        let (a, b) = (f64::from(a) - of_own, f64::from(b) - of_got);
+        a.exp() * (a - b)
+    };
+    own.iter().zip(got).map(part).sum::<f64>().max(0.0)
+}
+
+/// The divergence of two truth values given by the logits of their chances.
+fn bit_divergence(own: f64, got: f64) -> f64 {
+    // ln(sigmoid(x)), without overflow.
+    let ln = |x: f64| -(-x.abs()).exp().ln_1p() + x.min(0.0);
+    let chance = 1.0 / (1.0 + (-own).exp());
+    (chance * (ln(own) - ln(got)) + (1.0 - chance) * (ln(-own) - ln(-got))).max(0.0)
 }
 
 /// Whether raw outputs decode to the same value.
@@ -116,15 +204,43 @@ pub(crate) fn losses<'a>(
             counted += 1.0;
             sum.scrubbed += loss.between(decode, own(row, at), scrubbed(row, at));
             sum.shuffled += loss.between(decode, own(row, at), own(partner[row], at));
-            sum.matches += f64::from(u8::from(same_output(decode, own(row, at), scrubbed(row, at))));
+            sum.matched += usize::from(same_output(decode, own(row, at), scrubbed(row, at)));
+            sum.outputs += 1;
         }
-        (counted > 0.0).then(|| Losses {
-            scrubbed: sum.scrubbed / counted,
-            shuffled: sum.shuffled / counted,
-            matches: sum.matches / counted,
-        })
+        (counted > 0.0).then(|| Losses { scrubbed: sum.scrubbed / counted, shuffled: sum.shuffled / counted, ..sum })
     };
     (0..n_sequences).filter_map(of_sequence).collect()
+}
+
+/// Losses per sequence of a pool: `partner` names for every cell the one whose output it is paired with.
+pub(crate) fn pool_losses(decode: &Decode, pool: &Pool, partner: &[usize], outputs: &Matrix) -> Vec<Losses> {
+    let loss = Loss::of(decode);
+    let of_sequence = |points: &Vec<usize>| {
+        let mut sum = Losses { outputs: points.len(), ..Losses::default() };
+        for &point in points {
+            let (own, cell) = (pool.own(point), pool.cell(point));
+            let got = outputs.row(cell);
+            sum.scrubbed += loss.between(decode, own, got);
+            sum.shuffled += loss.between(decode, own, pool.own_at(partner[cell]));
+            sum.matched += usize::from(same_output(decode, own, got));
+        }
+        let n = points.len() as f64;
+        Losses { scrubbed: sum.scrubbed / n, shuffled: sum.shuffled / n, ..sum }
+    };
+    pool.counted().iter().filter(|points| !points.is_empty()).map(of_sequence).collect()
+}
+
+/// Holm's correction (1979) of some p-values: each is the least level at which the step-down procedure rejects it.
+pub fn holm(p_values: &[f64]) -> Vec<f64> {
+    let mut order: Vec<usize> = (0..p_values.len()).collect();
+    order.sort_by(|&a, &b| p_values[a].total_cmp(&p_values[b]).then(a.cmp(&b)));
+    let mut corrected = vec![1.0; p_values.len()];
+    let mut least: f64 = 0.0;
+    for (rank, &at) in order.iter().enumerate() {
+        least = least.max((p_values[at] * (p_values.len() - rank) as f64).min(1.0));
+        corrected[at] = least;
+    }
+    corrected
 }
 
 #[cfg(test)]
@@ -133,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_recovered_fraction_is_not_clipped() {
-        let loss = |scrubbed| Losses { scrubbed, shuffled: 2.0, matches: 0.0 };
+        let loss = |scrubbed| Losses { scrubbed, shuffled: 2.0, ..Losses::default() };
         assert_eq!(recovered(&[loss(0.0), loss(0.0)]), Some(1.0));
         assert_eq!(recovered(&[loss(2.0), loss(2.0)]), Some(0.0));
         assert_eq!(recovered(&[loss(3.0), loss(3.0)]), Some(-0.5));
@@ -143,7 +259,7 @@ mod tests {
     #[test]
     fn intervals_hold_the_estimate_and_shrink() {
         let some = |n: usize| -> Vec<Losses> {
-            (0..n).map(|i| Losses { scrubbed: f64::from(u8::from(i % 4 == 0)), shuffled: 1.0, matches: 0.0 }).collect()
+            (0..n).map(|i| Losses { scrubbed: f64::from(u8::from(i % 4 == 0)), shuffled: 1.0, ..Losses::default() }).collect()
         };
         let width = |n: usize| {
             let (low, high) = interval(&some(n), 500, &mut samples::rng(1, "test")).expect("losses differ");
@@ -157,5 +273,39 @@ mod tests {
     fn p_values_count_the_observation() {
         assert_eq!(p_value(1.0, &[0.1, 0.2, 0.3]), 0.25);
         assert_eq!(p_value(0.2, &[0.1, 0.2, 0.3]), 0.75);
+    }
+
+    #[test]
+    fn holm_corrects_step_by_step() {
+        // By hand: 0.01 * 3, then max(0.03, 0.02 * 2), then max(0.04, 0.5).
+        assert_eq!(holm(&[0.02, 0.5, 0.01]), [0.04, 0.5, 0.03]);
+        assert_eq!(holm(&[0.4, 0.9]), [0.8, 0.9]);
+        assert!(holm(&[]).is_empty());
+    }
+
+    #[test]
+    fn divergences_vanish_where_nothing_changes_and_follow_the_definition() {
+        let (own, got) = ([1.0, -2.0, 0.5], [0.0, 0.0, 3.0]);
+        let by_hand = |own: &[f32], got: &[f32]| {
+            let p = |x: &[f32], i: usize| f64::from(x[i]).exp() / x.iter().map(|&v| f64::from(v).exp()).sum::<f64>();
+            (0..own.len()).map(|i| p(own, i) * (p(own, i) / p(got, i)).ln()).sum::<f64>()
+        };
+        assert!((Loss::Divergence.between(&Decode::NextToken, &own, &got) - by_hand(&own, &got)).abs() < 1e-9);
+        let bits: f64 = own.iter().zip(&got).map(|(&a, &b)| by_hand(&[a, 0.0], &[b, 0.0])).sum();
+        assert!((Loss::Divergence.between(&Decode::LegalTokens, &own, &got) - bits).abs() < 1e-9);
+        for decode in [Decode::NextToken, Decode::LegalTokens] {
+            assert_eq!(Loss::Divergence.between(&decode, &own, &own), 0.0);
+            assert!(Loss::Divergence.between(&decode, &[90.0, -90.0], &[-90.0, 90.0]).is_finite());
+        }
+    }
+
+    #[test]
+    fn tails_show_what_the_mean_hides() {
+        let mut losses = vec![Losses { scrubbed: 0.0, shuffled: 1.0, matched: 2, outputs: 2 }; 99];
+        losses.push(Losses { scrubbed: 3.0, shuffled: 1.0, matched: 1, outputs: 2 });
+        let effect = Effect::of(&losses, 100, &mut samples::rng(0, "test")).expect("losses differ");
+        assert!((effect.recovered - 0.97).abs() < 1e-12);
+        assert_eq!((effect.tail, effect.worst), (0.0, 3.0));
+        assert_eq!((effect.matches, effect.sequence_matches), (199.0 / 200.0, 0.99));
     }
 }
