@@ -138,7 +138,8 @@ impl<'a> Scrubber<'a> {
         let mut values: BTreeMap<NodeId, Value> = BTreeMap::new();
         for &writer in self.components.writers().iter().chain([&self.components.output()]) {
             let source = |writer: NodeId, _: &mut Rng| Ok(values.get(&writer).cloned().flatten());
-            let value = self.evaluate(writer, hypothesis, &|classes, rng| classes.permute(rng), rng, &mut { source })?;
+            let value =
+                self.evaluate(writer, hypothesis, &|classes, rng| classes.permute(rng), rng, &mut { source })?;
             values.insert(writer, value);
         }
         self.output(values.remove(&self.components.output()).flatten())

@@ -33,8 +33,8 @@ pub use controls::{Controls, permuted_columns, random_circuits};
 pub use engine::{Ablation, EdgeHypothesis, Scrubber, Treatment, Variant};
 pub use interchange::{Interchange, Swap, counterfactual, interchange, partners};
 pub use pool::Pool;
-use statistics::{Losses, losses, pool_losses, recovered};
 pub use statistics::{Effect, Loss, holm};
+use statistics::{Losses, losses, pool_losses, recovered};
 
 /// One claim of an alignment: a site carries the value of a term.
 #[derive(Clone, Debug)]
@@ -300,8 +300,7 @@ fn claim_nodes(graph: &graph::Graph, claims: &[Claim]) -> Result<Vec<NodeId>, Er
     let node = |claim: &Claim| {
         let found = graph.find(&claim.site).filter(|_| is_writer(&claim.site));
         found.ok_or_else(|| {
-            let names: Vec<&str> =
-                graph.nodes().map(|id| graph.name(id)).filter(|n| is_writer(n)).collect();
+            let names: Vec<&str> = graph.nodes().map(|id| graph.name(id)).filter(|n| is_writer(n)).collect();
             Error::Site { site: claim.site.clone(), expected: names.join(", ") }
         })
     };

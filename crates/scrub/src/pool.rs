@@ -41,8 +41,7 @@ impl Pool {
         let mut pool = Self { points, wide, skip, base, own, counted: Vec::new() };
         let decode = &network.domain.decode;
         let counts = |point: &usize| {
-            scored.is_none_or(|scored| scored.get(*point).copied().unwrap_or(false))
-                && counts(decode, pool.own(*point))
+            scored.is_none_or(|scored| scored.get(*point).copied().unwrap_or(false)) && counts(decode, pool.own(*point))
         };
         pool.counted = (0..n).map(|row| pool.points.range(row).filter(counts).collect()).collect();
         Ok(pool)

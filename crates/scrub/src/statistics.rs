@@ -1,7 +1,7 @@
 //! Recovered fractions, bootstrap intervals, p-values.
 
-use rand::Rng as _;
 use graph::Matrix;
+use rand::Rng as _;
 use samples::{Decode, Rng};
 
 use crate::pool::Pool;
@@ -259,7 +259,9 @@ mod tests {
     #[test]
     fn intervals_hold_the_estimate_and_shrink() {
         let some = |n: usize| -> Vec<Losses> {
-            (0..n).map(|i| Losses { scrubbed: f64::from(u8::from(i % 4 == 0)), shuffled: 1.0, ..Losses::default() }).collect()
+            (0..n)
+                .map(|i| Losses { scrubbed: f64::from(u8::from(i % 4 == 0)), shuffled: 1.0, ..Losses::default() })
+                .collect()
         };
         let width = |n: usize| {
             let (low, high) = interval(&some(n), 500, &mut samples::rng(1, "test")).expect("losses differ");
