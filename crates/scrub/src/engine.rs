@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{Device, Tensor};
 use graph::{Graph, Intervention, Matrix, NodeId};
+use rand::Rng as _;
 use samples::Rng;
 
 use crate::Error;
@@ -106,6 +107,9 @@ pub struct Scrubber<'a> {
     pool: &'a Pool,
 }
 
+/// How donors of an edge are drawn.
+type Draw<'d> = &'d dyn Fn(&Classes, Edge, &mut Rng) -> Vec<usize>;
+
 /// What a node's value is, as readers see it: the clean one where it is absent.
 type Value = Option<Tensor>;
 
@@ -135,11 +139,15 @@ impl<'a> Scrubber<'a> {
     /// # Errors
     /// A graph that cannot be run.
     pub fn shared_noise(&self, hypothesis: &EdgeHypothesis, rng: &mut Rng) -> Result<Matrix, Error> {
+        // Every edge has a stream of its own, so that what one edge is given does not change the draws of another.
+        let seed: u64 = rng.random();
+        let permute = |classes: &Classes, (writer, reader): Edge, _: &mut Rng| {
+            classes.permute(&mut samples::rng(seed, &format!("edge {} {}", writer.0, reader.0)))
+        };
         let mut values: BTreeMap<NodeId, Value> = BTreeMap::new();
         for &writer in self.components.writers().iter().chain([&self.components.output()]) {
             let source = |writer: NodeId, _: &mut Rng| Ok(values.get(&writer).cloned().flatten());
-            let value =
-                self.evaluate(writer, hypothesis, &|classes, rng| classes.permute(rng), rng, &mut { source })?;
+            let value = self.evaluate(writer, hypothesis, &permute, rng, &mut { source })?;
             values.insert(writer, value);
         }
         self.output(values.remove(&self.components.output()).flatten())
@@ -205,7 +213,7 @@ impl<'a> Scrubber<'a> {
             return Ok(None);
         }
         let mut source = |writer: NodeId, rng: &mut Rng| self.occurrence(writer, hypothesis, disturbed, rng);
-        self.evaluate(node, hypothesis, &|classes, rng| classes.draw(rng), rng, &mut source)
+        self.evaluate(node, hypothesis, &|classes, _, rng| classes.draw(rng), rng, &mut source)
     }
 
     /// A node's value when all its readers read as the hypothesis says; `source` gives the value of a writer. `None`
@@ -214,7 +222,7 @@ impl<'a> Scrubber<'a> {
         &self,
         node: NodeId,
         hypothesis: &EdgeHypothesis,
-        draw: &dyn Fn(&Classes, &mut Rng) -> Vec<usize>,
+        draw: Draw<'_>,
         rng: &mut Rng,
         source: &mut dyn FnMut(NodeId, &mut Rng) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
@@ -224,12 +232,12 @@ impl<'a> Scrubber<'a> {
             let (writer, reader) = edge;
             let value = match hypothesis.treatment(edge) {
                 Treatment::Exact => source(writer, rng)?,
-                Treatment::Cut => Some(self.cut(writer, hypothesis, draw, rng)?),
+                Treatment::Cut => Some(self.cut(edge, hypothesis, draw, rng)?),
                 Treatment::Class { variable, joint: together } => {
                     let classes = hypothesis.classes.get(variable).ok_or(Error::Unsupported("an unknown variable"))?;
                     let donors = match joint.get(&(reader, variable)) {
                         Some(donors) if together => donors.clone(),
-                        _ => draw(classes, rng),
+                        _ => draw(classes, edge, rng),
                     };
                     let value = match source(writer, rng)? {
                         Some(value) => gather(&value, &donors)?,
@@ -250,16 +258,10 @@ impl<'a> Scrubber<'a> {
     }
 
     /// What stands for a writer where its edge is cut: its clean value elsewhere.
-    fn cut(
-        &self,
-        writer: NodeId,
-        hypothesis: &EdgeHypothesis,
-        draw: &dyn Fn(&Classes, &mut Rng) -> Vec<usize>,
-        rng: &mut Rng,
-    ) -> Result<Tensor, Error> {
-        let value = self.pool.value(writer)?;
+    fn cut(&self, edge: Edge, hypothesis: &EdgeHypothesis, draw: Draw<'_>, rng: &mut Rng) -> Result<Tensor, Error> {
+        let value = self.pool.value(edge.0)?;
         match hypothesis.ablation {
-            Ablation::Resample => gather(value, &draw(&hypothesis.roles, rng)),
+            Ablation::Resample => gather(value, &draw(&hypothesis.roles, edge, rng)),
             Ablation::Zero => value.zeros_like().map_err(|error| Error::Network(error.to_string())),
             Ablation::Mean => means(value, &hypothesis.roles),
         }
