@@ -103,28 +103,33 @@ fn ask(text: &str, limits: Limits) -> Result<Answer, Error> {
     }
     // The sentinel comes first, so that text which closes too many parentheses cannot hide behind it.
     let source = format!("(declare-const |{SENTINEL}| Bool) (assert |{SENTINEL}|)\n{text}\n");
-    let answer = z3::with_z3_config(&z3::Config::new(), || {
-        let solver = z3::Solver::new();
-        let mut params = z3::Params::new();
-        params.set_u32("rlimit", limits.resources);
-        if let Some(timeout) = limits.timeout_ms {
-            params.set_u32("timeout", timeout);
-        }
-        solver.set_params(&params);
-        solver.from_string(source);
-        if solver.get_assertions().is_empty() {
-            return None;
-        }
-        Some(match solver.check() {
-            z3::SatResult::Unsat => Answer::Unsat,
-            z3::SatResult::Sat => match solver.get_model() {
-                Some(model) => Answer::Sat(Model::parse(&model.to_string(), SENTINEL)),
-                None => Answer::Unknown("no model".to_owned()),
-            },
-            z3::SatResult::Unknown => Answer::Unknown(solver.get_reason_unknown().unwrap_or_default()),
-        })
-    });
-    answer.ok_or_else(rejected)
+    // Every thread has a context of its own, made when it is first used: a thread for each question is a fresh context
+    // for each. (Replacing a thread's context would make two, and making one costs more than most questions.)
+    let answer = std::thread::scope(|scope| scope.spawn(|| ask_here(source, limits)).join());
+    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).ok_or_else(rejected)
+}
+
+/// Asks in this thread's context; `None` where the text is rejected.
+fn ask_here(source: String, limits: Limits) -> Option<Answer> {
+    let solver = z3::Solver::new();
+    let mut params = z3::Params::new();
+    params.set_u32("rlimit", limits.resources);
+    if let Some(timeout) = limits.timeout_ms {
+        params.set_u32("timeout", timeout);
+    }
+    solver.set_params(&params);
+    solver.from_string(source);
+    if solver.get_assertions().is_empty() {
+        return None;
+    }
+    Some(match solver.check() {
+        z3::SatResult::Unsat => Answer::Unsat,
+        z3::SatResult::Sat => match solver.get_model() {
+            Some(model) => Answer::Sat(Model::parse(&model.to_string(), SENTINEL)),
+            None => Answer::Unknown("no model".to_owned()),
+        },
+        z3::SatResult::Unknown => Answer::Unknown(solver.get_reason_unknown().unwrap_or_default()),
+    })
 }
 
 #[cfg(test)]
