@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use report::{SCHEMA, SynthFunction, SynthResult};
 use smt::Solver;
-use sygus::{Answer, Options, Problem, Solution};
+use sygus::{Answer, BoundScope, Options, Problem, Solution};
 
 use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
@@ -45,6 +45,11 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer) -> SynthResult {
         nodes: solution.nodes(),
         cost: solution.cost,
         lower_bound: solution.lower_bound,
+        bound_scope: match solution.scope {
+            BoundScope::Grammar => "grammar",
+            BoundScope::ConstantsTried => "constants_tried",
+            BoundScope::TermsTried => "terms_tried",
+        },
         candidates: solution.n_candidates,
         points: solution.n_points,
     };

@@ -541,8 +541,12 @@ pub struct SynthFunction {
     pub nodes: usize,
     /// What the body costs; 64 times the weight plus the nodes where there are weights.
     pub cost: u32,
-    /// No solution costs less.
+    /// No solution costs less, among the terms that `bound_scope` names.
     pub lower_bound: u32,
+    /// `grammar`: all terms of the file's grammar; `constants_tried`: those with the constants that were tried, where the
+    /// grammar has `(Constant S)`; `terms_tried`: those with the operators and constants that were tried, where there is
+    /// no grammar.
+    pub bound_scope: &'static str,
     /// Candidates that were evaluated.
     pub candidates: u64,
     /// Inputs that they were evaluated at.

@@ -7,9 +7,9 @@
 use dsl::{Facts, Func, Grammar, Language, NonterminalId, OpId, Operator, Place, SortPattern, Term};
 use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Sort, Symbol};
-use synth::{Bank, BankConfig, ClassId, Leaf, Limits, StopReason, Watch};
+use synth::{Bank, BankConfig, ClassId, Limits, StopReason, Watch};
 
-use crate::problem::Problem;
+use crate::problem::{BoundScope, Problem};
 use crate::search::{Failure, SearchLimits, Solution};
 use crate::spec::{evaluate, names, sorts};
 use crate::verify::Verification;
@@ -52,6 +52,8 @@ pub(crate) struct Joint<'p> {
     banks: Vec<Bank<'p>>,
     limits: SearchLimits,
     n_checks: u64,
+    /// The least total cost of bodies that the solver could not decide.
+    least_open: Option<u32>,
 }
 
 enum Step {
@@ -85,6 +87,7 @@ impl<'p> Joint<'p> {
             banks: Vec::new(),
             limits,
             n_checks: 0,
+            least_open: None,
         };
         joint.formulas = formulas.iter().map(|formula| joint.formula(formula)).collect();
         joint.formulas.sort_by_key(|formula| formula.needs);
@@ -129,13 +132,8 @@ impl<'p> Joint<'p> {
         let function = &self.problem.functions[self.functions[slot]];
         let args: Vec<i64> = function.params.iter().map(|_| 0).collect();
         self.points[slot].insert(args, 0);
-        let params = function.params.iter().map(|&(name, sort)| (name, Column::new(sort, vec![0])));
-        let constants = function
-            .constants
-            .iter()
-            .filter_map(|(name, value)| Some((*name, Column::constant(value.sort()?, *value, 1))));
-        let leaf = |(name, column): (Symbol, Column)| Leaf { term: Term::var(name), column, cost: 1 };
-        let leaves = params.chain(constants).map(leaf).collect();
+        let params: Vec<Column> = function.params.iter().map(|&(_, sort)| Column::new(sort, vec![0])).collect();
+        let leaves = function.leaves(&params, 1);
         BankConfig {
             grammar: Some(self.grammars[slot].clone()),
             operators: None,
@@ -187,11 +185,10 @@ impl<'p> Joint<'p> {
             }
             let function = &self.problem.functions[self.functions[slot]];
             let params = function.params.iter().enumerate();
-            let mut columns: Vec<Column> =
+            let columns: Vec<Column> =
                 params.map(|(i, (_, sort))| Column::new(*sort, rows.iter().map(|row| row[i]).collect())).collect();
-            for (_, value) in &function.constants {
-                columns.push(Column::constant(value.sort().unwrap_or(Sort::Int), *value, rows.len()));
-            }
+            let leaves = function.leaves(&columns, rows.len());
+            let columns: Vec<Column> = leaves.into_iter().map(|leaf| leaf.column).collect();
             self.banks[slot].append_points(&columns, &mut |_| Watch::Keep).map_err(error)?;
         }
         Ok(())
@@ -209,10 +206,13 @@ impl<'p> Joint<'p> {
             match self.level(total, judge)? {
                 Step::Solved(bodies) => {
                     let n_candidates = self.banks.iter().map(Bank::n_candidates).sum::<u64>() + self.n_checks;
-                    // Together they are minimal: every combination of lower total cost was tried.
+                    // Together they are minimal if every combination of lower total cost was refuted.
+                    let is_minimal = self.least_open.is_none_or(|open| open >= total);
                     let solution = |(slot, (body, cost)): (usize, (Term, u32))| {
                         let n_points = self.banks[slot].n_points();
-                        Solution { body, cost, lower_bound: cost, n_candidates, n_points }
+                        let scope = self.scope(slot);
+                        let lower_bound = if is_minimal { cost } else { 1 };
+                        Solution { body, cost, lower_bound, scope, n_candidates, n_points }
                     };
                     return Ok(bodies.into_iter().enumerate().map(solution).collect());
                 }
@@ -221,16 +221,29 @@ impl<'p> Joint<'p> {
                 Step::Late => return Err(Failure::Limit("time".to_owned())),
                 Step::Exhausted => {
                     let greatest: u32 = self.banks.iter().map(greatest_cost).sum();
-                    if is_closed.iter().all(|&closed| closed) && total > greatest {
-                        let n = self.active.len();
-                        return Err(Failure::Infeasible(format!(
-                            "no terms of the grammars are right at {n} valuations"
-                        )));
+                    if total > greatest && is_closed.iter().all(|&closed| closed) {
+                        return Err(self.exhausted());
                     }
                     total += 1;
                 }
             }
         }
+    }
+
+    /// All values that the grammars have were tried.
+    fn exhausted(&self) -> Failure {
+        let are_all = (0..self.banks.len()).all(|slot| self.scope(slot) != BoundScope::ConstantsTried);
+        match are_all && self.least_open.is_none() {
+            true => {
+                let n = self.active.len();
+                Failure::Infeasible(format!("no terms of the grammars are right at {n} valuations"))
+            }
+            false => Failure::Limit("the grammars have no further terms of the constants tried".to_owned()),
+        }
+    }
+
+    fn scope(&self, slot: usize) -> BoundScope {
+        self.problem.functions[self.functions[slot]].bound_scope(&self.grammars[slot])
     }
 
     /// Completes a bank up to a cost; whether it is closed.
@@ -282,6 +295,7 @@ impl<'p> Joint<'p> {
                     return Ok(Step::Refined);
                 }
                 _ => {
+                    self.least_open = Some(self.least_open.map_or(total, |open| open.min(total)));
                     undecided.insert(hit);
                 }
             }
@@ -360,13 +374,8 @@ impl<'p> Joint<'p> {
         let application = &self.problem.applications[number];
         let function = &self.problem.functions[application.function];
         let scope: Vec<(Symbol, Column)> = vars.iter().chain(known).cloned().collect();
-        let mut inner = Vec::new();
-        for (arg, (name, _)) in application.args.iter().zip(&function.params) {
-            inner.push((*name, evaluate(arg, &self.problem.language, &scope, n)?));
-        }
-        for (name, value) in &function.constants {
-            inner.push((*name, Column::constant(value.sort()?, *value, n)));
-        }
+        let args = application.args.iter().map(|arg| evaluate(arg, &self.problem.language, &scope, n));
+        let inner = function.bindings(&args.collect::<Option<Vec<_>>>()?, n);
         evaluate(body, &self.problem.language, &inner, n)
     }
 

@@ -18,6 +18,6 @@ mod tree;
 mod values;
 mod verify;
 
-pub use problem::{Application, Logic, Objective, Problem, SynthFun, WEIGHT_UNIT, WeightBound, WeightSum};
+pub use problem::{Application, BoundScope, Logic, Objective, Problem, SynthFun, WEIGHT_UNIT, WeightBound, WeightSum};
 pub use search::{SearchLimits, Solution};
 pub use solve::{Answer, Options, print, solve};

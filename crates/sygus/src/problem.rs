@@ -1,7 +1,8 @@
 //! What a SyGuS-IF file asks for.
 
-use dsl::{Grammar, Language, Term};
-use samples::{Sort, Symbol, Value};
+use dsl::{Grammar, Language, Production, Term};
+use samples::{Column, Sort, Symbol, Value};
+use synth::Leaf;
 
 /// A synthesis problem: functions to find, such that the constraints hold for all values of the variables that satisfy
 /// the assumptions.
@@ -55,6 +56,45 @@ pub struct SynthFun {
     pub has_grammar: bool,
     /// Named constants of the file that the grammar mentions.
     pub constants: Vec<(Symbol, Value)>,
+}
+
+impl SynthFun {
+    /// What holds of a bound on cost that a search over `grammar` proved.
+    pub(crate) fn bound_scope(&self, grammar: &Grammar) -> BoundScope {
+        let all = || grammar.nonterminals.iter().flat_map(|own| own.productions.iter().map(|p| (own.sort, p)));
+        let is_open = |(sort, production): (Sort, &Production)| {
+            matches!(production, Production::AnyConstant { .. }) && sort != Sort::Bool
+        };
+        match self.has_grammar {
+            true if all().any(is_open) => BoundScope::ConstantsTried,
+            true => BoundScope::Grammar,
+            false => BoundScope::TermsTried,
+        }
+    }
+
+    /// The values of the parameters, given as columns of `n` points, and of the named constants.
+    pub(crate) fn bindings(&self, params: &[Column], n: usize) -> Vec<(Symbol, Column)> {
+        let params = self.params.iter().zip(params).map(|((name, _), column)| (*name, column.clone()));
+        let constant = |(name, value): &(Symbol, Value)| Some((*name, Column::constant(value.sort()?, *value, n)));
+        params.chain(self.constants.iter().filter_map(constant)).collect()
+    }
+
+    /// The same as leaves of a bank.
+    pub(crate) fn leaves(&self, params: &[Column], n: usize) -> Vec<Leaf> {
+        let leaf = |(name, column)| Leaf { term: Term::var(name), column, cost: 1 };
+        self.bindings(params, n).into_iter().map(leaf).collect()
+    }
+}
+
+/// Of which terms a lower bound on cost speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BoundScope {
+    /// Of all terms of the file's grammar.
+    Grammar,
+    /// Of those with the constants that were tried, where the grammar has `(Constant S)`.
+    ConstantsTried,
+    /// Of those with the operators and constants that were tried, where there is no grammar.
+    TermsTried,
 }
 
 /// One unit of weight in costs: weights come first, nodes only decide between terms of equal weight.

@@ -2,10 +2,11 @@
 
 use dsl::{Grammar, NonterminalId, Production, Term};
 use rustc_hash::FxHashSet;
-use samples::{Column, Sort, Value};
+use samples::{Column, Value};
 use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
 
 use crate::mask::{CAPACITY, Mask};
+use crate::problem::BoundScope;
 use crate::spec::Pointwise;
 use crate::theory;
 use crate::tree::Forest;
@@ -60,8 +61,10 @@ pub struct Solution {
     pub body: Term,
     /// Its cost.
     pub cost: u32,
-    /// No term of lower cost is right.
+    /// No term of lower cost is right, among those that `scope` names.
     pub lower_bound: u32,
+    /// Of which terms the bound speaks.
+    pub scope: BoundScope,
     /// Candidates that were evaluated.
     pub n_candidates: u64,
     /// Points that the bank looked at.
@@ -97,6 +100,8 @@ pub(crate) struct Search<'s, 'p> {
     best: Option<(u32, Term)>,
     /// Candidates that the solver could not decide.
     undecided: FxHashSet<String>,
+    /// The least cost of one.
+    least_open: Option<u32>,
     /// Candidates when the best was found.
     found_at: u64,
     /// Whether the bank holds every value that a term can have at the active points.
@@ -150,7 +155,19 @@ impl<'s, 'p> Search<'s, 'p> {
         };
         let bank = Bank::new(&spec.problem.language, &config)?;
         let undecided = FxHashSet::default();
-        Ok(Self { spec, grammar, extra, bank, active, limits, best: None, undecided, found_at: 0, is_closed: false })
+        Ok(Self {
+            spec,
+            grammar,
+            extra,
+            bank,
+            active,
+            limits,
+            best: None,
+            undecided,
+            least_open: None,
+            found_at: 0,
+            is_closed: false,
+        })
     }
 
     /// Looks for a smallest body; `known` are terms that may be right.
@@ -172,7 +189,8 @@ impl<'s, 'p> Search<'s, 'p> {
                 Step::Late => break "time".to_owned(),
                 Step::Stopped(StopReason::Closed) => {
                     self.trees(judge);
-                    if self.best.is_none() && self.bank.complete_cost().is_some() && !self.has_free_constants() {
+                    let is_refuted = self.best.is_none() && self.least_open.is_none();
+                    if is_refuted && self.bank.complete_cost().is_some() && self.scope() != BoundScope::ConstantsTried {
                         let n = self.active.len();
                         return Err(Failure::Infeasible(format!("no term of the grammar is right at {n} inputs")));
                     }
@@ -202,17 +220,17 @@ impl<'s, 'p> Search<'s, 'p> {
             Some((cost, body)) => {
                 // Where the bank forgot terms that points split off later, it says nothing.
                 let complete = self.bank.complete_cost().unwrap_or(0);
-                let lower_bound = if self.is_closed { cost } else { (complete + 1).min(cost) };
-                Ok(Solution { body, cost, lower_bound, n_candidates, n_points })
+                let searched = if self.is_closed { cost } else { (complete + 1).min(cost) };
+                let lower_bound = self.least_open.map_or(searched, |open| open.min(searched));
+                Ok(Solution { body, cost, lower_bound, scope: self.scope(), n_candidates, n_points })
             }
             None if reason.is_empty() => Err(Failure::Limit("candidates".to_owned())),
             None => Err(Failure::Limit(reason)),
         }
     }
 
-    fn has_free_constants(&self) -> bool {
-        let all = self.grammar.nonterminals.iter().flat_map(|own| &own.productions);
-        all.into_iter().any(|production| matches!(production, Production::AnyConstant { .. }))
+    fn scope(&self) -> BoundScope {
+        self.spec.problem.functions[self.spec.function].bound_scope(&self.grammar)
     }
 
     fn show_point(&self, point: usize) -> String {
@@ -267,7 +285,7 @@ impl<'s, 'p> Search<'s, 'p> {
                         self.accept(cost, term);
                         return Step::Solved;
                     }
-                    Exam::Open => {}
+                    Exam::Open => self.leave_open(cost),
                     Exam::Wrong => {
                         // What split off, or was right at fewer points before, may be right now.
                         refused.clear();
@@ -292,6 +310,11 @@ impl<'s, 'p> Search<'s, 'p> {
     fn hits(&self, most: u32) -> Vec<ClassId> {
         let all = self.bank.classes_of(NonterminalId(0)).take_while(|found| found.cost <= most);
         all.filter(|found| is_right(self.spec, &self.active, found.codes)).map(|found| found.id).collect()
+    }
+
+    /// A candidate of this cost may be right: no bound goes beyond it.
+    fn leave_open(&mut self, cost: u32) {
+        self.least_open = Some(self.least_open.map_or(cost, |open| open.min(cost)));
     }
 
     /// Holds a term against all points, then gives it to the solver.
@@ -359,7 +382,7 @@ impl<'s, 'p> Search<'s, 'p> {
             match self.examine(&found.term, judge) {
                 Exam::Right => return self.accept(found.cost, found.term),
                 Exam::Wrong => {}
-                Exam::Open => return,
+                Exam::Open => return self.leave_open(found.cost),
             }
             if (judge.is_late)() {
                 return;
@@ -408,18 +431,11 @@ fn is_right(spec: &Pointwise<'_>, active: &[usize], codes: &[i64]) -> bool {
 /// The leaves of the bank at points: parameters, named constants, terms given.
 fn leaves(spec: &Pointwise<'_>, extra: &[Term], points: &[usize]) -> Vec<Leaf> {
     let function = &spec.problem.functions[spec.function];
-    let n = points.len().max(1);
     let columns = spec.columns_at(points);
-    let leaf = |term: Term, column: Column| Leaf { term, column, cost: 1 };
-    let params = function.params.iter().zip(&columns);
-    let mut all: Vec<Leaf> = params.map(|((name, _), column)| leaf(Term::var(*name), column.clone())).collect();
-    for (name, value) in &function.constants {
-        let column = Column::constant(value.sort().unwrap_or(Sort::Int), *value, n);
-        all.push(leaf(Term::var(*name), column));
-    }
+    let mut all = function.leaves(&columns, points.len().max(1));
     for term in extra {
         if let Some(column) = spec.evaluate(term, &columns) {
-            all.push(leaf(term.clone(), column));
+            all.push(Leaf { term: term.clone(), column, cost: 1 });
         }
     }
     all

@@ -1,12 +1,12 @@
 //! Solving a problem: its functions, those that constraints tie together at once.
 
 use dsl::{Func, Grammar, Kernel, NonterminalId, Production, Term};
-use samples::{Column, Symbol, Value};
+use samples::{Symbol, Value};
 use smt::Solver;
 use synth::{BankError, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge};
-use crate::problem::{Problem, WEIGHT_UNIT};
+use crate::problem::{BoundScope, Problem, WEIGHT_UNIT};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::spec::{Pointwise, conjuncts, names};
@@ -73,7 +73,7 @@ fn broken_bound(problem: &Problem, solutions: &[Solution]) -> Option<(String, bo
     problem.weight_bounds.iter().find_map(|bound| {
         let solution = solutions.get(bound.function)?;
         let reason = format!("no solution for {} of weight {}", problem.functions[bound.function].name, bound.most);
-        let is_known = solution.lower_bound / WEIGHT_UNIT > bound.most;
+        let is_known = solution.scope == BoundScope::Grammar && solution.lower_bound / WEIGHT_UNIT > bound.most;
         (solution.cost / WEIGHT_UNIT > bound.most).then_some((reason, is_known))
     })
 }
@@ -242,10 +242,7 @@ fn strategies(
 fn closed(spec: &Pointwise<'_>, grammar: &Grammar, judge: &mut Judge<'_>) -> Option<Result<Solution, Failure>> {
     let function = &spec.problem.functions[spec.function];
     let n = spec.n_points();
-    let constants =
-        function.constants.iter().filter_map(|(name, value)| Some((*name, Column::constant(value.sort()?, *value, n))));
-    let params = function.params.iter().map(|(name, _)| *name).zip(spec.columns.iter().cloned());
-    let variables: Vec<(Symbol, Column)> = params.chain(constants).collect();
+    let variables = function.bindings(&spec.columns, n);
     let language = &spec.problem.language;
     let closure = Closure::new(language, grammar, &variables, &ClosureLimits::new(), judge.is_late).ok()?;
     let is_right = |table: u16| (0..n).all(|point| spec.accept[point].contains(i64::from(table >> point & 1)));
@@ -255,8 +252,9 @@ fn closed(spec: &Pointwise<'_>, grammar: &Grammar, judge: &mut Judge<'_>) -> Opt
         return closure.is_complete().then_some(Err(Failure::Infeasible(reason)));
     };
     // The points may not be all inputs: then the solver has the last word.
+    let scope = function.bound_scope(grammar);
     let is_proved = matches!((judge.verify)(&body, Effort::Full), Verification::Valid);
-    is_proved.then_some(Ok(Solution { body, cost, lower_bound: cost, n_candidates, n_points }))
+    is_proved.then_some(Ok(Solution { body, cost, lower_bound: cost, scope, n_candidates, n_points }))
 }
 
 /// The grammar without one of its functions, for each of them, as long as the start still derives something.
@@ -331,6 +329,17 @@ impl Solution {
         verify::definition(problem, function, &self.body)
     }
 
+    /// What is known of cheaper solutions, in words.
+    pub fn bound(&self) -> String {
+        let known = if self.lower_bound == self.cost { "minimal" } else { "not known to be minimal" };
+        let among = match self.scope {
+            BoundScope::Grammar => "",
+            BoundScope::ConstantsTried => " with the constants tried",
+            BoundScope::TermsTried => " with the operators and constants tried",
+        };
+        format!("{known}: no solution{among} costs less than {}", self.lower_bound)
+    }
+
     /// Nodes of the body: every operator, variable and literal is one.
     pub fn nodes(&self) -> usize {
         theory::nodes(&self.body)
@@ -345,13 +354,12 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
         Answer::Solved(solutions) => {
             let mut out = String::new();
             for (function, solution) in problem.functions.iter().zip(solutions) {
-                let known = if solution.lower_bound == solution.cost { "minimal" } else { "not known to be minimal" };
                 out.push_str(&format!(
-                    "; {}: proved for all inputs; {} nodes, cost {}, {known}: no solution costs less than {}\n",
+                    "; {}: proved for all inputs; {} nodes, cost {}, {}\n",
                     function.name,
                     solution.nodes(),
                     solution.cost,
-                    solution.lower_bound,
+                    solution.bound(),
                 ));
             }
             out.push_str("(\n");

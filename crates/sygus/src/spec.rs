@@ -158,12 +158,7 @@ impl<'p> Pointwise<'p> {
     pub(crate) fn evaluate(&self, term: &Term, columns: &[Column]) -> Option<Column> {
         let function = &self.problem.functions[self.function];
         let n = columns.first().map_or(1, Column::n_points);
-        let mut vars: Vec<(Symbol, Column)> =
-            function.params.iter().map(|(name, _)| *name).zip(columns.iter().cloned()).collect();
-        for (name, value) in &function.constants {
-            vars.push((*name, Column::constant(value.sort()?, *value, n)));
-        }
-        evaluate(term, &self.problem.language, &vars, n)
+        evaluate(term, &self.problem.language, &function.bindings(columns, n), n)
     }
 
     /// Terms over the parameters that conjuncts compare the function with, or test: what a solution may well be made of.
