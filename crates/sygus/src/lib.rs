@@ -7,6 +7,7 @@ mod accept;
 mod joint;
 mod logic;
 mod mask;
+mod polynomial;
 mod problem;
 mod read;
 mod sampling;

@@ -9,6 +9,9 @@ use crate::theory;
 /// Constants of the file that become leaves.
 const CONSTANT_LIMIT: usize = 40;
 
+/// Factors that linear terms are multiplied by.
+const FACTOR_LIMIT: usize = 6;
+
 /// A grammar over a function's parameters, with 0, 1 and the constants given.
 pub(crate) fn grammar(logic: Logic, function: &SynthFun, constants: &[Value]) -> Grammar {
     let mut grammar = Grammar::default();
@@ -42,7 +45,26 @@ pub(crate) fn grammar(logic: Logic, function: &SynthFun, constants: &[Value]) ->
         add(Kernel::Ite, &[Sort::Bool, sort, sort]);
         grammar.nonterminals[i].productions = productions;
     }
+    if !logic.nonlinear
+        && let Some(NonterminalId(integers)) = id(Sort::Int)
+    {
+        multiples(&mut grammar, NonterminalId(integers), constants);
+    }
     grammar
+}
+
+/// Products with the constants given, which are linear.
+fn multiples(grammar: &mut Grammar, integers: NonterminalId, constants: &[Value]) {
+    let factors = constants.iter().filter(|value| matches!(value, Value::Int(i) if i.unsigned_abs() > 1));
+    let leaves: Vec<Production> =
+        factors.take(FACTOR_LIMIT).map(|value| Production::Leaf { term: Term::constant(*value), cost: 1 }).collect();
+    if leaves.is_empty() {
+        return;
+    }
+    let factor = grammar.add(Symbol::new("Factor"), Sort::Int);
+    grammar.nonterminals[factor.0 as usize].productions = leaves;
+    let product = Production::Apply { func: Func::Kernel(Kernel::Mul), args: vec![factor, integers], cost: 1 };
+    grammar.nonterminals[integers.0 as usize].productions.push(product);
 }
 
 fn leaves(sort: Sort, function: &SynthFun, constants: &[Value]) -> Vec<Production> {

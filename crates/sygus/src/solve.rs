@@ -11,7 +11,7 @@ use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::spec::{Pointwise, conjuncts, names};
 use crate::verify::Verification;
-use crate::{logic, theory, verify};
+use crate::{logic, polynomial, theory, verify};
 
 /// How a problem is to be solved.
 #[derive(Clone, Copy, Debug)]
@@ -154,6 +154,11 @@ impl Session<'_, '_> {
         self.jointly(component, &formulas, &file_constants, valuations)
     }
 
+    /// Of polynomials that the logic has.
+    fn degree(&self) -> usize {
+        if self.problem.logic.nonlinear { 2 } else { 1 }
+    }
+
     fn grammar(&self, function: usize, file: &[Value], wanted: &[Value]) -> Grammar {
         let own = &self.problem.functions[function];
         let mut grammar =
@@ -168,6 +173,11 @@ impl Session<'_, '_> {
         let function = &problem.functions[index];
         let grammar = self.grammar(index, file, &wanted(&spec));
         let mut hints = spec.hints(formulas);
+        for fit in polynomial::fits(&spec, self.degree(), self.options.seed) {
+            if !hints.contains(&fit) {
+                hints.push(fit);
+            }
+        }
         hints.retain(|hint| !function.has_grammar || grammar.derives(hint));
         if is_weighted(&grammar) {
             hints.clear();
