@@ -23,7 +23,10 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     progress.say("searching");
     let limit = common.time_limit.map(Duration::from_secs_f64);
     let is_late = || limit.is_some_and(|limit| start.elapsed() >= limit);
-    let answer = sygus::solve(&problem, &Options::new(common.seed), &mut Solver::new(), &is_late);
+    let mut options = Options::new(common.seed);
+    // One question may not outlast the limit by much either.
+    options.solver.timeout_ms = limit.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
+    let answer = sygus::solve(&problem, &options, &mut Solver::new(), &is_late);
     progress.finish();
     output::to_stdout(&match common.format {
         Format::Text => sygus::print(&problem, &answer),

@@ -9,9 +9,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Sort, Symbol};
 use synth::{Bank, BankConfig, ClassId, Limits, StopReason, Watch};
 
-use crate::problem::{BoundScope, Problem};
+use crate::problem::{BoundScope, Problem, is_weighted};
 use crate::search::{Failure, SearchLimits, Solution};
 use crate::spec::{evaluate, names, sorts};
+use crate::theory;
 use crate::verify::Verification;
 
 /// Valuations to begin with.
@@ -25,6 +26,8 @@ pub(crate) struct JointJudge<'a> {
     pub(crate) verify: &'a mut dyn FnMut(&[Term]) -> Verification,
     /// Whether time is up.
     pub(crate) is_late: &'a dyn Fn() -> bool,
+    /// Combinations of bodies, at most, since the search began.
+    pub(crate) max_checks: u64,
 }
 
 /// A constraint over the variables and applications, as one operator.
@@ -62,6 +65,12 @@ enum Step {
     Refined,
     Exhausted,
     Late,
+}
+
+impl JointJudge<'_> {
+    fn is_over(&self, n_checks: u64) -> bool {
+        n_checks >= self.max_checks || (self.is_late)()
+    }
 }
 
 impl<'p> Joint<'p> {
@@ -194,8 +203,8 @@ impl<'p> Joint<'p> {
         Ok(())
     }
 
-    /// Looks for bodies of least total cost.
-    pub(crate) fn run(mut self, judge: &mut JointJudge<'_>) -> Result<Vec<Solution>, Failure> {
+    /// Looks for bodies of least total cost; a search that was stopped can go on.
+    pub(crate) fn run(&mut self, judge: &mut JointJudge<'_>) -> Result<Vec<Solution>, Failure> {
         let n = self.functions.len() as u32;
         let mut total = n;
         let mut is_closed = vec![false; self.functions.len()];
@@ -218,7 +227,10 @@ impl<'p> Joint<'p> {
                 }
                 // What was wrong before stays wrong, but banks may have split: from the start again, which is fast.
                 Step::Refined => total = n,
-                Step::Late => return Err(Failure::Limit("time".to_owned())),
+                Step::Late => {
+                    let reason = if (judge.is_late)() { "time" } else { "candidates" };
+                    return Err(Failure::Limit(reason.to_owned()));
+                }
                 Step::Exhausted => {
                     let greatest: u32 = self.banks.iter().map(greatest_cost).sum();
                     if total > greatest && is_closed.iter().all(|&closed| closed) {
@@ -228,6 +240,25 @@ impl<'p> Joint<'p> {
                 }
             }
         }
+    }
+
+    /// Whether bodies that were found elsewhere are terms of the grammars, each costing its nodes.
+    pub(crate) fn derive(&self, bodies: &[Term]) -> bool {
+        let own = |slot: usize| {
+            let (function, grammar) = (&self.problem.functions[self.functions[slot]], &self.grammars[slot]);
+            !function.has_grammar || (grammar.derives(&bodies[slot]) && !is_weighted(grammar))
+        };
+        (0..bodies.len()).all(own)
+    }
+
+    /// Verified bodies that were found elsewhere, of which no bound is known.
+    pub(crate) fn solutions(&self, bodies: Vec<Term>) -> Vec<Solution> {
+        let n_candidates = self.banks.iter().map(Bank::n_candidates).sum::<u64>() + self.n_checks;
+        let solution = |(slot, body): (usize, Term)| {
+            let (cost, n_points) = (theory::nodes(&body) as u32, self.banks[slot].n_points());
+            Solution { body, cost, lower_bound: 1, scope: self.scope(slot), n_candidates, n_points }
+        };
+        bodies.into_iter().enumerate().map(solution).collect()
     }
 
     /// All values that the grammars have were tried.
@@ -274,7 +305,7 @@ impl<'p> Joint<'p> {
         loop {
             let mut chosen = Vec::new();
             let vars = self.variables(&self.active);
-            let hit = match self.descend(total, &mut chosen, &vars, &undecided, judge.is_late) {
+            let hit = match self.descend(total, &mut chosen, &vars, &undecided, judge) {
                 Some(Some(hit)) => hit,
                 Some(None) => return Ok(Step::Late),
                 None => return Ok(Step::Exhausted),
@@ -309,7 +340,7 @@ impl<'p> Joint<'p> {
         chosen: &mut Vec<ClassId>,
         vars: &[(Symbol, Column)],
         undecided: &FxHashSet<Vec<ClassId>>,
-        is_late: &dyn Fn() -> bool,
+        judge: &JointJudge<'_>,
     ) -> Option<Option<Vec<ClassId>>> {
         let slot = chosen.len();
         if slot == self.functions.len() {
@@ -325,11 +356,11 @@ impl<'p> Joint<'p> {
         for (class, cost) in classes {
             chosen.push(class);
             self.n_checks += 1;
-            if self.n_checks.is_multiple_of(SLICE) && is_late() {
+            if self.n_checks.is_multiple_of(SLICE) && judge.is_over(self.n_checks) {
                 return Some(None);
             }
             if self.is_right(chosen, vars)
-                && let Some(found) = self.descend(rest - cost, chosen, vars, undecided, is_late)
+                && let Some(found) = self.descend(rest - cost, chosen, vars, undecided, judge)
             {
                 return Some(found);
             }

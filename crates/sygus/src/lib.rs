@@ -14,6 +14,7 @@ mod sampling;
 mod search;
 mod solve;
 mod spec;
+mod template;
 mod theory;
 mod tree;
 mod values;

@@ -167,7 +167,7 @@ fn solve(rows: &[&Row]) -> Option<Vec<i64>> {
     let matrix = DMatrix::from_fn(rows.len(), m, |i, j| rows[i].0[j] as f64);
     let right = DVector::from_fn(rows.len(), |i, _| rows[i].1 as f64);
     let solution = matrix.lu().solve(&right)?;
-    if solution.iter().any(|c| !(c.abs() < COEFFICIENT_LIMIT)) {
+    if !solution.iter().all(|c| c.abs() < COEFFICIENT_LIMIT) {
         return None;
     }
     let coefficients: Vec<i64> = solution.iter().map(|c| c.round() as i64).collect();

@@ -100,6 +100,15 @@ pub enum BoundScope {
 /// One unit of weight in costs: weights come first, nodes only decide between terms of equal weight.
 pub const WEIGHT_UNIT: u32 = 64;
 
+/// Whether a grammar has weights.
+pub(crate) fn is_weighted(grammar: &Grammar) -> bool {
+    let all = grammar.nonterminals.iter().flat_map(|own| &own.productions);
+    all.into_iter().any(|production| match production {
+        Production::Leaf { cost, .. } | Production::Apply { cost, .. } => *cost >= WEIGHT_UNIT,
+        _ => false,
+    })
+}
+
 /// An application of a function to find within the constraints. There it stands as a variable.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Application {

@@ -6,10 +6,11 @@ use smt::Solver;
 use synth::{BankError, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge};
-use crate::problem::{BoundScope, Problem, WEIGHT_UNIT};
+use crate::problem::{BoundScope, Problem, WEIGHT_UNIT, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::spec::{Pointwise, conjuncts, names};
+use crate::template::{self, Means};
 use crate::verify::Verification;
 use crate::{logic, polynomial, theory, verify};
 
@@ -184,8 +185,7 @@ impl Session<'_, '_> {
         }
         let (solver, limits) = (&mut *self.solver, self.options.solver);
         let mut verify = |body: &Term, effort: Effort| {
-            let resources = if effort == Effort::Full { limits.resources } else { limits.resources / 20 };
-            let limits = smt::Limits { resources, ..limits };
+            let limits = if effort == Effort::Full { limits } else { part(limits) };
             verify::verify(problem, &[index], &bodies(problem, &[index], std::slice::from_ref(body)), solver, limits)
         };
         let mut judge = Judge { verify: &mut verify, is_late: self.is_late };
@@ -201,13 +201,40 @@ impl Session<'_, '_> {
     ) -> Result<Vec<Solution>, Failure> {
         let problem = self.problem;
         let grammars = component.iter().map(|&function| self.grammar(function, file, &[])).collect();
-        let joint = Joint::new(problem, component, grammars, formulas, valuations, self.options.limits)?;
-        let (solver, limits) = (&mut *self.solver, self.options.solver);
+        let mut joint = Joint::new(problem, component, grammars, formulas, valuations.clone(), self.options.limits)?;
+        let first = self.try_jointly(&mut joint, component, JOINT_PATIENCE);
+        if !matches!(&first, Err(Failure::Limit(reason)) if reason == "candidates") {
+            return first;
+        }
+        let limits = part(part(self.options.solver));
+        let mut means = Means { solver: &mut *self.solver, limits, is_late: self.is_late };
+        let found = template::solve(problem, component, &valuations, &mut means);
+        match found.filter(|bodies| joint.derive(bodies)) {
+            Some(bodies) => Ok(joint.solutions(bodies)),
+            None => self.try_jointly(&mut joint, component, u64::MAX),
+        }
+    }
+
+    fn try_jointly(
+        &mut self,
+        joint: &mut Joint<'_>,
+        component: &[usize],
+        max_checks: u64,
+    ) -> Result<Vec<Solution>, Failure> {
+        let (problem, solver, limits) = (self.problem, &mut *self.solver, self.options.solver);
         let mut verify =
             |own: &[Term]| verify::verify(problem, component, &bodies(problem, component, own), solver, limits);
-        joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late })
+        joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late, max_checks })
     }
 }
+
+/// A twentieth of the solver's resources.
+fn part(limits: smt::Limits) -> smt::Limits {
+    smt::Limits { resources: limits.resources / 20, ..limits }
+}
+
+/// Combinations of bodies after which shapes with holes are tried.
+const JOINT_PATIENCE: u64 = 100_000;
 
 /// Candidates after which parts of the grammar are searched by themselves.
 const PATIENCE: u64 = 3_000_000;
@@ -288,14 +315,6 @@ fn parts(grammar: &Grammar) -> Vec<Grammar> {
     parts.filter(|part| part.productive().first().copied().unwrap_or(false)).collect()
 }
 
-fn is_weighted(grammar: &Grammar) -> bool {
-    let all = grammar.nonterminals.iter().flat_map(|own| &own.productions);
-    all.into_iter().any(|production| match production {
-        Production::Leaf { cost, .. } | Production::Apply { cost, .. } => *cost >= WEIGHT_UNIT,
-        _ => false,
-    })
-}
-
 /// Leaves for `(Constant S)`: constants of the file, values wanted, small numbers.
 fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
     for own in &mut grammar.nonterminals {
@@ -316,7 +335,7 @@ fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
 }
 
 /// A body for every function: those of a component, anything for the others.
-fn bodies(problem: &Problem, component: &[usize], own: &[Term]) -> Vec<Term> {
+pub(crate) fn bodies(problem: &Problem, component: &[usize], own: &[Term]) -> Vec<Term> {
     let body = |function: usize| match component.iter().position(|&known| known == function) {
         Some(slot) => own[slot].clone(),
         None => placeholder(problem, function),
@@ -325,7 +344,7 @@ fn bodies(problem: &Problem, component: &[usize], own: &[Term]) -> Vec<Term> {
 }
 
 /// Any term of a function's sort, for constraints that do not mention it.
-fn placeholder(problem: &Problem, index: usize) -> Term {
+pub(crate) fn placeholder(problem: &Problem, index: usize) -> Term {
     Term::constant(match problem.functions[index].sort {
         samples::Sort::Bool => Value::Bool(false),
         samples::Sort::BitVec(width) => Value::bit_vec(width, 0),

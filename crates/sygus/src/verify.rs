@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use dsl::Term;
 use dsl::sexpr::quote_symbol;
-use samples::{Sort, encode_value};
+use samples::{Sort, decode_code, encode_value};
 use smt::{Answer, Limits, Model, Solver};
 
 use crate::problem::{Problem, ScriptItem};
@@ -44,40 +44,86 @@ pub(crate) fn verify(
     }
 }
 
+/// The file as SMT-LIB has it.
+struct Script<'p> {
+    /// Declarations and definitions.
+    text: String,
+    /// What has to hold of some functions.
+    constraints: Vec<&'p str>,
+    /// What is granted.
+    assumptions: Vec<&'p str>,
+}
+
+impl<'p> Script<'p> {
+    /// With definitions of all functions to find, and the constraints that mention some of them.
+    fn new(problem: &'p Problem, functions: &[usize], define: &dyn Fn(usize) -> String) -> Self {
+        let mut script = Self { text: String::new(), constraints: Vec::new(), assumptions: Vec::new() };
+        let mut formulas = problem.constraints.iter();
+        let own = |name: &samples::Symbol| {
+            problem.applications.iter().any(|own| own.name == *name && functions.contains(&own.function))
+        };
+        for item in &problem.script {
+            match item {
+                ScriptItem::Text(line) => script.text.push_str(line),
+                ScriptItem::Function(index) => script.text.push_str(&define(*index)),
+                ScriptItem::Constraint(formula) => {
+                    if formulas.next().is_some_and(|term| names(term).iter().any(own)) {
+                        script.constraints.push(formula);
+                    }
+                }
+                ScriptItem::Assumption(formula) => script.assumptions.push(formula),
+            }
+            script.text.push('\n');
+        }
+        script
+    }
+}
+
 /// The SMT-LIB question whether a constraint can be violated.
 fn script(problem: &Problem, functions: &[usize], bodies: &[Term]) -> String {
-    let mut text = String::new();
-    let mut constraints = Vec::new();
-    let mut formulas = problem.constraints.iter();
-    let own = |name: &samples::Symbol| {
-        problem.applications.iter().any(|own| own.name == *name && functions.contains(&own.function))
-    };
-    for item in &problem.script {
-        match item {
-            ScriptItem::Text(line) => text.push_str(line),
-            ScriptItem::Function(index) => text.push_str(&definition(problem, *index, &bodies[*index])),
-            ScriptItem::Constraint(formula) => {
-                if formulas.next().is_some_and(|term| names(term).iter().any(own)) {
-                    constraints.push(formula.as_str());
-                }
-            }
-            ScriptItem::Assumption(formula) => {
-                let _ = write!(text, "(assert {formula})");
-            }
-        }
-        text.push('\n');
+    let define = |index: usize| definition(problem, index, &bodies[index]);
+    let Script { mut text, constraints, assumptions } = Script::new(problem, functions, &define);
+    for formula in assumptions {
+        let _ = writeln!(text, "(assert {formula})");
     }
     let _ = writeln!(text, "(assert (not (and true {})))", constraints.join("\n"));
     text
 }
 
+/// SMT-LIB assertions that the constraints hold at some valuations.
+pub(crate) fn instances(
+    problem: &Problem,
+    functions: &[usize],
+    define: &dyn Fn(usize) -> String,
+    valuations: &[Vec<i64>],
+) -> String {
+    let Script { mut text, constraints, assumptions } = Script::new(problem, functions, define);
+    let formula = format!("(=> (and true {}) (and true {}))", assumptions.join("\n"), constraints.join("\n"));
+    for valuation in valuations {
+        let values = problem.variables.iter().zip(valuation).map(|((name, sort), &code)| {
+            format!("({} {})", quote_symbol(name.as_str()), theory::literal(decode_code(*sort, code)))
+        });
+        let values: String = values.collect();
+        let _ = match values.is_empty() {
+            true => writeln!(text, "(assert {formula})"),
+            false => writeln!(text, "(assert (let ({values}) {formula}))"),
+        };
+    }
+    text
+}
+
 /// `(define-fun NAME (PARAMS) SORT BODY)`.
 pub(crate) fn definition(problem: &Problem, index: usize, body: &Term) -> String {
+    definition_of(problem, index, &theory::print(body, &problem.language))
+}
+
+/// The same with a body as text.
+pub(crate) fn definition_of(problem: &Problem, index: usize, body: &str) -> String {
     let function = &problem.functions[index];
     let params: Vec<String> =
         function.params.iter().map(|(name, sort)| format!("({} {sort})", quote_symbol(name.as_str()))).collect();
     let (name, sort) = (quote_symbol(function.name.as_str()), function.sort);
-    format!("(define-fun {name} ({}) {sort} {})", params.join(" "), theory::print(body, &problem.language))
+    format!("(define-fun {name} ({}) {sort} {body})", params.join(" "))
 }
 
 /// The codes of the variables in a model; those that are absent do not matter.

@@ -1,0 +1,11 @@
+; Constants that stand nowhere in the examples.
+; expect: (- (+ (* 37 x) 1234) (* 13 y))
+(set-logic LIA)
+(synth-fun f ((x Int) (y Int)) Int)
+(constraint (= (f 0 0) 1234))
+(constraint (= (f 1 0) 1271))
+(constraint (= (f 0 1) 1221))
+(constraint (= (f 5 7) 1328))
+(constraint (= (f (- 3) 100) (- 177)))
+(constraint (= (f 17 4) 1811))
+(check-synth)

@@ -1,0 +1,10 @@
+; Lines whose coefficients stand nowhere in the file: the solver finds them.
+; expect: (+ (* 4 x) 5))
+; expect: (- (* 3 x) 5))
+(set-logic LIA)
+(synth-fun f ((x Int)) Int)
+(synth-fun g ((x Int)) Int)
+(declare-var x Int)
+(constraint (= (+ (f x) (g x)) (* 7 x)))
+(constraint (= (- (f x) (g x)) (+ x 10)))
+(check-synth)
