@@ -14,7 +14,8 @@ use crate::output::read_text;
 pub(crate) fn shipped_for(family: Family) -> &'static str {
     match family {
         Family::Rnn => "recurrent",
-        Family::HookedTransformer | Family::Gpt2 => "rasp",
+        Family::HookedTransformer => "rasp",
+        Family::Gpt2 => "sequences",
     }
 }
 

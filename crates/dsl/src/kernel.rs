@@ -73,6 +73,19 @@ pub enum Kernel {
     /// `(mean s v)`: the mean of `v` over the positions selected, truth values counting as 0 and 1; 0 for an empty
     /// selection, undefined where a value is.
     Mean,
+    /// `(least s v)`: the least of the values at the positions selected, undefined ones passed over.
+    Least,
+    /// `(greatest s v)`: the greatest of them.
+    Greatest,
+    /// `(mode s v)`: the value that stands at most of the positions selected, undefined ones passed over; of several
+    /// that are as frequent the one that comes first.
+    Mode,
+    /// `(number a)`: the integer that a symbol's text writes in decimal digits, as [`Kernel::Numeral`] writes it.
+    Number,
+    /// `(numeral a)`: the symbol that writes an integer of at most six digits.
+    Numeral,
+    /// `(append l a)`: the JSON list that the symbol `l` is, with `a` at its end; undefined where `l` is none.
+    Append,
     /// `(sel_and s t)`: the positions in both.
     SelAnd,
     /// `(sel_or s t)`: the positions in either.
@@ -143,6 +156,7 @@ const TABLE: &[(Kernel, &str, &[Slot], Slot)] = {
     const I: Slot = Slot::Sort(Sort::Int);
     const R: Slot = Slot::Sort(Sort::Real);
     const S: Slot = Slot::Sort(Sort::Selector);
+    const Y: Slot = Slot::Sort(Sort::Symbol);
     const A: Slot = Slot::Class(SortClass::Scalar);
     const N: Slot = Slot::Class(SortClass::Numeric);
     const M: Slot = Slot::Class(SortClass::Measure);
@@ -177,6 +191,12 @@ const TABLE: &[(Kernel, &str, &[Slot], Slot)] = {
         (Width, "width", &[S], I),
         (Copy, "copy", &[S, A], A),
         (Mean, "mean", &[S, M], R),
+        (Least, "least", &[S, N], N),
+        (Greatest, "greatest", &[S, N], N),
+        (Mode, "mode", &[S, A], A),
+        (Number, "number", &[Y], I),
+        (Numeral, "numeral", &[I], Y),
+        (Append, "append", &[Y, Y], Y),
         (SelAnd, "sel_and", &[S, S], S),
         (SelOr, "sel_or", &[S, S], S),
         (SelNot, "sel_not", &[S], S),
@@ -246,6 +266,11 @@ impl Kernel {
         Self::named(name).find(|kernel| kernel.arity() == arity)
     }
 
+    /// Whether it makes one value of those at the positions of a selection.
+    pub fn is_aggregate(self) -> bool {
+        matches!(self, Self::Copy | Self::Mean | Self::Least | Self::Greatest | Self::Mode)
+    }
+
     /// Whether `(f a b c)` may be written for `(f (f a b) c)`.
     pub(crate) fn chains(self) -> bool {
         matches!(
@@ -256,7 +281,7 @@ impl Kernel {
 
     /// Whether the result at a point depends on the arguments at that point alone.
     pub fn is_pointwise(self) -> bool {
-        !matches!(self, Self::Copy | Self::Mean | Self::SelNot)
+        !matches!(self, Self::Copy | Self::Mean | Self::Least | Self::Greatest | Self::Mode | Self::SelNot)
     }
 }
 

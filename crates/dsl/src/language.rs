@@ -345,20 +345,22 @@ pub struct Language {
 }
 
 impl Language {
-    /// A DSL file that comes with the project: `booleans`, `integers`, `bitvectors`, `recurrent` or `rasp`.
+    /// A DSL file that comes with the project: `booleans`, `integers`, `bitvectors`, `recurrent`, `rasp` or
+    /// `sequences`.
     pub fn shipped(name: &str) -> Option<&'static str> {
         Some(match name {
             "booleans" => include_str!("../../../dsl/booleans.dsl"),
             "integers" => include_str!("../../../dsl/integers.dsl"),
             "recurrent" => include_str!("../../../dsl/recurrent.dsl"),
             "rasp" => include_str!("../../../dsl/rasp.dsl"),
+            "sequences" => include_str!("../../../dsl/sequences.dsl"),
             "bitvectors" => include_str!("../../../dsl/bitvectors.dsl"),
             _ => return None,
         })
     }
 
     /// The names that [`Language::shipped`] knows.
-    pub const SHIPPED: [&'static str; 5] = ["booleans", "integers", "bitvectors", "recurrent", "rasp"];
+    pub const SHIPPED: [&'static str; 6] = ["booleans", "integers", "bitvectors", "recurrent", "rasp", "sequences"];
 
     /// Adds an operator that was made, not read: its meaning has the sorts that it says, over its parameters and operators
     /// that are there already. An operator of the same name is hidden.

@@ -321,7 +321,7 @@ impl<'a> SmtScript<'a> {
                 ));
                 (root, conjunction([all_defined(), format!("(>= {a} 0)")]))
             }
-            Width | Copy | Mean | SelAnd | SelOr | SelNot => {
+            Width | Copy | Mean | Least | Greatest | Mode | SelAnd | SelOr | SelNot | Number | Numeral | Append => {
                 return Err(SmtError::NotScalar(kernel.name().to_owned()));
             }
             _ => (plain, all_defined()),

@@ -61,6 +61,7 @@ fn gap_of(func: &Func) -> Option<String> {
 fn is_partial(kernel: Kernel) -> bool {
     use Kernel::*;
     matches!(kernel, Add | Sub | Mul | Div | Mod | Isqrt | Floor | RealDiv | Copy | Mean)
+        || matches!(kernel, Least | Greatest | Mode | Number | Numeral | Append)
 }
 
 /// Whether a table has an entry for all arguments: the entries, which differ, are as many as the values.

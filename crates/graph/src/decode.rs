@@ -68,21 +68,7 @@ fn legal(row: &[f32], names: &[String]) -> i64 {
 /// A vocabulary value as JSON text.
 fn json(value: Value) -> String {
     match value {
-        Value::Symbol(symbol) => match symbol.as_str().strip_prefix("#json:") {
-            Some(text) => text.to_owned(),
-            None => {
-                let mut text = String::from('"');
-                for c in symbol.as_str().chars() {
-                    match c {
-                        '"' | '\\' => text.extend(['\\', c]),
-                        c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
-                        c => text.push(c),
-                    }
-                }
-                text.push('"');
-                text
-            }
-        },
+        Value::Symbol(symbol) => symbol.json(),
         Value::Bool(b) => b.to_string(),
         Value::Int(i) => i.to_string(),
         Value::BitVec { bits, .. } => bits.to_string(),

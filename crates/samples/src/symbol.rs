@@ -42,6 +42,23 @@ impl Symbol {
         interner().lock().unwrap_or_else(std::sync::PoisonError::into_inner).texts[self.0 as usize]
     }
 
+    /// The value of a vocabulary that the symbol stands for, as JSON text: a string, or what follows `#json:`.
+    pub fn json(self) -> String {
+        if let Some(text) = self.as_str().strip_prefix("#json:") {
+            return text.to_owned();
+        }
+        let mut text = String::from('"');
+        for c in self.as_str().chars() {
+            match c {
+                '"' | '\\' => text.extend(['\\', c]),
+                c if c.is_control() => text.push_str(&format!("\\u{:04x}", u32::from(c))),
+                c => text.push(c),
+            }
+        }
+        text.push('"');
+        text
+    }
+
     /// The code of this symbol in a column.
     pub fn code(self) -> i64 {
         i64::from(self.0)

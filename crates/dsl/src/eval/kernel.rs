@@ -20,7 +20,8 @@ pub(super) fn apply(
         return Err(EvalError::Arity { func: kernel.name().into(), expected: kernel.arity(), found: args.len() });
     }
     match kernel {
-        Width | Copy | Mean | SelAnd | SelOr | SelNot => return super::select::apply(kernel, args, space, out),
+        Width | SelAnd | SelOr | SelNot => return super::select::apply(kernel, args, space, out),
+        _ if kernel.is_aggregate() => return super::select::apply(kernel, args, space, out),
         _ => {}
     }
     if let Some(arg) = args.iter().find(|arg| arg.sort == Sort::Selector) {
@@ -100,7 +101,10 @@ pub(super) fn apply(
             if floor.abs() < 9.2e18 { floor as i64 } else { UNDEFINED }
         }),
         Bits(_) => return Err(EvalError::WrongSort { func: kernel.name().into(), found: sort }),
-        Width | Copy | Mean | SelAnd | SelOr | SelNot => {}
+        Number => super::texts::numbers(args[0], out),
+        Numeral => super::texts::numerals(args[0], out),
+        Append => super::texts::lists(args[0], args[1], out),
+        Width | Copy | Mean | Least | Greatest | Mode | SelAnd | SelOr | SelNot => {}
     }
     let result = match kernel.signature().1 {
         crate::kernel::Slot::Sort(sort) => sort,

@@ -8,6 +8,7 @@ mod compile;
 mod kernel;
 mod run;
 mod select;
+mod texts;
 
 use std::fmt;
 use std::ops::Range;

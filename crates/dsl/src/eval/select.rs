@@ -54,22 +54,24 @@ pub(super) fn apply(
         return Ok((Sort::Selector, selector.width));
     }
     let values = args[1];
+    let needs_number = matches!(kernel, Kernel::Mean | Kernel::Least | Kernel::Greatest);
     let no_number = matches!(values.sort, Sort::Symbol | Sort::Enum(_));
-    if matches!(values.sort, Sort::Selector | Sort::BitVec(_)) || (kernel == Kernel::Mean && no_number) {
+    if matches!(values.sort, Sort::Selector | Sort::BitVec(_)) || (needs_number && no_number) {
         return Err(wrong(values));
     }
     for range in ranges {
         for point in range.clone() {
             let words = &selector.codes[point * selector.width..(point + 1) * selector.width];
             let own = &values.codes[range.clone()];
-            out.push(if kernel == Kernel::Copy {
-                copy(words, own, values.sort)
-            } else {
-                mean(words, own, values.sort)
+            out.push(match kernel {
+                Kernel::Copy => copy(words, own, values.sort),
+                Kernel::Mean => mean(words, own, values.sort),
+                Kernel::Mode => mode(words, own),
+                _ => extreme(words, own, values.sort, kernel == Kernel::Least),
             });
         }
     }
-    Ok((if kernel == Kernel::Copy { values.sort } else { Sort::Real }, 1))
+    Ok((if kernel == Kernel::Mean { Sort::Real } else { values.sort }, 1))
 }
 
 /// The positions of a mask, ascending.
@@ -113,6 +115,32 @@ fn mean(words: &[i64], values: &[i64], sort: Sort) -> i64 {
         n += 1;
     }
     if n == 0 { 0 } else { encode_value(Value::Real(sum / f64::from(n))) }
+}
+
+/// The least or the greatest of the defined values; undefined where there is none.
+fn extreme(words: &[i64], values: &[i64], sort: Sort, least: bool) -> i64 {
+    let chosen = positions(words).map(|position| values[position]).filter(|&code| code != UNDEFINED);
+    // The codes of reals are not in the order of the reals.
+    let before = |a: i64, b: i64| match sort {
+        Sort::Real => (f64::from_bits(a as u64) < f64::from_bits(b as u64)) == least,
+        _ => (a < b) == least,
+    };
+    chosen.reduce(|best, code| if code != best && before(code, best) { code } else { best }).unwrap_or(UNDEFINED)
+}
+
+/// The most frequent of the defined values, of several the one that comes first; undefined where there is none.
+fn mode(words: &[i64], values: &[i64]) -> i64 {
+    let mut counts: Vec<(i64, u32)> = Vec::new();
+    let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+    for code in positions(words).map(|position| values[position]).filter(|&code| code != UNDEFINED) {
+        let place = *places.entry(code).or_insert_with(|| {
+            counts.push((code, 0));
+            counts.len() - 1
+        });
+        counts[place].1 += 1;
+    }
+    let best = counts.iter().map(|(_, n)| *n).max();
+    counts.iter().find(|(_, n)| Some(*n) == best).map_or(UNDEFINED, |(code, _)| *code)
 }
 
 /// The masks of a select, for a predicate that compares codes directly.

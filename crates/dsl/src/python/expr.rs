@@ -406,7 +406,7 @@ impl Generator<'_> {
         let sort = match kernel.signature().1 {
             Slot::Sort(sort) => sort,
             Slot::Class(_) if kernel == Ite => class_sort(&args[1..]),
-            Slot::Class(_) if kernel == Copy => args[1].sort,
+            Slot::Class(_) if kernel.is_aggregate() => args[1].sort,
             Slot::Class(_) => class_sort(&args),
         };
         match kernel {
@@ -428,7 +428,7 @@ impl Generator<'_> {
                     _ => Code::new("True", Level::Call, sort, false),
                 };
             }
-            Copy | Mean => return self.gather(kernel, args, sort),
+            _ if kernel.is_aggregate() => return self.gather(kernel, args, sort),
             Bits(op) => return self.bits(op, args, sort),
             _ => {}
         }
@@ -489,7 +489,15 @@ impl Generator<'_> {
                 let all = if self.output.causal { "i + 1" } else { "n" };
                 (format!("[j for j in range({all}) if j not in {}]", args[0].text), Level::Call)
             }
-            Ite | Defined | Copy | Mean | Bits(_) => (String::from("None"), Level::Call),
+            Number | Numeral | Append => {
+                partial = true;
+                function(self.helper(match kernel {
+                    Number => Helper::Number,
+                    Numeral => Helper::Numeral,
+                    _ => Helper::Append,
+                }))
+            }
+            Ite | Defined | Copy | Mean | Least | Greatest | Mode | Bits(_) => (String::from("None"), Level::Call),
         };
         let (text, level) = if sort == Sort::Real && matches!(kernel, Add | Sub | Mul) {
             (format!("{}({text})", self.helper(Helper::Rounded)), Level::Call)
@@ -584,11 +592,14 @@ impl Generator<'_> {
         let values = self.outside(|generator| generator.column(values));
         let helper = match kernel {
             Kernel::Mean => Helper::Mean,
+            Kernel::Least => Helper::Least,
+            Kernel::Greatest => Helper::Greatest,
+            Kernel::Mode => Helper::Mode,
             _ if real => Helper::CopyReal,
             _ => Helper::Copy,
         };
         let name = self.helper(helper);
-        let partial = kernel == Kernel::Copy || values_partial;
+        let partial = kernel != Kernel::Mean || values_partial;
         Code::new(format!("{name}({}, {values})", selector.text), Level::Call, sort, partial)
     }
 }

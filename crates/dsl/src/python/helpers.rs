@@ -20,10 +20,16 @@ pub(super) enum Helper {
     Divided,
     Remains,
     Modulo,
+    Least,
+    Greatest,
+    Mode,
+    Number,
+    Numeral,
+    Append,
 }
 
 impl Helper {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Both,
         Self::Either,
         Self::Implies,
@@ -39,6 +45,12 @@ impl Helper {
         Self::Divided,
         Self::Remains,
         Self::Modulo,
+        Self::Least,
+        Self::Greatest,
+        Self::Mode,
+        Self::Number,
+        Self::Numeral,
+        Self::Append,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -58,6 +70,12 @@ impl Helper {
             Self::Divided => "signed_quotient",
             Self::Remains => "signed_remainder",
             Self::Modulo => "signed_modulo",
+            Self::Least => "least",
+            Self::Greatest => "greatest",
+            Self::Mode => "mode",
+            Self::Number => "number",
+            Self::Numeral => "numeral",
+            Self::Append => "append",
         }
     }
 
@@ -113,6 +131,24 @@ impl Helper {
             }
             Self::Modulo => {
                 "def signed_modulo(a, b, width):\n    a, b = signed(a, width), signed(b, width)\n    return (a % b if b else a) & ((1 << width) - 1)"
+            }
+            Self::Least => {
+                "def least(chosen, values):\n    \"\"\"The least value at the positions chosen.\"\"\"\n    return min((values[j] for j in chosen if values[j] is not None), default=None)"
+            }
+            Self::Greatest => {
+                "def greatest(chosen, values):\n    \"\"\"The greatest value at the positions chosen.\"\"\"\n    return max((values[j] for j in chosen if values[j] is not None), default=None)"
+            }
+            Self::Mode => {
+                "def mode(chosen, values):\n    \"\"\"The most frequent value at the positions chosen; of several the first.\"\"\"\n    counts = {}\n    for j in chosen:\n        if values[j] is not None:\n            counts.setdefault(repr(values[j]), [0, values[j]])[0] += 1\n    return max(counts.values(), key=lambda count: count[0], default=(0, None))[1]"
+            }
+            Self::Number => {
+                "def number(a):\n    \"\"\"The integer that a text writes.\"\"\"\n    if not isinstance(a, str) or len(a) > 7 or not a.isascii() or not a.removeprefix(\"-\").isdecimal():\n        return None\n    return int(a) if str(int(a)) == a and abs(int(a)) < 1000000 else None"
+            }
+            Self::Numeral => {
+                "def numeral(a):\n    \"\"\"The text that writes an integer.\"\"\"\n    return str(a) if abs(a) < 1000000 else None"
+            }
+            Self::Append => {
+                "def append(items, item):\n    return items + [item] if isinstance(items, list) else None"
             }
             Self::Mean => {
                 "def mean(chosen, values):\n    \"\"\"The mean of the values at the positions chosen, 0 if there are none.\"\"\"\n    found = [values[j] for j in chosen]\n    if any(value is None for value in found):\n        return None\n    return rounded(sum(found) / len(found)) if found else 0.0"

@@ -281,9 +281,9 @@ impl Primitive {
             Kernel::ToReal => Self::ToReal,
             Kernel::Floor => Self::Floor,
             Kernel::RealDiv => Self::RealDiv,
-            Kernel::Width | Kernel::Copy | Kernel::Mean | Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => {
-                return None;
-            }
+            Kernel::Width | Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => return None,
+            Kernel::Copy | Kernel::Mean | Kernel::Least | Kernel::Greatest | Kernel::Mode => return None,
+            Kernel::Number | Kernel::Numeral | Kernel::Append => return None,
             Kernel::Bits(op) => match sort {
                 Sort::BitVec(width) => Self::Bits(op, width),
                 _ => return None,

@@ -234,6 +234,9 @@ fn of_kernel(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         Kernel::Width => Some(Abstract::range(Sort::Int, true, Some(0), None)),
         Kernel::Copy => Some(Abstract { defined: false, ..b }),
         Kernel::Mean => Some(Abstract { defined: b.defined, ..Abstract::top(Sort::Real) }),
+        Kernel::Least | Kernel::Greatest | Kernel::Mode => Some(Abstract { defined: false, ..b }),
+        Kernel::Number => Some(Abstract::top(Sort::Int)),
+        Kernel::Numeral | Kernel::Append => Some(Abstract::top(Sort::Symbol)),
         Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => {
             Some(Abstract { defined: true, ..Abstract::top(Sort::Selector) })
         }
