@@ -4,6 +4,7 @@
 //! claim and no verdict: the judges (`check`, `scrub`) get it and say what holds. Nothing here reads a clock or a file:
 //! budgets count steps, and the caller's [`Config::deadline`] is the only way in which time can end a search.
 
+pub mod causal;
 pub mod recurrent;
 mod search;
 pub mod transformer;
@@ -102,6 +103,8 @@ pub enum Error {
 pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     if network.recurrence().is_some() {
         recurrent::hypotheses(network, config)
+    } else if network.family() == graph::Family::Gpt2 {
+        causal::hypotheses(network, config)
     } else {
         transformer::hypotheses(network, config)
     }

@@ -197,8 +197,17 @@ pub fn apply_in(
             return Err(EvalError::Points { name, expected: points.len(), found: arg.n_points() });
         }
     }
-    let tape = Compiler::function(language, func, args.len())?;
-    Ok(run_blocks(&tape, args, points, causal)?.remove(0))
+    let kept = match func {
+        Func::Op(id) if language.operators.get(id.0 as usize).is_some_and(|op| op.params.len() == args.len()) => {
+            language.tapes.of(*id)
+        }
+        _ => None,
+    };
+    let compiled = if kept.is_none() { Some(Compiler::function(language, func, args.len())?) } else { None };
+    match kept.or(compiled.as_ref()) {
+        Some(tape) => Ok(run_blocks(tape, args, points, causal)?.remove(0)),
+        None => Err(EvalError::MissingOperator),
+    }
 }
 
 /// The selector of a key, a query and a predicate of both.

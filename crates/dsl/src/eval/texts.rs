@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn only_canonical_numerals_are_numbers() {
-        let symbols: Vec<i64> = ["7", "-12", "007", "+7", "-0", "", "a", "1000000"].map(|t| Symbol::new(t).code()).to_vec();
+        let symbols: Vec<i64> =
+            ["7", "-12", "007", "+7", "-0", "", "a", "1000000"].map(|t| Symbol::new(t).code()).to_vec();
         let mut out = Vec::new();
         numbers(Lane { sort: Sort::Symbol, width: 1, codes: &symbols }, &mut out);
         assert_eq!(out[..2], [7, -12]);
@@ -79,7 +80,11 @@ mod tests {
         let item = Symbol::new("b\"").code();
         let mut out = Vec::new();
         let (l, i) = ([empty, one, none], [item; 3]);
-        lists(Lane { sort: Sort::Symbol, width: 1, codes: &l }, Lane { sort: Sort::Symbol, width: 1, codes: &i }, &mut out);
+        lists(
+            Lane { sort: Sort::Symbol, width: 1, codes: &l },
+            Lane { sort: Sort::Symbol, width: 1, codes: &i },
+            &mut out,
+        );
         assert_eq!(texts(out), [Some("#json:[\"b\\\"\"]"), Some("#json:[\"a\",\"b\\\"\"]"), None]);
     }
 }

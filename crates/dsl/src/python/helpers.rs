@@ -147,9 +147,7 @@ impl Helper {
             Self::Numeral => {
                 "def numeral(a):\n    \"\"\"The text that writes an integer.\"\"\"\n    return str(a) if abs(a) < 1000000 else None"
             }
-            Self::Append => {
-                "def append(items, item):\n    return items + [item] if isinstance(items, list) else None"
-            }
+            Self::Append => "def append(items, item):\n    return items + [item] if isinstance(items, list) else None",
             Self::Mean => {
                 "def mean(chosen, values):\n    \"\"\"The mean of the values at the positions chosen, 0 if there are none.\"\"\"\n    found = [values[j] for j in chosen]\n    if any(value is None for value in found):\n        return None\n    return rounded(sum(found) / len(found)) if found else 0.0"
             }

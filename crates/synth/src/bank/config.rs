@@ -92,6 +92,9 @@ pub enum BankError {
         /// What is wrong.
         problem: &'static str,
     },
+    /// A bank over sequences has its points once and for all.
+    #[error("a bank over sequences has no values at other points; evaluate its terms instead")]
+    Sequences,
     /// More sorts, or an operator with more arguments, than the bank's structures hold.
     #[error("{0} exceeds what a bank holds")]
     TooLarge(&'static str),

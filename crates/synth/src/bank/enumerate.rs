@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use dsl::{Language, Node as TermNode, NonterminalId, Term};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use samples::{Column, Sort};
+use samples::{Column, Points, Sort};
 
 use super::ClassId;
 use super::block::{Block, Odometer};
@@ -62,6 +62,7 @@ pub struct Bank<'l> {
     forgetful: bool,
     /// Kept between runs for their memory.
     blocks: Vec<Block>,
+    sequences: Option<Points>,
 }
 
 /// How many blocks are computed at once, at most, if there are threads for them.
@@ -110,7 +111,15 @@ impl<'l> Bank<'l> {
             n_candidates: 0,
             forgetful: false,
             blocks: Vec::new(),
+            sequences: None,
         })
+    }
+
+    /// The same over points that are the elements of sequences, in order: operators that look at earlier elements
+    /// (selections, scans) are enumerated too, each with its values on whole sequences. Such a bank takes no new points.
+    #[must_use]
+    pub fn over_sequences(self, points: Points) -> Self {
+        Self { sequences: Some(points), ..self }
     }
 
     /// The language.
@@ -243,8 +252,11 @@ impl<'l> Bank<'l> {
     /// in order (constants may be left out at the end).
     ///
     /// # Errors
-    /// When a column is missing or has another length.
+    /// When a column is missing or has another length, and for banks over sequences.
     pub fn evaluate(&self, id: ClassId, columns: &[Column]) -> Result<Vec<i64>, BankError> {
+        if self.sequences.is_some() {
+            return Err(BankError::Sequences);
+        }
         let inputs = self.inputs_at(columns)?;
         let mut memo: BTreeMap<u32, Vec<i64>> = BTreeMap::new();
         let mut scratch = Scratch::default();
@@ -274,7 +286,7 @@ impl<'l> Bank<'l> {
     }
 
     fn context(&self) -> Context<'_> {
-        Context { language: self.language, sorts: &self.space.sorts }
+        Context { language: self.language, sorts: &self.space.sorts, sequences: self.sequences.as_ref() }
     }
 
     /// The columns of all inputs at new points: those given, and constants for the rest.
@@ -607,12 +619,15 @@ impl<'l> Bank<'l> {
     /// classes up to the present cost is built and shown to the watcher, whose wish to stop is not heeded here.
     ///
     /// # Errors
-    /// When a column is missing or has another length.
+    /// When a column is missing or has another length, and for banks over sequences.
     pub fn append_points(
         &mut self,
         columns: &[Column],
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
     ) -> Result<(), BankError> {
+        if self.sequences.is_some() {
+            return Err(BankError::Sequences);
+        }
         let inputs = self.inputs_at(columns)?;
         let old_points = self.store.n_points();
         let n_new = inputs.first().map_or(0, Column::n_points);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dsl::{Func, Language, Node, OpId, Term};
 use rustc_hash::FxHashMap;
-use samples::{Column, Sort, Symbol, UNDEFINED, Value, encode_value};
+use samples::{Column, Points, Sort, Symbol, UNDEFINED, Value, encode_value};
 
 use super::primitive::Primitive;
 use super::store::MAX_ARITY;
@@ -87,6 +87,8 @@ pub(crate) struct Scratch {
 pub(crate) struct Context<'a> {
     pub(crate) language: &'a Language,
     pub(crate) sorts: &'a [Sort],
+    /// Where the sequences lie of which columns hold the points, in order, if functions may look along them.
+    pub(crate) sequences: Option<&'a Points>,
 }
 
 impl Code {
@@ -176,7 +178,11 @@ fn interpret(production: &Production, context: &Context<'_>, args: &[&[i64]], ou
         .map(|(codes, &sort)| Column::new(context.sorts[sort as usize], codes.to_vec()))
         .collect();
     let refs: Vec<&Column> = columns.iter().collect();
-    match dsl::apply(context.language, func, &refs) {
+    let result = match context.sequences {
+        Some(points) if points.len() == out.len() => dsl::apply_in(context.language, func, &refs, points, true),
+        _ => dsl::apply(context.language, func, &refs),
+    };
+    match result {
         Ok(column) if column.codes.len() == out.len() => out.copy_from_slice(&column.codes),
         _ => out.fill(UNDEFINED),
     }
@@ -433,7 +439,7 @@ mod tests {
                         Production { head, params: indices, result: 0, cost: 1, charges, commutative: false, code };
                     let inputs: Vec<&[i64]> = columns.iter().map(|column| column.codes.as_slice()).collect();
                     let mut out = vec![0; 300];
-                    let context = Context { language: &language, sorts: &params };
+                    let context = Context { language: &language, sorts: &params, sequences: None };
                     production.code.run(&production, &context, &inputs, &mut Scratch::default(), &mut out);
                     assert_eq!(out, expected.codes, "{} over {params:?}", operator.name);
                 }

@@ -1,0 +1,207 @@
+//! Candidates held against all recorded sequences, and one program of the best.
+
+use dsl::{Kernel, OpId, Term};
+use samples::{Column, Symbol, Value, decode_code};
+
+use super::search::Candidate;
+use super::study::Study;
+use super::targets::{Plan, Role};
+use crate::{Config, Error, Hypothesis};
+
+/// A term for a piece of the output, with what speaks for it on all sequences.
+struct Ranked {
+    term: Term,
+    cost: u32,
+    errors: usize,
+}
+
+/// Programs, best first: each piece by the term that describes the long sequences best, then by those that do as well.
+///
+/// # Errors
+/// Terms that cannot be evaluated.
+pub(super) fn hypotheses(
+    study: &Study,
+    roles: &[Role],
+    plans: &[Plan],
+    candidates: &[Vec<Candidate>],
+    config: &Config,
+) -> Result<Vec<Hypothesis>, Error> {
+    let builder = Builder { study, config, candidates };
+    let mut parts: Vec<(Option<i64>, Vec<Ranked>)> = Vec::new();
+    for (role, plan) in roles.iter().zip(plans) {
+        let points = builder.points_of(role);
+        let ranked = builder.plan(plan, &points)?;
+        if ranked.is_empty() {
+            return Ok(Vec::new());
+        }
+        parts.push((role.token, ranked));
+    }
+    let n = parts.iter().map(|(_, ranked)| ranked.len()).max().unwrap_or(0).min(config.limits.hypotheses);
+    let mut found: Vec<(f64, f64, Hypothesis)> = Vec::new();
+    for place in 0..n {
+        let Some(program) = builder.joined(&parts, place) else { continue };
+        let agreement = study.agreement(&study.values(&program, config)?);
+        (config.progress)(&format!("program {} agrees on {agreement:.4} of the sequences", place + 1));
+        let cost = dsl::cost(&program, config.language);
+        let hypothesis = Hypothesis { program, alignment: Vec::new(), circuit: None, source: "causal: behaviour" };
+        found.push((agreement, cost, hypothesis));
+    }
+    // Agreement in steps of a hundredth of the sequences' share that is noise, then size.
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
+    found.dedup_by(|a, b| a.2.program == b.2.program);
+    Ok(found.into_iter().map(|(_, _, hypothesis)| hypothesis).collect())
+}
+
+struct Builder<'a, 'n> {
+    study: &'a Study<'n>,
+    config: &'a Config<'a>,
+    candidates: &'a [Vec<Candidate>],
+}
+
+impl Builder<'_, '_> {
+    fn op(&self, kernel: Kernel) -> Option<OpId> {
+        self.config.language.kernel_operator(kernel)
+    }
+
+    /// The points of a role among all recorded ones.
+    fn points_of(&self, role: &Role) -> Vec<usize> {
+        let tokens = &self.study.tokens().codes;
+        let all = super::targets::roles(self.study);
+        let own = all.into_iter().find(|other| other.token == role.token);
+        own.map_or_else(|| self.study.counted(), |role| role.points).into_iter().filter(|&p| p < tokens.len()).collect()
+    }
+
+    /// Terms for a plan, at some points, best first.
+    fn plan(&self, plan: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {
+        Ok(match plan {
+            Plan::Constant(code) => {
+                let term = Term::constant(decode_code(self.study.output.sort, *code));
+                self.ranked(vec![(term, 1)], points, &|study, point| study.output.codes[point])?
+            }
+            Plan::Value(target) => {
+                let terms = self.candidates[*target].iter().map(|c| (c.term.clone(), c.cost)).collect();
+                self.ranked(terms, points, &|study, point| study.output.codes[point])?
+            }
+            Plan::Set(set) => self.set(set, points)?,
+            Plan::Unless(value, target, rest) => self.unless(*value, *target, rest, points)?,
+            Plan::Either(a, b) => {
+                let mut both = self.plan(a, points)?;
+                both.extend(self.plan(b, points)?);
+                sort(&mut both, points.len());
+                both
+            }
+        })
+    }
+
+    /// Terms with their errors at some points against what is wanted there, best first.
+    fn ranked(
+        &self,
+        terms: Vec<(Term, u32)>,
+        points: &[usize],
+        wanted: &dyn Fn(&Study<'_>, usize) -> i64,
+    ) -> Result<Vec<Ranked>, Error> {
+        let mut ranked = Vec::with_capacity(terms.len());
+        for (term, cost) in terms {
+            let values: Column = self.study.values(&term, self.config)?;
+            let errors = points.iter().filter(|&&point| values.codes[point] != wanted(self.study, point)).count();
+            ranked.push(Ranked { term, cost, errors });
+            if (self.config.deadline)() {
+                break;
+            }
+        }
+        sort(&mut ranked, points.len());
+        Ok(ranked)
+    }
+
+    fn bit(
+        &self,
+        target: usize,
+        points: &[usize],
+        wanted: &dyn Fn(&Study<'_>, usize) -> i64,
+    ) -> Result<Vec<Ranked>, Error> {
+        let terms = self.candidates[target].iter().map(|c| (c.term.clone(), c.cost)).collect();
+        self.ranked(terms, points, wanted)
+    }
+
+    fn unless(&self, value: i64, target: usize, rest: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {
+        let Some(ite) = self.op(Kernel::Ite) else { return Ok(Vec::new()) };
+        let tests = self.bit(target, points, &|study, point| i64::from(study.output.codes[point] == value))?;
+        let others: Vec<usize> =
+            points.iter().copied().filter(|&point| self.study.output.codes[point] != value).collect();
+        let rests = self.plan(rest, &others)?;
+        let constant = Term::constant(decode_code(self.study.output.sort, value));
+        let join = |(test, rest): (&Ranked, &Ranked)| Ranked {
+            term: Term::op(ite, vec![test.term.clone(), constant.clone(), rest.term.clone()]),
+            cost: test.cost + rest.cost + 3,
+            errors: test.errors + rest.errors,
+        };
+        Ok(rivals(&tests, &rests).into_iter().map(join).collect())
+    }
+
+    fn set(&self, set: &[(Symbol, Option<usize>)], points: &[usize]) -> Result<Vec<Ranked>, Error> {
+        let Some(also) = self.config.language.operator("also") else { return Ok(Vec::new()) };
+        let mut lists = vec![Ranked { term: Term::constant(Value::Symbol("#json:[]".into())), cost: 1, errors: 0 }];
+        let mut is_constant = true;
+        for (token, target) in set {
+            let item = Term::constant(Value::Symbol(*token));
+            let always = || Term::constant(Value::Bool(true));
+            match target {
+                None if is_constant => {
+                    let tokens: Vec<String> =
+                        set.iter().take_while(|(_, t)| t.is_none()).map(|(token, _)| token.json()).collect();
+                    let list = Symbol::new(&format!("#json:[{}]", tokens.join(",")));
+                    lists = vec![Ranked { term: Term::constant(Value::Symbol(list)), cost: 1, errors: 0 }];
+                }
+                None => lists.iter_mut().for_each(|list| {
+                    list.term = Term::op(also, vec![list.term.clone(), item.clone(), always()]);
+                }),
+                Some(target) => {
+                    is_constant = false;
+                    let holds = |code: i64| {
+                        let text = Symbol::from_code(code).map_or("", Symbol::as_str);
+                        i64::from(super::targets::holds(text, *token))
+                    };
+                    let tests = self.bit(*target, points, &|study, point| holds(study.output.codes[point]))?;
+                    let join = |(list, test): (&Ranked, &Ranked)| Ranked {
+                        term: Term::op(also, vec![list.term.clone(), item.clone(), test.term.clone()]),
+                        cost: list.cost + test.cost + 2,
+                        errors: list.errors + test.errors,
+                    };
+                    lists = rivals(&lists, &tests).into_iter().map(join).collect();
+                }
+            }
+        }
+        Ok(lists)
+    }
+
+    /// The program whose parts are the best ones, but for one part that is its `place`-th.
+    fn joined(&self, parts: &[(Option<i64>, Vec<Ranked>)], place: usize) -> Option<Term> {
+        let at = |ranked: &[Ranked]| ranked.get(place.min(ranked.len().saturating_sub(1))).map(|r| r.term.clone());
+        let mut parts = parts.iter();
+        let (_, first) = parts.next()?;
+        parts.try_fold(at(first)?, |rest, (token, ranked)| {
+            let test = Term::op(
+                self.op(Kernel::Eq)?,
+                vec![Term::var("tokens"), Term::constant(decode_code(self.study.tokens().sort, (*token)?))],
+            );
+            Some(Term::op(self.op(Kernel::Ite)?, vec![test, at(ranked)?, rest]))
+        })
+    }
+}
+
+/// Best first: errors and cost as lengths in bits.
+fn sort(ranked: &mut [Ranked], n: usize) {
+    let bits = |r: &Ranked| super::search::bits(r.cost, r.errors, n);
+    ranked.sort_by(|a, b| bits(a).total_cmp(&bits(b)));
+}
+
+/// Pairs with the best of each side, then with the next best of either.
+fn rivals<'r>(a: &'r [Ranked], b: &'r [Ranked]) -> Vec<(&'r Ranked, &'r Ranked)> {
+    let (Some(first), Some(second)) = (a.first(), b.first()) else { return Vec::new() };
+    let mut pairs = vec![(first, second)];
+    for i in 1..4 {
+        pairs.extend(b.get(i).map(|other| (first, other)));
+        pairs.extend(a.get(i).map(|other| (other, second)));
+    }
+    pairs
+}

@@ -1,0 +1,424 @@
+//! Terms for targets: one bank over all sequences, every class of which is held against every target.
+//!
+//! The network errs, so that no term need fit exactly: a pool keeps the terms that describe a target best, errors and cost
+//! together. Constants of comparisons are read off the values of integer terms, and pairs of truth values are joined
+//! without being enumerated.
+
+use dsl::{Kernel, Language, OpId, Term};
+use samples::{Sort, Symbol, UNDEFINED, Value};
+use synth::{Bank, BankConfig, ClassId, Leaf, Limits, StopReason, Watch};
+
+use super::study::Study;
+use super::targets::Target;
+use crate::{Config, Error};
+
+/// Candidates kept for each target.
+const POOL: usize = 48;
+/// Bits that a unit of cost is worth beside errors.
+const UNIT: f64 = 5.0;
+/// Terms of greater cost are not built.
+const MAX_COST: u32 = 9;
+/// Memory for the bank.
+const BYTES: usize = 3 << 28;
+/// Candidates of the bank.
+const CANDIDATES: u64 = 3_000_000;
+/// Vocabularies of up to so many tokens have a test for each.
+const TESTED: usize = 12;
+
+/// A term for a target, on the samples of the search.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) term: Term,
+    pub(super) cost: u32,
+}
+
+/// What a candidate is before its term is written out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Form {
+    /// A class, or its negation.
+    Class(ClassId, bool),
+    /// A comparison of an integer class with a constant, or its negation.
+    Below(ClassId, i64, bool),
+    Equal(ClassId, i64, bool),
+    /// Both of two classes, each or its negation; or the negation of that.
+    Both([(ClassId, bool); 2], bool),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    form: Form,
+    cost: u32,
+    errors: usize,
+    bits: f64,
+}
+
+/// The best entries for one target.
+#[derive(Debug)]
+struct Pool {
+    entries: Vec<Entry>,
+    n: usize,
+}
+
+/// The length in bits of a list of `errors` places among `n`.
+fn error_bits(errors: usize, n: usize) -> f64 {
+    if errors == 0 {
+        return 0.0;
+    }
+    let (e, n) = (errors as f64, n.max(1) as f64);
+    e * (n / e).log2().max(0.0) + 1.44 * e
+}
+
+/// The length in bits of a term and its errors among `n` points.
+pub(super) fn bits(cost: u32, errors: usize, n: usize) -> f64 {
+    UNIT * f64::from(cost) + error_bits(errors, n)
+}
+
+impl Pool {
+    fn new(n: usize) -> Self {
+        Self { entries: Vec::new(), n }
+    }
+
+    /// More errors than this are not worth counting at this cost.
+    fn limit(&self, cost: u32) -> usize {
+        let Some(worst) = self.entries.last().filter(|_| self.entries.len() >= POOL) else { return self.n };
+        // The pool is full: what is no better than its last is dropped anyway.
+        let room = worst.bits - UNIT * f64::from(cost);
+        let (mut low, mut high) = (0, self.n);
+        while low < high {
+            let middle = low.midpoint(high);
+            if error_bits(middle, self.n) > room { high = middle } else { low = middle + 1 }
+        }
+        low
+    }
+
+    fn offer(&mut self, form: Form, cost: u32, errors: usize) {
+        // Beyond half of the points a term says nothing.
+        if 2 * errors > self.n {
+            return;
+        }
+        let bits = bits(cost, errors, self.n);
+        if self.entries.len() >= POOL && self.entries.last().is_some_and(|last| last.bits <= bits) {
+            return;
+        }
+        let at = self.entries.partition_point(|entry| entry.bits <= bits);
+        self.entries.insert(at, Entry { form, cost, errors, bits });
+        self.entries.truncate(POOL);
+    }
+
+    fn least_errors(&self) -> usize {
+        self.entries.iter().map(|entry| entry.errors).min().unwrap_or(self.n)
+    }
+}
+
+/// The operators that assembling needs, as far as the language has them.
+struct Words {
+    not: Option<OpId>,
+    and: Option<OpId>,
+    less: Option<OpId>,
+    equal: Option<OpId>,
+}
+
+impl Words {
+    fn of(language: &Language) -> Self {
+        let own = |kernel| language.kernel_operator(kernel);
+        Self { not: own(Kernel::Not), and: own(Kernel::And), less: own(Kernel::Lt), equal: own(Kernel::Eq) }
+    }
+}
+
+/// Finds candidates for every target, cheapest and most faithful first. `noise` is how many errors per target are to be
+/// expected of the network itself: a target with a term as good as that is solved.
+///
+/// # Errors
+/// Where a bank cannot be set up, which is a fault of the engine.
+pub(super) fn candidates(
+    study: &Study,
+    targets: &[Target],
+    separator: Option<i64>,
+    noise: f64,
+    config: &Config,
+) -> Result<Vec<Vec<Candidate>>, Error> {
+    let language = config.language;
+    let bank_config = BankConfig {
+        grammar: None,
+        operators: None,
+        extra: Vec::new(),
+        leaves: leaves(study, separator, config)?,
+        sorts: Some(vec![Sort::Bool, Sort::Int, Sort::Symbol]),
+        alternatives: 1,
+    };
+    let bank = Bank::new(language, &bank_config).map_err(|error| Error::Term(error.to_string()))?;
+    let mut bank = bank.over_sequences(study.points.clone());
+    let words = Words::of(language);
+    let mut pools: Vec<Pool> = targets.iter().map(|target| Pool::new(target.codes.len())).collect();
+    let good_enough = |target: &Target| (noise * target.codes.len() as f64).floor() as usize;
+    for max_cost in 1..=MAX_COST {
+        (config.progress)(&format!("programs from behaviour: terms of cost {max_cost}, {} classes", bank.len()));
+        let limits =
+            Limits { max_cost, max_classes: config.limits.classes, max_candidates: CANDIDATES, max_bytes: BYTES };
+        let stop = bank.run_until(&limits, config.deadline, &mut |found| {
+            for (target, pool) in targets.iter().zip(&mut pools) {
+                judge(target, pool, found.sort, found.codes, found.id, found.cost, &words, language);
+            }
+            Watch::Keep
+        });
+        if max_cost >= 4 && stop == StopReason::Cost {
+            pairs(&bank, targets, &mut pools, &words);
+        }
+        let solved = targets.iter().zip(&pools).all(|(target, pool)| pool.least_errors() <= good_enough(target));
+        if solved || stop != StopReason::Cost {
+            if stop != StopReason::Cost {
+                pairs(&bank, targets, &mut pools, &words);
+            }
+            break;
+        }
+    }
+    (config.progress)(&format!("programs from behaviour: {} classes of {} terms", bank.len(), bank.n_candidates()));
+    let written = |pool: &Pool| pool.entries.iter().filter_map(|entry| write(entry, &bank, &words)).collect();
+    Ok(pools.iter().map(written).collect())
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one class against one target: the innermost step, called with what it reads"
+)]
+fn judge(
+    target: &Target,
+    pool: &mut Pool,
+    sort: Sort,
+    codes: &[i64],
+    id: ClassId,
+    cost: u32,
+    words: &Words,
+    language: &Language,
+) {
+    match (sort, target.is_bool) {
+        (Sort::Bool, true) => {
+            let n = target.codes.len();
+            let limit = pool.limit(cost);
+            let errors = target.errors(codes, n);
+            if errors <= limit {
+                pool.offer(Form::Class(id, false), cost, errors);
+            }
+            if let Some(not) = words.not {
+                let undefined = target.points.iter().filter(|&&point| codes[point] == UNDEFINED).count();
+                pool.offer(Form::Class(id, true), cost + language.op(not).cost, n - errors + undefined);
+            }
+        }
+        (Sort::Symbol, false) => {
+            let limit = pool.limit(cost);
+            let errors = target.errors(codes, limit);
+            if errors <= limit {
+                pool.offer(Form::Class(id, false), cost, errors);
+            }
+        }
+        (Sort::Int, true) => thresholds(target, pool, codes, id, cost, words, language),
+        _ => {}
+    }
+}
+
+/// Values that a term may have for its comparisons with constants to be tried.
+const SPAN: i64 = 256;
+
+/// The best comparisons of an integer term with a constant.
+fn thresholds(
+    target: &Target,
+    pool: &mut Pool,
+    codes: &[i64],
+    id: ClassId,
+    cost: u32,
+    words: &Words,
+    language: &Language,
+) {
+    let (mut low, mut high) = (i64::MAX, i64::MIN);
+    for &point in &target.points {
+        let code = codes[point];
+        if code != UNDEFINED {
+            low = low.min(code);
+            high = high.max(code);
+        }
+    }
+    if low >= high || high - low > SPAN {
+        return;
+    }
+    // How many points of each value are false and true.
+    let mut counts = vec![[0_usize; 2]; (high - low + 1) as usize];
+    let mut undefined = 0;
+    for (&point, &wanted) in target.points.iter().zip(&target.codes) {
+        match codes[point] {
+            UNDEFINED => undefined += 1,
+            code => counts[(code - low) as usize][usize::from(wanted == 1)] += 1,
+        }
+    }
+    let n = target.codes.len() - undefined;
+    let positive: usize = counts.iter().map(|count| count[1]).sum();
+    let not = words.not.map_or(0, |not| language.op(not).cost);
+    let mut offer = |form: fn(ClassId, i64, bool) -> Form, op: Option<OpId>, constant: i64, wrong: usize| {
+        let Some(op) = op else { return };
+        let cost = cost + language.op(op).cost + language.constants.cost(Value::Int(constant));
+        pool.offer(form(id, constant, false), cost, wrong + undefined);
+        if words.not.is_some() {
+            pool.offer(form(id, constant, true), cost + not, n - wrong + undefined);
+        }
+    };
+    let mut below = [0_usize; 2];
+    for (i, count) in counts.iter().enumerate() {
+        let constant = low + i as i64;
+        if i > 0 {
+            // True below the constant: wrong are the false ones below and the true ones from it on.
+            offer(Form::Below, words.less, constant, below[0] + positive - below[1]);
+        }
+        offer(Form::Equal, words.equal, constant, count[0] + positive - count[1]);
+        below = [below[0] + count[0], below[1] + count[1]];
+    }
+}
+
+/// Classes on each side of a pair.
+const SIDE: usize = 400;
+
+/// Joins pairs of truth values by `and`, with negations, which makes `or` as well.
+fn pairs(bank: &Bank<'_>, targets: &[Target], pools: &mut [Pool], words: &Words) {
+    let (Some(and), Some(not)) = (words.and, words.not) else { return };
+    let language = bank.language();
+    let (and, not) = (language.op(and).cost, language.op(not).cost);
+    for (target, pool) in targets.iter().zip(pools) {
+        // What is good cannot be bettered by what costs more.
+        if !target.is_bool || pool.least_errors() == 0 {
+            continue;
+        }
+        for is_negated in [false, true] {
+            let wanted: Vec<bool> = target.codes.iter().map(|&code| (code == 1) != is_negated).collect();
+            let goal = packed(wanted.iter().copied());
+            let sides = sides(bank, target, &goal);
+            for (i, a) in sides.iter().enumerate() {
+                for b in &sides[i + 1..] {
+                    let negations = [a.is_negated, b.is_negated, is_negated].into_iter().filter(|&n| n).count() as u32;
+                    let cost = a.cost + b.cost + and + not * negations;
+                    let limit = pool.limit(cost);
+                    let words = a.words.iter().zip(&b.words).zip(&goal);
+                    let errors: usize = words.map(|((a, b), goal)| ((a & b) ^ goal).count_ones() as usize).sum();
+                    if errors <= limit {
+                        let form = Form::Both([(a.id, a.is_negated), (b.id, b.is_negated)], is_negated);
+                        pool.offer(form, cost, errors);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A truth value that may be a part of a conjunction.
+struct Side {
+    id: ClassId,
+    is_negated: bool,
+    cost: u32,
+    words: Vec<u64>,
+    missed: usize,
+    extra: usize,
+}
+
+fn packed(bits: impl Iterator<Item = bool>) -> Vec<u64> {
+    let mut words = Vec::new();
+    for (i, bit) in bits.enumerate() {
+        if i % 64 == 0 {
+            words.push(0);
+        }
+        if let Some(word) = words.last_mut() {
+            *word |= u64::from(bit) << (i % 64);
+        }
+    }
+    words
+}
+
+/// The truth values that hold (almost) wherever the goal does, those first that hold least elsewhere.
+fn sides(bank: &Bank<'_>, target: &Target, goal: &[u64]) -> Vec<Side> {
+    let positive: usize = goal.iter().map(|word| word.count_ones() as usize).sum();
+    let missed_at_most = positive / 50;
+    let mut sides: Vec<Side> = Vec::new();
+    let key = |side: &Side| (side.extra + side.missed + 2 * side.cost as usize, side.id, side.is_negated);
+    for found in bank.classes().filter(|found| found.sort == Sort::Bool) {
+        for is_negated in [false, true] {
+            let truth = i64::from(!is_negated);
+            let words = packed(target.points.iter().map(|&point| found.codes[point] == truth));
+            let count = |f: fn(u64, u64) -> u64| -> usize {
+                words.iter().zip(goal).map(|(&word, &goal)| f(word, goal).count_ones() as usize).sum()
+            };
+            let missed = count(|word, goal| goal & !word);
+            if missed > missed_at_most {
+                continue;
+            }
+            let extra = count(|word, goal| word & !goal);
+            if extra + positive == target.codes.len() {
+                continue;
+            }
+            sides.push(Side { id: found.id, is_negated, cost: found.cost, words, missed, extra });
+            if sides.len() >= 4 * SIDE {
+                sides.sort_by_key(key);
+                sides.truncate(SIDE);
+            }
+        }
+    }
+    sides.sort_by_key(key);
+    sides.truncate(SIDE);
+    sides
+}
+
+/// The term of an entry.
+fn write(entry: &Entry, bank: &Bank<'_>, words: &Words) -> Option<Candidate> {
+    let negated = |term: Term, is_negated: bool| match (is_negated, words.not) {
+        (false, _) => Some(term),
+        (true, Some(not)) => Some(Term::op(not, vec![term])),
+        (true, None) => None,
+    };
+    let compared = |op: Option<OpId>, id: ClassId, constant: i64, is_negated: bool| {
+        negated(Term::op(op?, vec![bank.term(id), Term::int(constant)]), is_negated)
+    };
+    let term = match entry.form {
+        Form::Class(id, is_negated) => negated(bank.term(id), is_negated)?,
+        Form::Below(id, constant, is_negated) => compared(words.less, id, constant, is_negated)?,
+        Form::Equal(id, constant, is_negated) => compared(words.equal, id, constant, is_negated)?,
+        Form::Both([a, b], is_negated) => {
+            let both = Term::op(words.and?, vec![negated(bank.term(a.0), a.1)?, negated(bank.term(b.0), b.1)?]);
+            negated(both, is_negated)?
+        }
+    };
+    Some(Candidate { term, cost: entry.cost })
+}
+
+/// What terms are built from: tokens, positions, numbers, constants, and tests of single tokens.
+fn leaves(study: &Study, separator: Option<i64>, config: &Config) -> Result<Vec<Leaf>, Error> {
+    let language = config.language;
+    let n = study.points.len();
+    let mut leaves: Vec<Leaf> =
+        study.vars.iter().map(|(name, column)| Leaf::variable(language, *name, column.clone())).collect();
+    let tokens = Term::var("tokens");
+    let mut seen: Vec<i64> = study.tokens().codes.clone();
+    seen.sort_unstable();
+    seen.dedup();
+    let read: Vec<Symbol> =
+        study.vocabulary().into_iter().filter(|token| seen.binary_search(&token.code()).is_ok()).collect();
+    // In a large alphabet only what opens sequences and what separates their parts is a token of its own.
+    let opening = study.points.ranges().next().map(|range| study.tokens().codes[range.start]);
+    let is_special = |token: &Symbol| Some(token.code()) == separator || Some(token.code()) == opening;
+    let mut add = |term: Term, cost: u32| -> Result<(), Error> {
+        let column = study.values(&term, config)?;
+        leaves.push(Leaf { term, column, cost });
+        Ok(())
+    };
+    if let Some(equal) = language.kernel_operator(Kernel::Eq) {
+        for token in read.iter().filter(|token| read.len() <= TESTED || is_special(token)) {
+            add(Term::op(equal, vec![tokens.clone(), Term::constant(Value::Symbol(*token))]), 1)?;
+        }
+    }
+    if let Some(number) = language.kernel_operator(Kernel::Number)
+        && read.iter().filter(|token| token.as_str().parse::<i64>().is_ok()).count() > 2
+    {
+        add(Term::op(number, vec![tokens]), 1)?;
+    }
+    if let Some(separator) = separator.and_then(Symbol::from_code) {
+        leaves.extend(Leaf::constant(language, Value::Symbol(separator), n));
+    }
+    // Truth values are no leaves: what is counted everywhere is a position.
+    let constants = language.constants.values(Sort::Int).into_iter();
+    leaves.extend(constants.filter_map(|value| Leaf::constant(language, value, n)));
+    Ok(leaves)
+}
