@@ -31,9 +31,10 @@
 ; how often, and whether
 (define-fun count ((p Bool)) Int (width (select p true =)) :cost 1)
 (define-fun exists ((p Bool)) Bool (< 0 (count p)) :cost 1)
-; Only positions whose distance from this one is a multiple of k.
+; Only earlier positions, whose distance from this one is a multiple of k.
 (define-fun count_every ((p Bool) (k Int)) Int
-  (let ((r (mod (width (select 0 0 =)) k))) (width (sel_and (select p true =) (select r r =))))
+  (let ((i (width (select 0 0 =))) (r (mod i k)))
+    (width (sel_and (select p true =) (sel_and (select i i <) (select r r =)))))
   :when (> k 0) :cost 1 :charge ((k 4)))
 ; The share of the positions at which it holds; the beginning-of-sequence token is a position.
 (define-fun share ((p Bool)) Real (mean (select 0 0 =) p) :cost 1)
@@ -42,18 +43,21 @@
 (define-fun previous ((a 'A)) 'A (scan ((s none a)) s) :cost 1)
 (define-fun latch ((p Bool) (q Bool)) Bool (scan ((s false (ite p q s))) s') :cost 1)
 (define-fun recent ((p Bool) (a Symbol)) Symbol (scan ((s none (ite p a s))) s') :cost 1)
-(define-fun last_index ((p Bool)) Int (greatest (select p true =) (- (width (select 0 0 =)) 1)) :cost 1)
+(define-fun last_index ((p Bool)) Int (greatest (select p true =) (- (width (select 0 0 =)) 1))
+  :cost 1)
 (define-fun odd_count ((p Bool)) Bool (scan ((s false (xor s p))) s') :cost 1)
 (define-fun run ((p Bool)) Int (scan ((s 0 (ite p (+ s 1) 0))) s') :cost 1)
 (define-fun odd_run ((p Bool)) Bool (scan ((s false (and p (not s)))) s') :cost 1)
 
 ; by position and by value
-(define-fun at ((a Symbol) (k Int)) Symbol (copy (select (- (width (select 0 0 =)) 1) k =) a) :cost 1)
+(define-fun at ((a Symbol) (k Int)) Symbol (copy (select (- (width (select 0 0 =)) 1) k =) a)
+  :cost 1)
 ; What came after the earlier occurrences of this token, if it is always the same (induction).
 (define-fun after ((a Symbol)) Symbol (copy (select (previous a) a =) a) :cost 1)
 ; What came before the earlier occurrences of this token.
 (define-fun before ((a Symbol)) Symbol
-  (let ((i (width (select 0 0 =)))) (copy (sel_and (select a a =) (select i i <)) (previous a))) :cost 1)
+  (let ((i (width (select 0 0 =)))) (copy (sel_and (select a a =) (select i i <)) (previous a)))
+  :cost 1)
 (define-fun smallest ((a 'N)) 'N (least (select 0 0 =) a) :cost 1)
 (define-fun largest ((a 'N)) 'N (greatest (select 0 0 =) a) :cost 1)
 (define-fun next_greater ((a 'N)) 'N (least (select a a >) a) :cost 1)
@@ -67,7 +71,6 @@
 (rewrite exists-none (exists false) false)
 (birewrite exists-count (exists p) (< 0 (count p)))
 (birewrite not-exists (not (exists p)) (= (count p) 0))
-(rewrite count-every-one (count_every p 1) (count p))
 (rewrite latch-always (latch true q) q :when (defined q))
 (rewrite latch-never (latch false q) false)
 (rewrite run-never (run false) 0)

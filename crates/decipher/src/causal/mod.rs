@@ -20,8 +20,11 @@ use crate::{Config, Error, Hypothesis};
 use study::Study;
 use targets::Role;
 
-/// Points of the search.
+/// Points of the search; where answers follow a separator there are few that count.
 const POINTS: usize = 900;
+const WHOLE_POINTS: usize = 1_300;
+/// Sequences with a separator are taken whole up to this length.
+const WHOLE: usize = 44;
 /// Sequences are cut to so many elements for the search, in turn.
 const LENGTHS: [usize; 5] = [24, 12, 48, 32, 64];
 
@@ -51,11 +54,12 @@ fn sample<'a>(study: &Study<'a>, roles: &[Role], config: &Config) -> Study<'a> {
     let is_whole = roles.iter().any(|role| role.token.is_some());
     let mut chosen: Vec<(usize, usize)> = Vec::new();
     let mut n_points = 0;
+    let room = if is_whole { WHOLE_POINTS } else { POINTS };
     for row in rows {
         let longest = LENGTHS[chosen.len() % LENGTHS.len()];
         let length = study.batch.length(row);
         // What follows a separator speaks of all before it: such sequences are taken whole or not at all.
-        if is_whole && length > LENGTHS[4] {
+        if is_whole && length > WHOLE {
             continue;
         }
         let length = if is_whole { length } else { length.min(longest) };
@@ -68,7 +72,7 @@ fn sample<'a>(study: &Study<'a>, roles: &[Role], config: &Config) -> Study<'a> {
             n_points -= if is_begin { n } else { 0 };
             !is_begin
         });
-        if n_points + length > POINTS && !chosen.is_empty() {
+        if n_points + length > room && !chosen.is_empty() {
             continue;
         }
         n_points += length;

@@ -40,6 +40,9 @@ enum Form {
     /// A comparison of an integer class with a constant, or its negation.
     Below(ClassId, i64, bool),
     Equal(ClassId, i64, bool),
+    /// A comparison of two integer classes, or its negation.
+    Less([ClassId; 2], bool),
+    Same([ClassId; 2], bool),
     /// Both of two classes, each or its negation; or the negation of that.
     Both([(ClassId, bool); 2], bool),
 }
@@ -152,7 +155,11 @@ pub(super) fn candidates(
     let mut pools: Vec<Pool> = targets.iter().map(|target| Pool::new(target.codes.len())).collect();
     let good_enough = |target: &Target| (noise * target.codes.len() as f64).floor() as usize;
     for max_cost in 1..=MAX_COST {
-        (config.progress)(&format!("programs from behaviour: terms of cost {max_cost}, {} classes", bank.len()));
+        (config.progress)(&format!(
+            "programs from behaviour: terms of cost {max_cost}, {} classes of {} terms",
+            bank.len(),
+            bank.n_candidates()
+        ));
         let limits =
             Limits { max_cost, max_classes: config.limits.classes, max_candidates: CANDIDATES, max_bytes: BYTES };
         let stop = bank.run_until(&limits, config.deadline, &mut |found| {
@@ -161,14 +168,12 @@ pub(super) fn candidates(
             }
             Watch::Keep
         });
-        if max_cost >= 4 && stop == StopReason::Cost {
+        if max_cost >= 4 {
+            comparisons(&bank, targets, &mut pools, &words);
             pairs(&bank, targets, &mut pools, &words);
         }
         let solved = targets.iter().zip(&pools).all(|(target, pool)| pool.least_errors() <= good_enough(target));
         if solved || stop != StopReason::Cost {
-            if stop != StopReason::Cost {
-                pairs(&bank, targets, &mut pools, &words);
-            }
             break;
         }
     }
@@ -269,6 +274,54 @@ fn thresholds(
         }
         offer(Form::Equal, words.equal, constant, count[0] + positive - count[1]);
         below = [below[0] + count[0], below[1] + count[1]];
+    }
+}
+
+/// Integer terms that are compared with one another.
+const COMPARED: usize = 700;
+
+/// Compares the cheapest integer terms with one another: a search that stores all comparisons has no room for these.
+fn comparisons(bank: &Bank<'_>, targets: &[Target], pools: &mut [Pool], words: &Words) {
+    let language = bank.language();
+    let cost_of = |op: Option<OpId>| op.map(|op| language.op(op).cost);
+    let not = words.not.map_or(0, |not| language.op(not).cost);
+    let mut terms: Vec<(u32, ClassId)> =
+        bank.classes().filter(|found| found.sort == Sort::Int).map(|found| (found.cost, found.id)).collect();
+    terms.sort_unstable();
+    terms.truncate(COMPARED);
+    for (target, pool) in targets.iter().zip(pools).filter(|(target, _)| target.is_bool) {
+        if pool.least_errors() == 0 {
+            continue;
+        }
+        let columns: Vec<Vec<i64>> = terms
+            .iter()
+            .map(|&(_, id)| target.points.iter().map(|&point| bank.class(id).codes[point]).collect())
+            .collect();
+        let wanted: Vec<bool> = target.codes.iter().map(|&code| code == 1).collect();
+        for (i, a) in columns.iter().enumerate() {
+            for (j, b) in columns.iter().enumerate() {
+                let both = || a.iter().zip(b).zip(&wanted);
+                let undefined = both().filter(|((a, b), _)| **a == UNDEFINED || **b == UNDEFINED).count();
+                if i == j || 2 * undefined > wanted.len() {
+                    continue;
+                }
+                let defined = || both().filter(|((a, b), _)| **a != UNDEFINED && **b != UNDEFINED);
+                let n = wanted.len() - undefined;
+                let cost = terms[i].0 + terms[j].0;
+                let pair = [terms[i].1, terms[j].1];
+                let mut offer = |form: fn([ClassId; 2], bool) -> Form, op: Option<u32>, wrong: usize| {
+                    let Some(op) = op else { return };
+                    pool.offer(form(pair, false), cost + op, wrong + undefined);
+                    pool.offer(form(pair, true), cost + op + not, n - wrong + undefined);
+                };
+                let wrong = defined().filter(|((a, b), wanted)| (a < b) != **wanted).count();
+                offer(Form::Less, cost_of(words.less), wrong);
+                if i < j {
+                    let wrong = defined().filter(|((a, b), wanted)| (a == b) != **wanted).count();
+                    offer(Form::Same, cost_of(words.equal), wrong);
+                }
+            }
+        }
     }
 }
 
@@ -376,6 +429,10 @@ fn write(entry: &Entry, bank: &Bank<'_>, words: &Words) -> Option<Candidate> {
         Form::Class(id, is_negated) => negated(bank.term(id), is_negated)?,
         Form::Below(id, constant, is_negated) => compared(words.less, id, constant, is_negated)?,
         Form::Equal(id, constant, is_negated) => compared(words.equal, id, constant, is_negated)?,
+        Form::Less([a, b], is_negated) => negated(Term::op(words.less?, vec![bank.term(a), bank.term(b)]), is_negated)?,
+        Form::Same([a, b], is_negated) => {
+            negated(Term::op(words.equal?, vec![bank.term(a), bank.term(b)]), is_negated)?
+        }
         Form::Both([a, b], is_negated) => {
             let both = Term::op(words.and?, vec![negated(bank.term(a.0), a.1)?, negated(bank.term(b.0), b.1)?]);
             negated(both, is_negated)?

@@ -55,7 +55,7 @@ impl<'a> Study<'a> {
                 (batch, vec![true; n])
             }
         };
-        Self::with(network, batch, scored)
+        Ok(Self::with(network, batch, scored)?.trimmed())
     }
 
     fn with(network: &'a Network, batch: Batch, mut scored: Vec<bool>) -> Result<Self, Error> {
@@ -66,6 +66,18 @@ impl<'a> Study<'a> {
         }
         let (points, vars) = (batch.points(), network.domain.columns(&batch));
         Ok(Self { network, batch, points, vars, output, scored })
+    }
+
+    /// The same without what follows the last output that counts, and without sequences in which none does.
+    fn trimmed(self) -> Self {
+        let end = |range: std::ops::Range<usize>| {
+            let last = range.clone().rev().find(|&point| self.scored[point]);
+            last.map_or(0, |last| last + 1 - range.start)
+        };
+        let ends: Vec<usize> = self.points.ranges().map(end).collect();
+        let rows: Vec<usize> = (0..ends.len()).filter(|&row| ends[row] > 0).collect();
+        let lengths: Vec<usize> = rows.iter().map(|&row| ends[row]).collect();
+        self.rows(&rows).cut(&lengths)
     }
 
     /// Some of the sequences, in the order given.
