@@ -251,6 +251,7 @@ mod tests {
                     .expect("is a language");
                 language.operators.iter_mut().for_each(|operator| operator.place = Default::default());
                 language.rules.iter_mut().for_each(|rule| rule.place = Default::default());
+                language.checks.iter_mut().for_each(|check| check.place = Default::default());
                 language
             };
             assert_eq!(language(&scattered), language(text));
