@@ -2,7 +2,8 @@
 //!
 //! The border to Z3 is text on purpose: what was asked can be printed, cached and asked again of another solver. Limits
 //! count Z3's own resource units, so that the same question gets the same answer on any machine; every question is asked
-//! in a fresh context, so that the answer does not depend on what was asked before.
+//! in a fresh context, so that the answer does not depend on what was asked before, unless one context is asked for
+//! ([`Solver::in_one_context`]).
 //!
 //! This crate knows nothing of terms, rules or networks: `dsl` prints the text, `synth` and `check` read the answers.
 //!

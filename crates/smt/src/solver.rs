@@ -1,5 +1,7 @@
 //! The solver: Z3 behind SMT-LIB text, with a cache in front.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
+
 use rustc_hash::FxHashMap;
 
 use crate::Model;
@@ -55,12 +57,20 @@ const SENTINEL: &str = "ventris-sentinel";
 pub struct Solver {
     cache: FxHashMap<(String, Limits), Answer>,
     n_asked: usize,
+    /// Where questions share a context.
+    shared: Option<Worker>,
 }
 
 impl Solver {
-    /// A solver with an empty cache.
+    /// A solver with an empty cache, which asks every question in a context of its own.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A solver that asks all questions in one context. Making a context costs more than most questions; but what the
+    /// limits allow may depend on the questions asked before, so the order of questions must be the same in every run.
+    pub fn in_one_context() -> Self {
+        Self { shared: Some(Worker::new()), ..Self::default() }
     }
 
     /// The number of questions that the cache did not answer.
@@ -77,7 +87,10 @@ impl Solver {
         if let Some(answer) = self.cache.get(&key) {
             return Ok(answer.clone());
         }
-        let answer = ask(text, limits)?;
+        let answer = match &self.shared {
+            Some(worker) => ask(worker, text, limits)?,
+            None => ask(&Worker::new(), text, limits)?,
+        };
         self.n_asked += 1;
         self.cache.insert(key, answer.clone());
         Ok(answer)
@@ -96,17 +109,40 @@ impl Solver {
     }
 }
 
-fn ask(text: &str, limits: Limits) -> Result<Answer, Error> {
+/// A thread that answers questions. Z3's contexts belong to threads, each made when its thread first uses it: a thread is
+/// a context. (Replacing a thread's context would make two.)
+#[derive(Debug)]
+struct Worker {
+    questions: Sender<(String, Limits)>,
+    answers: Receiver<Option<Answer>>,
+}
+
+impl Worker {
+    fn new() -> Self {
+        let (questions, inbox) = channel::<(String, Limits)>();
+        let (outbox, answers) = channel();
+        std::thread::spawn(move || {
+            // Ends when either side is gone.
+            while let Ok((source, limits)) = inbox.recv() {
+                if outbox.send(ask_here(source, limits)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { questions, answers }
+    }
+}
+
+fn ask(worker: &Worker, text: &str, limits: Limits) -> Result<Answer, Error> {
     let rejected = || Error::Rejected { text: text.chars().take(400).collect() };
     if text.contains('\0') {
         return Err(rejected());
     }
     // The sentinel comes first, so that text which closes too many parentheses cannot hide behind it.
     let source = format!("(declare-const |{SENTINEL}| Bool) (assert |{SENTINEL}|)\n{text}\n");
-    // Every thread has a context of its own, made when it is first used: a thread for each question is a fresh context
-    // for each. (Replacing a thread's context would make two, and making one costs more than most questions.)
-    let answer = std::thread::scope(|scope| scope.spawn(|| ask_here(source, limits)).join());
-    answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).ok_or_else(rejected)
+    let answer = worker.questions.send((source, limits)).ok().and_then(|()| worker.answers.recv().ok());
+    // A thread that is gone has answered nothing.
+    answer.unwrap_or_else(|| Some(Answer::Unknown("the solver's thread ended".to_owned()))).ok_or_else(rejected)
 }
 
 /// Asks in this thread's context; `None` where the text is rejected.
@@ -175,6 +211,19 @@ mod tests {
         let refuted = solver.valid(decls, "(= (- a b) (- b a))", LIMITS).unwrap();
         let Validity::Counterexample(model) = refuted else { panic!("{refuted:?}") };
         assert_ne!(model.int("a").unwrap_or(0), model.int("b").unwrap_or(0));
+    }
+
+    #[test]
+    fn questions_that_share_a_context_do_not_see_each_other() {
+        let mut solver = Solver::in_one_context();
+        let unsat = solver.check_sat("(declare-const a Int) (assert (and (> a 0) (< a 1)))", LIMITS).unwrap();
+        assert_eq!(unsat, Answer::Unsat);
+        let other =
+            solver.check_sat("(declare-const a Bool) (define-fun f () Bool a) (assert (not f))", LIMITS).unwrap();
+        assert!(matches!(&other, Answer::Sat(model) if model.bool("a") == Some(false)), "{other:?}");
+        assert!(solver.check_sat("(assert f)", LIMITS).is_err(), "definitions are gone");
+        let again = solver.check_sat("(declare-const a Int) (assert (> a 0))", LIMITS).unwrap();
+        assert!(matches!(again, Answer::Sat(_)));
     }
 
     #[test]
