@@ -26,7 +26,7 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     let mut options = Options::new(common.seed);
     // One question may not outlast the limit by much either.
     options.solver.timeout_ms = limit.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
-    let answer = sygus::solve(&problem, &options, &mut Solver::new(), &is_late);
+    let answer = sygus::solve(&problem, &options, &mut Solver::in_one_context(), &is_late);
     progress.finish();
     output::to_stdout(&match common.format {
         Format::Text => sygus::print(&problem, &answer),

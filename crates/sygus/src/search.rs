@@ -35,7 +35,7 @@ pub struct SearchLimits {
 impl SearchLimits {
     /// What fits a machine with some gigabytes.
     pub fn new() -> Self {
-        Self { max_candidates: 2_000_000_000, max_classes: 20_000_000, max_bytes: 4 << 30, improve: 40_000 }
+        Self { max_candidates: 2_000_000_000, max_classes: 20_000_000, max_bytes: 4 << 30, improve: 15_000 }
     }
 }
 

@@ -25,7 +25,7 @@ fn check(path: &Path, text: &str, output: &str) {
 
 fn answer(text: &str, seed: u64) -> (Answer, String) {
     let problem = Problem::parse("case.sl", text).unwrap_or_else(|error| panic!("{error}"));
-    let answer = solve(&problem, &Options::new(seed), &mut Solver::new(), &|| false);
+    let answer = solve(&problem, &Options::new(seed), &mut Solver::in_one_context(), &|| false);
     let output = print(&problem, &answer);
     (answer, output)
 }
@@ -76,9 +76,9 @@ fn a_limit_that_fires_is_named() {
     let problem = Problem::parse("case.sl", text).expect("well-formed");
     let mut options = Options::new(0);
     options.limits.max_candidates = 2000;
-    let answer = solve(&problem, &options, &mut Solver::new(), &|| false);
+    let answer = solve(&problem, &options, &mut Solver::in_one_context(), &|| false);
     assert!(matches!(&answer, Answer::Fail(reason) if reason == "candidates"), "{answer:?}");
-    let answer = solve(&problem, &Options::new(0), &mut Solver::new(), &|| true);
+    let answer = solve(&problem, &Options::new(0), &mut Solver::in_one_context(), &|| true);
     assert!(matches!(&answer, Answer::Fail(reason) if reason == "time"), "{answer:?}");
 }
 
