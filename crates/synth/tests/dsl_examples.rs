@@ -31,6 +31,10 @@ fn my_rasp() -> Language {
     checked("my_rasp.dsl", include_str!("../../../dsl/examples/my_rasp.dsl"))
 }
 
+fn registers() -> Language {
+    checked("registers.dsl", include_str!("../../../dsl/examples/registers.dsl"))
+}
+
 fn read(text: &str, language: &Language, vars: &[(Symbol, Column)]) -> Term {
     let vars: Vec<(Symbol, Sort)> = vars.iter().map(|(name, column)| (*name, column.sort)).collect();
     dsl::parse_term(text, language, &vars).unwrap_or_else(|problems| panic!("{problems}"))
@@ -102,4 +106,19 @@ fn a_rasp_dialect_of_ones_own() {
     assert!(!glance.derives(&read(nested, &language, &vars)), "an at within an if");
     let counted = values(&read("(count tokens)", &language, &vars), &language, &points, &vars);
     assert!(counted.codes.iter().all(|&count| count >= 1));
+}
+
+#[test]
+fn bit_vectors_under_names_of_ones_own() {
+    let language = registers();
+    let sort = Sort::BitVec(8);
+    let vars = [("r".into(), Column::new(sort, (0..256).collect()))];
+    let points = Points::from_lengths([256]);
+    let grammar = language.grammar("update", &[("r".into(), sort)]).expect("there").expect("not empty");
+    let lowest_cleared = Column::new(sort, (0..256_i64).map(|r| r & (r - 1) & 0xff).collect());
+    let found = search(&language, &grammar, &vars, &lowest_cleared);
+    assert!(grammar.derives(&found));
+    assert_eq!(values(&found, &language, &points, &vars), lowest_cleared);
+    assert_eq!(dsl::print(&found, &language), "(keep (less_one r) r)");
+    assert!(!grammar.derives(&read("(swap (less_one (swap r)))", &language, &vars)), "one swap only");
 }
