@@ -39,6 +39,35 @@ fn what_is_not_solved_says_why_and_has_a_code_of_its_own() {
 }
 
 #[test]
+fn all_smallest_solutions_and_the_front_are_listed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "(set-logic LIA)
+        (synth-fun f ((x Int) (y Int)) Int ((I Int)) ((I Int (x y 0 1 (+ I I) (- I I)))))
+        (declare-var x Int) (declare-var y Int)
+        (constraint (= (f x y) (- (+ x 1) y))) (check-synth)";
+    let problem = write(folder.path(), "p.sl", text);
+    let done = run("synth {0} --all", &[&problem]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(done.stdout.starts_with("; 5 of cost 5, each proved for all inputs; no others"), "{}", done.stdout);
+    for body in ["(- 1 (- y x))", "(- x (- y 1))"] {
+        assert!(done.stdout.contains(body), "{body}: {}", done.stdout);
+    }
+    let result = run("synth {0} --all --front --format json", &[&problem]).json();
+    assert_eq!(result["all"]["definitions"].as_array().map(Vec::len), Some(5));
+    assert!(result["all"]["stopped_by"].is_null());
+    let front = result["front"].as_array().expect("a list");
+    let of = |key: &str| front.iter().map(|fit| fit[key].as_u64().expect("a number")).collect::<Vec<_>>();
+    assert!(of("cost").is_sorted_by(|a, b| a < b) && of("right").is_sorted_by(|a, b| a < b), "{front:?}");
+    assert_eq!(front.last().map(|fit| fit["right"] == fit["inputs"]), Some(true));
+    let done = run("synth {0} --all", &[&case("solved/two.sl")]);
+    assert!(
+        done.code == 0 && done.stdout.starts_with("; not listed: only problems with one function"),
+        "{}",
+        done.stdout
+    );
+}
+
+#[test]
 fn threads_do_not_change_an_answer() {
     let one = run("synth {0} --threads 1", &[&case("solved/greatest.sl")]);
     let two = run("synth {0} --threads 2", &[&case("solved/greatest.sl")]);

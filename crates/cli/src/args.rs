@@ -139,6 +139,12 @@ pub(crate) struct RunArgs {
 pub(crate) struct SynthArgs {
     /// A SyGuS-IF 2.1 file
     pub(crate) problem: PathBuf,
+    /// List all smallest solutions, mirror images aside (problems with one function)
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// List the term of every size that is right at most inputs (problems with one function)
+    #[arg(long)]
+    pub(crate) front: bool,
 }
 
 #[derive(Args, Debug)]

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use report::{SCHEMA, SynthFunction, SynthResult};
+use report::{SCHEMA, SynthAll, SynthFit, SynthFunction, SynthResult};
 use smt::Solver;
-use sygus::{Answer, BoundScope, Options, Problem, Solution};
+use sygus::{Answer, BoundScope, Fit, Listing, Options, Problem, Solution};
 
 use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
@@ -26,18 +26,44 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     let mut options = Options::new(common.seed);
     // One question may not outlast the limit by much either.
     options.solver.timeout_ms = limit.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
-    let answer = sygus::solve(&problem, &options, &mut Solver::in_one_context(), &is_late);
+    let mut solver = Solver::in_one_context();
+    let answer = sygus::solve(&problem, &options, &mut solver, &is_late);
+    let listing = match &answer {
+        Answer::Solved(solutions) if args.all || args.front => {
+            progress.say("listing");
+            Some(sygus::list(&problem, &solutions[0], &options, &mut solver, &is_late))
+        }
+        _ => None,
+    };
     progress.finish();
     output::to_stdout(&match common.format {
-        Format::Text => sygus::print(&problem, &answer),
-        Format::Json => output::json_text(&result(args, &problem, &answer))?,
+        Format::Text => text_of(args, &problem, &answer, listing.as_ref()),
+        Format::Json => output::json_text(&result(args, &problem, &answer, listing.as_ref()))?,
     })?;
     Ok(if matches!(answer, Answer::Solved(_)) { Status::Done } else { Status::NotEstablished })
 }
 
-fn result(args: &SynthArgs, problem: &Problem, answer: &Answer) -> SynthResult {
+/// What was listed, or why nothing was.
+type Listed = Result<Listing, String>;
+
+fn text_of(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<&Listed>) -> String {
+    let listing = match listing {
+        None => return sygus::print(problem, answer),
+        Some(Err(reason)) => return format!("; not listed: {reason}\n{}", sygus::print(problem, answer)),
+        Some(Ok(listing)) => listing,
+    };
+    let all = if args.all { sygus::print_all(problem, listing) } else { String::new() };
+    let front = if args.front { sygus::print_front(problem, listing) } else { String::new() };
+    all + &front
+}
+
+fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<&Listed>) -> SynthResult {
+    let not_listed = listing.and_then(|listing| listing.as_ref().err());
+    let listing = listing.and_then(|listing| listing.as_ref().ok());
     let (status, reason, solutions) = match answer {
-        Answer::Solved(solutions) => ("solved", None, solutions.as_slice()),
+        Answer::Solved(solutions) => {
+            ("solved", not_listed.map(|reason| format!("not listed: {reason}")), solutions.as_slice())
+        }
         Answer::Infeasible(reason) => ("infeasible", Some(reason.clone()), [].as_slice()),
         Answer::Fail(reason) => ("fail", Some(reason.clone()), [].as_slice()),
     };
@@ -57,5 +83,18 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer) -> SynthResult {
         points: solution.n_points,
     };
     let functions = solutions.iter().enumerate().map(function).collect();
-    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions }
+    let all = listing.filter(|_| args.all).map(|listing| SynthAll {
+        definitions: listing.solutions.iter().map(|solution| solution.definition(problem, 0)).collect(),
+        stopped_by: listing.complete.clone().err(),
+    });
+    let fit = |fit: &Fit, inputs: usize| SynthFit {
+        definition: fit.definition(problem),
+        cost: fit.cost,
+        right: fit.right,
+        inputs,
+    };
+    let front = listing
+        .filter(|_| args.front)
+        .map(|listing| listing.front.iter().map(|own| fit(own, listing.n_points)).collect());
+    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions, all, front }
 }

@@ -12,7 +12,7 @@ pub use hypothesis::{HypothesisFile, LanguageFile};
 pub use result::{
     AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
     Evidence, Files, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult, RuleResult, ScrubEvidence,
-    ScrubResult, Seconds, SelfTestResult, SynthFunction, SynthResult, TableReport, TraceResult,
+    ScrubResult, Seconds, SelfTestResult, SynthAll, SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
 };
 pub use text::{check_text, decipher_text, dsl_check_text, infer_text, scrub_text};
 pub use values::{input_json, value_json};

@@ -522,10 +522,38 @@ pub struct SynthResult {
     pub file: String,
     /// `solved`, `infeasible` or `fail`.
     pub status: &'static str,
-    /// Why there is no solution, or the limit that fired.
+    /// Why there is no solution, the limit that fired, or why solutions are not listed.
     pub reason: Option<String>,
     /// The functions found, in the order of the file.
     pub functions: Vec<SynthFunction>,
+    /// All smallest solutions, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<SynthAll>,
+    /// The front of size and fit, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<Vec<SynthFit>>,
+}
+
+/// All smallest solutions of a problem.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthAll {
+    /// `(define-fun ...)` each, proved for all inputs.
+    pub definitions: Vec<String>,
+    /// The limit that may have kept others away; null where there are none, mirror images aside.
+    pub stopped_by: Option<String>,
+}
+
+/// The term of a size that is right at most inputs.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthFit {
+    /// `(define-fun ...)`.
+    pub definition: String,
+    /// What the body costs.
+    pub cost: u32,
+    /// Inputs at which it is right.
+    pub right: usize,
+    /// Inputs that it was held against.
+    pub inputs: usize,
 }
 
 /// A function that was found.

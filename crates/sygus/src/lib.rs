@@ -5,6 +5,7 @@
 
 mod accept;
 mod joint;
+mod listing;
 mod logic;
 mod mask;
 mod polynomial;
@@ -20,6 +21,7 @@ mod tree;
 mod values;
 mod verify;
 
+pub use listing::{Fit, Listing, list, print_all, print_front};
 pub use problem::{Application, BoundScope, Logic, Objective, Problem, SynthFun, WEIGHT_UNIT, WeightBound, WeightSum};
 pub use search::{SearchLimits, Solution};
 pub use solve::{Answer, Options, print, solve};

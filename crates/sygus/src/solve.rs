@@ -117,14 +117,14 @@ fn functions_of(problem: &Problem, formula: &Term) -> Vec<usize> {
 }
 
 /// What solving needs throughout.
-struct Session<'a, 'p> {
-    problem: &'p Problem,
-    options: &'a Options,
-    solver: &'a mut Solver,
-    is_late: &'a dyn Fn() -> bool,
+pub(crate) struct Session<'a, 'p> {
+    pub(crate) problem: &'p Problem,
+    pub(crate) options: &'a Options,
+    pub(crate) solver: &'a mut Solver,
+    pub(crate) is_late: &'a dyn Fn() -> bool,
 }
 
-impl Session<'_, '_> {
+impl<'p> Session<'_, 'p> {
     /// The conjuncts that mention functions, assumptions granted.
     fn formulas_of(&self, component: &[usize]) -> Vec<Term> {
         let all = conjuncts(&self.problem.constraints);
@@ -137,20 +137,41 @@ impl Session<'_, '_> {
         mentioned.map(|formula| theory::apply(Kernel::Implies, vec![granted.clone(), formula])).collect()
     }
 
+    /// What is asked of the only function of a problem, point by point; `None` if there are others, or it cannot be said so.
+    pub(crate) fn spec(&self) -> Option<Pointwise<'p>> {
+        let formulas = self.formulas_of(&[0]);
+        if self.problem.functions.len() == 1 { self.pointwise_spec(0, &formulas) } else { None }
+    }
+
+    fn pointwise_spec(&self, function: usize, formulas: &[Term]) -> Option<Pointwise<'p>> {
+        let mut spec = Pointwise::new(self.problem, function, formulas)?;
+        let own: Vec<Symbol> = spec.variables().iter().map(|(name, _)| *name).collect();
+        let constants = constants(formulas);
+        let valuations = sample(&self.problem.variables, &own, &constants, N_VALUATIONS, self.options.seed);
+        spec.add(&valuations).map(|_| spec)
+    }
+
+    /// The grammar that is searched for the function of a specification.
+    pub(crate) fn grammar_for(&self, spec: &Pointwise<'_>) -> Grammar {
+        let file = constants(&self.formulas_of(&[spec.function]));
+        self.grammar(spec.function, &file, &wanted(spec))
+    }
+
+    /// Whether a body of the only function is right for all inputs.
+    pub(crate) fn verify_one(&mut self, body: &Term) -> Verification {
+        verify::verify(self.problem, &[0], std::slice::from_ref(body), self.solver, part(self.options.solver))
+    }
+
     fn component(&mut self, component: &[usize]) -> Result<Vec<Solution>, Failure> {
         let formulas = self.formulas_of(component);
+        if let [function] = component
+            && let Some(spec) = self.pointwise_spec(*function, &formulas)
+        {
+            return self.pointwise(spec, &formulas).map(|solution| vec![solution]);
+        }
         let file_constants = constants(&formulas);
         let relevant: Vec<Symbol> = self.problem.variables.iter().map(|(name, _)| *name).collect();
         let seed = self.options.seed;
-        if let [function] = component
-            && let Some(mut spec) = Pointwise::new(self.problem, *function, &formulas)
-        {
-            let own: Vec<Symbol> = spec.variables().iter().map(|(name, _)| *name).collect();
-            let valuations = sample(&self.problem.variables, &own, &file_constants, N_VALUATIONS, seed);
-            if spec.add(&valuations).is_some() {
-                return self.pointwise(spec, &formulas, &file_constants).map(|solution| vec![solution]);
-            }
-        }
         let valuations = sample(&self.problem.variables, &relevant, &file_constants, N_VALUATIONS, seed);
         self.jointly(component, &formulas, &file_constants, valuations)
     }
@@ -168,11 +189,11 @@ impl Session<'_, '_> {
         grammar
     }
 
-    fn pointwise(&mut self, mut spec: Pointwise<'_>, formulas: &[Term], file: &[Value]) -> Result<Solution, Failure> {
+    fn pointwise(&mut self, mut spec: Pointwise<'_>, formulas: &[Term]) -> Result<Solution, Failure> {
         let problem = self.problem;
         let index = spec.function;
         let function = &problem.functions[index];
-        let grammar = self.grammar(index, file, &wanted(&spec));
+        let grammar = self.grammar_for(&spec);
         let mut hints = spec.hints(formulas);
         for fit in polynomial::fits(&spec, self.degree(), self.options.seed) {
             if !hints.contains(&fit) {

@@ -248,6 +248,36 @@ impl<'l> Bank<'l> {
         nodes.into_iter().map(|node| self.build(node, &mut memo)).collect()
     }
 
+    /// The cheapest terms of a class that the bank knows of, `limit` at most; and whether these are all that it met (of
+    /// commutative functions, one of each pair of mirror images is met).
+    pub fn terms(&self, id: ClassId, limit: usize) -> (Vec<Term>, bool) {
+        let nodes = std::iter::once(self.store.node(id.0)).chain(self.store.alternatives(id.0));
+        let cost = self.class(id).cost;
+        let mut is_complete = !self.store.overflowed(id.0);
+        let mut terms = Vec::new();
+        for node in nodes.filter(|&node| self.node_cost(node) == cost) {
+            let production = &self.space.productions[node.production as usize];
+            // All choices of arguments, one place after the other.
+            let mut choices: Vec<Vec<Term>> = vec![Vec::new()];
+            for &arg in &node.args[..production.params.len()] {
+                let (own, complete) = self.terms(ClassId(arg), limit);
+                is_complete &= complete;
+                let extend = |chosen: &Vec<Term>| -> Vec<Vec<Term>> {
+                    own.iter().map(|term| chosen.iter().chain([term]).cloned().collect()).collect()
+                };
+                choices = choices.iter().flat_map(extend).take(limit + 1).collect();
+            }
+            terms.extend(choices.into_iter().map(|args| match &production.head {
+                Head::Leaf(term) => term.clone(),
+                Head::Chain => args[0].clone(),
+                Head::Apply(func) => Term::app(func.clone(), args),
+            }));
+        }
+        is_complete &= terms.len() <= limit;
+        terms.truncate(limit);
+        (terms, is_complete)
+    }
+
     /// The values of a class's term at other points: `columns` are those of the configuration's leaves there,
     /// in order (constants may be left out at the end).
     ///
