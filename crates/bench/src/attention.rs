@@ -3,7 +3,9 @@
 //! Every variable of the program is one-hot in a block of residual dimensions of its own. A selection is a head whose
 //! scores are high where the predicate holds, low where it does not, and in between at BOS, which therefore takes all the
 //! attention where nothing is selected and contributes nothing (the construction of Lindner et al., Tracr, 2023,
-//! section 3, simplified). A map is an MLP with one neuron per tuple of values. In the end the residual stream is turned
+//! section 3, simplified). A count is a head in which BOS scores like a selected key, so that it gets 1/(1+n) of the
+//! attention, and neurons that decode this number by steep ramps. A map is an MLP with one neuron per tuple of values. In
+//! the end the residual stream is turned
 //! by a random rotation, so that no direction is labelled by where it points.
 
 use nalgebra::DMatrix;
@@ -22,7 +24,7 @@ pub struct Basis {
 
 /// Builds a `hooked_transformer` folder from the steps of a program over tokens.
 pub struct AttentionBuilder {
-    vocab: Vec<String>,
+    vocab: Vec<serde_json::Value>,
     max_length: usize,
     d_model: usize,
     heads: Vec<Head>,
@@ -30,22 +32,60 @@ pub struct AttentionBuilder {
     n_layers: usize,
 }
 
-/// One selection with the variable that it copies.
-struct Head {
-    layer: usize,
-    query: Basis,
+/// A condition on the key and the query of a selection: pairs of their values.
+pub struct Condition {
     key: Basis,
-    value: Basis,
-    out: Basis,
+    query: Basis,
     selected: Vec<(usize, usize)>,
 }
 
-/// One map of two variables, the first of which may have no value.
+impl Condition {
+    /// Holds where `predicate(key, query)` does.
+    pub fn new(key: Basis, query: Basis, predicate: impl Fn(usize, usize) -> bool) -> Self {
+        let pairs = (0..key.size).flat_map(|k| (0..query.size).map(move |q| (k, q)));
+        Self { key, query, selected: pairs.filter(|&(k, q)| predicate(k, q)).collect() }
+    }
+}
+
+/// One selection, by conditions that must all hold, with the variable that it copies; a count copies none.
+struct Head {
+    layer: usize,
+    conditions: Vec<Condition>,
+    value: Option<Basis>,
+    out: Basis,
+}
+
+impl Head {
+    fn n_keys(&self) -> usize {
+        self.conditions.iter().map(|condition| condition.key.size).sum()
+    }
+}
+
+/// What some neurons compute.
+enum Neurons {
+    /// A function of two variables, the first of which may have no value.
+    Map { inputs: [Basis; 2], entries: Vec<(Option<usize>, usize, usize)> },
+    /// A function of one variable, which may have no value.
+    Recode { input: Basis, entries: Vec<(Option<usize>, usize)> },
+    /// n from 1/(1+n), up to the greatest count.
+    Decode { share: Basis },
+}
+
+impl Neurons {
+    fn n(&self, max_length: usize) -> usize {
+        match self {
+            Self::Map { entries, .. } => entries.len(),
+            Self::Recode { entries, .. } => entries.len(),
+            Self::Decode { .. } => 2 * max_length + 1,
+        }
+    }
+}
+
+/// Some neurons of a layer.
 struct Mlp {
     layer: usize,
-    inputs: [Basis; 2],
+    neurons: Neurons,
     out: Basis,
-    entries: Vec<(Option<usize>, usize, usize)>,
 }
 
 /// The residual dimension that is one everywhere.
@@ -56,16 +96,27 @@ const BOS: usize = 1;
 const FIRST_FREE: usize = 2;
 /// The score of a selected key; BOS scores half of it.
 const SCORE: f32 = 60.0;
+/// How steep the ramps are that decode counts.
+const SLOPE: f32 = 200.0;
 
 impl AttentionBuilder {
     /// Starts with the variables of the domain: `tokens` over `vocab` and `indices` below `max_length`.
     pub fn new(vocab: &[&str], max_length: usize) -> (Self, Basis, Basis) {
+        Self::over(vocab.iter().map(|&token| token.into()).collect(), max_length)
+    }
+
+    /// The same over the numbers from 0 to below `n_tokens`.
+    pub fn numeric(n_tokens: usize, max_length: usize) -> (Self, Basis, Basis) {
+        Self::over((0..n_tokens).map(Into::into).collect(), max_length)
+    }
+
+    fn over(vocab: Vec<serde_json::Value>, max_length: usize) -> (Self, Basis, Basis) {
         let tokens = Basis { start: FIRST_FREE, size: vocab.len() };
         let indices = Basis { start: FIRST_FREE + vocab.len(), size: max_length };
         let builder = Self {
-            vocab: vocab.iter().map(|&token| token.to_owned()).collect(),
             max_length,
             d_model: FIRST_FREE + vocab.len() + max_length,
+            vocab,
             heads: Vec::new(),
             mlps: Vec::new(),
             n_layers: 0,
@@ -88,16 +139,29 @@ impl AttentionBuilder {
         value: Basis,
         predicate: impl Fn(usize, usize) -> bool,
     ) -> Basis {
+        self.aggregate_where(layer, vec![Condition::new(key, query, predicate)], value)
+    }
+
+    /// The same where several conditions hold at once, on as many variables of key and query.
+    pub fn aggregate_where(&mut self, layer: usize, conditions: Vec<Condition>, value: Basis) -> Basis {
         let out = self.allocate(value.size);
-        let pairs = (0..key.size).flat_map(|k| (0..query.size).map(move |q| (k, q)));
-        let selected = pairs.filter(|&(k, q)| predicate(k, q)).collect();
-        self.heads.push(Head { layer, query, key, value, out, selected });
+        self.heads.push(Head { layer, conditions, value: Some(value), out });
+        self.n_layers = self.n_layers.max(layer + 1);
+        out
+    }
+
+    /// The number of positions where all conditions hold, from 0 to the greatest length: a head and neurons in `layer`.
+    pub fn count(&mut self, layer: usize, conditions: Vec<Condition>) -> Basis {
+        let share = self.allocate(1);
+        let out = self.allocate(self.max_length + 1);
+        self.heads.push(Head { layer, conditions, value: None, out: share });
+        self.mlps.push(Mlp { layer, neurons: Neurons::Decode { share }, out });
         self.n_layers = self.n_layers.max(layer + 1);
         out
     }
 
     /// The variable with `n_values` values that `map` makes of two others in the MLP of `layer`; the first has no value
-    /// where nothing was selected. One map per layer.
+    /// where nothing was selected.
     pub fn map(
         &mut self,
         layer: usize,
@@ -105,11 +169,27 @@ impl AttentionBuilder {
         n_values: usize,
         map: impl Fn(Option<usize>, usize) -> usize,
     ) -> Basis {
-        let out = self.allocate(n_values);
         let firsts = (0..inputs[0].size).map(Some).chain([None]);
         let pairs = firsts.flat_map(|a| (0..inputs[1].size).map(move |b| (a, b)));
         let entries = pairs.map(|(a, b)| (a, b, map(a, b))).collect();
-        self.mlps.push(Mlp { layer, inputs, out, entries });
+        self.neurons(layer, Neurons::Map { inputs, entries }, n_values)
+    }
+
+    /// The variable with `n_values` values that `map` makes of another in the MLP of `layer`.
+    pub fn recode(
+        &mut self,
+        layer: usize,
+        input: Basis,
+        n_values: usize,
+        map: impl Fn(Option<usize>) -> usize,
+    ) -> Basis {
+        let entries = (0..input.size).map(Some).chain([None]).map(|value| (value, map(value))).collect();
+        self.neurons(layer, Neurons::Recode { input, entries }, n_values)
+    }
+
+    fn neurons(&mut self, layer: usize, neurons: Neurons, n_values: usize) -> Basis {
+        let out = self.allocate(n_values);
+        self.mlps.push(Mlp { layer, neurons, out });
         self.n_layers = self.n_layers.max(layer + 1);
         out
     }
@@ -153,11 +233,16 @@ impl AttentionBuilder {
     }
 
     fn d_head(&self) -> usize {
-        self.heads.iter().map(|head| (head.key.size + 1).max(head.value.size)).max().unwrap_or(1)
+        let size = |head: &Head| (head.n_keys() + 1).max(head.value.map_or(1, |value| value.size));
+        self.heads.iter().map(size).max().unwrap_or(1)
     }
 
     fn d_mlp(&self) -> usize {
-        self.mlps.iter().map(|mlp| mlp.entries.len()).max().unwrap_or(1)
+        let in_layer = |layer: usize| {
+            let here = self.mlps.iter().filter(move |mlp| mlp.layer == layer);
+            here.map(|mlp| mlp.neurons.n(self.max_length)).sum::<usize>()
+        };
+        (0..self.n_layers).map(in_layer).max().unwrap_or(0).max(1)
     }
 
     fn embeddings(&self, tensors: &mut Tensors) {
@@ -183,17 +268,28 @@ impl AttentionBuilder {
         let mut w_o = DMatrix::zeros(n_heads * d_head, d_model);
         let score = SCORE * (d_head as f32).sqrt();
         for (slot, head) in self.heads_of(layer).enumerate() {
-            for &(key, query) in &head.selected {
-                w_q[slot][(head.query.start + query, key)] = score;
+            let mut at = 0;
+            for condition in &head.conditions {
+                for &(key, query) in &condition.selected {
+                    w_q[slot][(condition.query.start + query, at + key)] = score;
+                }
+                for key in 0..condition.key.size {
+                    w_k[slot][(condition.key.start + key, at + key)] = 1.0;
+                }
+                at += condition.key.size;
             }
-            w_q[slot][(ONE, head.key.size)] = 0.5 * score;
-            for key in 0..head.key.size {
-                w_k[slot][(head.key.start + key, key)] = 1.0;
-            }
-            w_k[slot][(BOS, head.key.size)] = 1.0;
-            for value in 0..head.value.size {
-                w_v[slot][(head.value.start + value, value)] = 1.0;
-                w_o[(slot * d_head + value, head.out.start + value)] = 1.0;
+            // BOS scores like a selected key where keys are counted, else half a condition less.
+            let all = head.conditions.len() as f32;
+            w_q[slot][(ONE, at)] = score * if head.value.is_some() { all - 0.5 } else { all };
+            w_k[slot][(BOS, at)] = 1.0;
+            let Some(value) = head.value else {
+                w_v[slot][(BOS, 0)] = 1.0;
+                w_o[(slot * d_head, head.out.start)] = 1.0;
+                continue;
+            };
+            for place in 0..value.size {
+                w_v[slot][(value.start + place, place)] = 1.0;
+                w_o[(slot * d_head + place, head.out.start + place)] = 1.0;
             }
         }
         let name = |part: &str| format!("blocks.{layer}.attn.{part}");
@@ -211,19 +307,15 @@ impl AttentionBuilder {
         let (d_mlp, d_model) = (self.d_mlp(), self.d_model);
         let (mut w_in, mut b_in) = (DMatrix::zeros(d_model, d_mlp), vec![0.0; d_mlp]);
         let mut w_out = DMatrix::zeros(d_mlp, d_model);
+        let mut at = 0;
         for mlp in self.mlps.iter().filter(|mlp| mlp.layer == layer) {
-            let [first, second] = mlp.inputs;
-            for (neuron, &(a, b, to)) in mlp.entries.iter().enumerate() {
-                // On for exactly one pair: both parts present, or the second present and no first at all.
-                w_in[(second.start + b, neuron)] = 1.0;
-                if let Some(a) = a {
-                    w_in[(first.start + a, neuron)] = 1.0;
-                    b_in[neuron] = -1.0;
-                } else {
-                    (0..first.size).for_each(|other| w_in[(first.start + other, neuron)] = -1.0);
-                }
-                w_out[(neuron, mlp.out.start + to)] = 1.0;
+            let mut neurons = Columns { w_in: &mut w_in, b_in: &mut b_in, w_out: &mut w_out, at, out: mlp.out };
+            match &mlp.neurons {
+                Neurons::Map { inputs, entries } => neurons.map(*inputs, entries),
+                Neurons::Recode { input, entries } => neurons.recode(*input, entries),
+                Neurons::Decode { share } => neurons.decode(*share, self.max_length),
             }
+            at += mlp.neurons.n(self.max_length);
         }
         let name = |part: &str| format!("blocks.{layer}.mlp.{part}");
         tensors.reads(&name("W_in"), &[], &[w_in]);
@@ -244,7 +336,8 @@ impl AttentionBuilder {
     }
 
     fn task(&self, name: &str, values: &[serde_json::Value]) -> serde_json::Value {
-        let vocab: Vec<&str> = self.vocab.iter().map(String::as_str).chain(["BOS", "PAD"]).collect();
+        let vocab: Vec<serde_json::Value> =
+            self.vocab.iter().cloned().chain(["BOS", "PAD"].map(serde_json::Value::from)).collect();
         json!({
             "name": name,
             "input": {
@@ -254,6 +347,64 @@ impl AttentionBuilder {
             "output": { "kind": "categorical", "values": values, "decode": "argmax" },
             "attention_dir": "bidirectional",
         })
+    }
+}
+
+/// Neurons of a layer from `at` on, and the variable that they write.
+struct Columns<'a> {
+    w_in: &'a mut DMatrix<f32>,
+    b_in: &'a mut [f32],
+    w_out: &'a mut DMatrix<f32>,
+    at: usize,
+    out: Basis,
+}
+
+impl Columns<'_> {
+    /// On for exactly one pair: both parts present, or the second present and no first at all.
+    fn map(&mut self, [first, second]: [Basis; 2], entries: &[(Option<usize>, usize, usize)]) {
+        for (neuron, &(a, b, to)) in (self.at..).zip(entries) {
+            self.w_in[(second.start + b, neuron)] = 1.0;
+            if let Some(a) = a {
+                self.w_in[(first.start + a, neuron)] = 1.0;
+                self.b_in[neuron] = -1.0;
+            } else {
+                (0..first.size).for_each(|other| self.w_in[(first.start + other, neuron)] = -1.0);
+            }
+            self.w_out[(neuron, self.out.start + to)] = 1.0;
+        }
+    }
+
+    /// On for one value, or where there is none, at BOS never.
+    fn recode(&mut self, input: Basis, entries: &[(Option<usize>, usize)]) {
+        for (neuron, &(value, to)) in (self.at..).zip(entries) {
+            match value {
+                Some(value) => self.w_in[(input.start + value, neuron)] = 1.0,
+                None => {
+                    (0..input.size).for_each(|other| self.w_in[(input.start + other, neuron)] = -1.0);
+                    self.w_in[(ONE, neuron)] = 1.0;
+                    self.w_in[(BOS, neuron)] = -1.0;
+                }
+            }
+            self.w_out[(neuron, self.out.start + to)] = 1.0;
+        }
+    }
+
+    /// The greatest count everywhere; from 1/(1+n) up, one step moves it from n+1 to n. Nothing at BOS.
+    fn decode(&mut self, share: Basis, max_length: usize) {
+        let last = self.at + 2 * max_length;
+        self.w_in[(ONE, last)] = 1.0;
+        self.w_in[(BOS, last)] = -1.0;
+        self.w_out[(last, self.out.start + max_length)] = 1.0;
+        for n in 0..max_length {
+            let threshold = 0.5 / (1.0 + n as f32) + 0.5 / (2.0 + n as f32);
+            for (neuron, offset, sign) in [(self.at + 2 * n, 1.0, 1.0), (self.at + 2 * n + 1, 0.0, -1.0)] {
+                self.w_in[(share.start, neuron)] = SLOPE;
+                self.w_in[(BOS, neuron)] = -2.0 * SLOPE;
+                self.b_in[neuron] = offset - SLOPE * threshold;
+                self.w_out[(neuron, self.out.start + n)] = sign;
+                self.w_out[(neuron, self.out.start + n + 1)] = -sign;
+            }
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub enum FolderError {
     /// A tensor operation failed.
     #[error("cannot compute the weights")]
     Tensor(#[from] candle_core::Error),
+    /// A folder that should be changed is not what it should be.
+    #[error("cannot change the network: expected {0}")]
+    Missing(String),
     /// A file could not be written.
     #[error("cannot write the model folder")]
     Write(#[from] std::io::Error),
