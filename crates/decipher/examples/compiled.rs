@@ -1,6 +1,7 @@
-//! Reads every compiled network of the shared collection: size, tables, circuit size and seconds. Needs ../shared.
+//! Reads every compiled network of a folder, the shared collection if none is named: size, tables, circuit size and
+//! seconds.
 //!
-//! `cargo run -p decipher --example compiled -- [NAME-PART] [-v] [--python FOLDER]`
+//! `cargo run -p decipher --example compiled -- [NAME-PART] [-v] [--python FOLDER] [--models FOLDER]`
 
 #![allow(clippy::print_stdout, reason = "an example prints")]
 
@@ -14,11 +15,15 @@ fn main() {
     let verbose = args.iter().any(|arg| arg == "-v");
     args.retain(|arg| arg != "-v");
     // A folder for the programs as Python.
-    let out =
-        args.iter().position(|arg| arg == "--python").map(|at| args.drain(at..(at + 2).min(args.len())).next_back());
-    let out = out.flatten();
+    let mut option = |name: &str| {
+        let at = args.iter().position(|arg| arg == name)?;
+        args.drain(at..(at + 2).min(args.len())).next_back()
+    };
+    let out = option("--python");
+    let models = option("--models");
     let only = args.first().cloned().unwrap_or_default();
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/compiled");
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/compiled");
+    let root = models.map_or(shared, |folder| Path::new(&folder).to_owned());
     let Ok(entries) = std::fs::read_dir(&root) else {
         println!("skipped: no {}", root.display());
         return;

@@ -43,8 +43,8 @@ impl Neighbours {
         }
         let mut carries = vec![false; wiring.writers.len()];
         for (variable, needed) in reading.dag.variables.iter().zip(reading.dag.needed()) {
-            if let (Some(writer), true) = (variable.writer, needed) {
-                carries[writer] = true;
+            if needed {
+                variable.writers().for_each(|writer| carries[writer] = true);
             }
         }
         let width = wiring.width;
@@ -53,7 +53,7 @@ impl Neighbours {
             (width > DIMENSIONS).then(|| Mat::from_fn(DIMENSIONS, width, |_, _| random.random_range(-1.0..1.0)));
         let mut values = |batch: &Batch| -> Vec<Mat> {
             let layout = Layout::of(batch, bos);
-            let trace = run(&mut wiring, &layout, false, &mut |_, _| {});
+            let trace = run(&mut wiring, &layout, None, &mut |_, _| {});
             let of = |(value, &carries): (&Mat, &bool)| match (&projection, carries) {
                 (_, false) => Mat::zeros(0, 0),
                 (Some(projection), true) => projection * value.select_columns(&layout.point_rows),
@@ -85,18 +85,23 @@ pub(super) fn alignment(
     };
     let mut aligned: Vec<Aligned> = Vec::new();
     for part in parts {
-        let Some(writer) = reading.dag.variables[part.variable].writer else { continue };
-        let site = &reading.wiring.writers[writer].name;
-        if aligned.iter().any(|known| known.site == *site && known.subterm == part.term) {
+        let variable = &reading.dag.variables[part.variable];
+        if variable.writer.is_none() {
             continue;
         }
         let (known, wanted) = (evaluate(&part.term, &neighbours.fit)?, evaluate(&part.term, &neighbours.held_out)?);
-        let pairs = neighbours.nearest[writer].iter().zip(&wanted.codes);
-        let good = pairs.filter(|(near, code)| known.codes.get(**near) == Some(code)).count();
-        let fit = good as f64 / wanted.codes.len().max(1) as f64;
-        // What a reader makes of a variable need not be what the variable's carrier tells apart.
-        if part.own || fit >= 0.99 {
-            aligned.push(Aligned { subterm: part.term.clone(), site: site.clone(), readout: "partition", fit });
+        for writer in variable.writers() {
+            let site = &reading.wiring.writers[writer].name;
+            if aligned.iter().any(|known| known.site == *site && known.subterm == part.term) {
+                continue;
+            }
+            let pairs = neighbours.nearest[writer].iter().zip(&wanted.codes);
+            let good = pairs.filter(|(near, code)| known.codes.get(**near) == Some(code)).count();
+            let fit = good as f64 / wanted.codes.len().max(1) as f64;
+            // What a reader makes of a variable need not be what the variable's carrier tells apart.
+            if part.own || fit >= 0.99 {
+                aligned.push(Aligned { subterm: part.term.clone(), site: site.clone(), readout: "partition", fit });
+            }
         }
     }
     Ok(aligned)

@@ -7,10 +7,11 @@ use nalgebra::DVector;
 use rustc_hash::FxHashMap;
 use samples::{Decode, Domain, Value};
 
-use super::heads::{Build, PRODUCT};
+use super::heads::Build;
 use super::live::{Live, SlotViews, varying};
+use super::tolerance::Tolerance;
 use super::trace::{Layout, Mat, Trace};
-use super::variables::{Dag, Origin, Readout, VarId, cluster, observed, product};
+use super::variables::{Dag, Origin, Readout, VarId, cluster};
 use super::wiring::{Mlp, Part, Wiring};
 
 /// Logits that differ by less are a tie: the output is undefined there.
@@ -26,6 +27,7 @@ pub(super) fn dag(
     layout: &Layout,
     live: &Live,
     domain: &Domain,
+    tolerance: Tolerance,
 ) -> Result<Dag, String> {
     let n = wiring.writers.len();
     let mut start = 0;
@@ -46,6 +48,7 @@ pub(super) fn dag(
         sequences,
         n_points: layout.point_rows.len(),
         max_length: domain.length.1,
+        tolerance,
     };
     for writer in 0..n {
         let Some(view) = &live.views[writer] else { continue };
@@ -81,10 +84,10 @@ fn positions(build: &mut Build, writer: usize, table: &Mat, layout: &Layout, dom
 
 /// The variables of a hidden layer: its units grouped by what they read.
 fn layer(build: &mut Build, writer: usize, mlp: &Mlp, units: &[usize], hidden: &Mat, view: &Mat) {
-    let candidates: Vec<VarId> = mlp.hidden.reads.iter().flat_map(|&w| build.of_writer[w].iter().copied()).collect();
     let mut reads: Vec<Vec<VarId>> = vec![Vec::new(); units.len()];
-    for &id in &candidates {
-        for unit in varying(hidden, &build.variables[id].codes, None) {
+    for id in build.carried(&mlp.hidden.reads) {
+        let codes = build.variables[id].codes_in(&mlp.hidden.reads);
+        for unit in varying(hidden, &codes, None, build.tolerance.read()) {
             reads[unit].push(id);
         }
     }
@@ -114,14 +117,11 @@ fn atom(
     members: &[usize],
     view: &Mat,
 ) {
-    let sizes: Vec<usize> = inputs.iter().map(|&id| build.variables[id].n_classes()).collect();
-    let tuples = product(&sizes, PRODUCT).unwrap_or_else(|| {
-        let columns: Vec<&[u32]> = inputs.iter().map(|&id| &build.variables[id].classes[..]).collect();
-        observed(&columns, build.n_points)
-    });
+    let tuples = build.tuples(&inputs);
     let own = restricted(mlp, members);
     let weight = mlp.hidden.weight.select_rows(members);
-    let contributions: Vec<Mat> = inputs.iter().map(|&id| &weight * &build.variables[id].codes).collect();
+    let contributions: Vec<Mat> =
+        inputs.iter().map(|&id| &weight * build.variables[id].codes_in(&mlp.hidden.reads)).collect();
     let base = base.select_rows(members);
     let mut pre = Mat::zeros(members.len(), tuples.len());
     for (at, tuple) in tuples.iter().enumerate() {
@@ -133,7 +133,7 @@ fn atom(
     }
     own.activate(&mut pre);
     let codes = &own.out * pre;
-    let (groups, leaders) = cluster(&codes, view);
+    let (groups, leaders) = cluster(&codes, view, build.tolerance.equal());
     if leaders.len() < 2 {
         return;
     }
@@ -160,13 +160,9 @@ fn restricted(mlp: &Mlp, members: &[usize]) -> Mlp {
 fn readout(build: &Build, wiring: &Wiring, view: &Mat, decode: &Decode) -> Readout {
     let slot = &wiring.readout;
     let inputs = build.read(&slot.reads, view);
-    let sizes: Vec<usize> = inputs.iter().map(|&id| build.variables[id].n_classes()).collect();
-    let tuples = product(&sizes, PRODUCT).unwrap_or_else(|| {
-        let columns: Vec<&[u32]> = inputs.iter().map(|&id| &build.variables[id].classes[..]).collect();
-        observed(&columns, build.n_points)
-    });
+    let tuples = build.tuples(&inputs);
     let base = &slot.weight * build.base(&slot.reads, false) + &slot.bias;
-    let parts: Vec<Mat> = inputs.iter().map(|&id| &slot.weight * &build.variables[id].codes).collect();
+    let parts: Vec<Mat> = inputs.iter().map(|&id| &slot.weight * build.variables[id].codes_in(&slot.reads)).collect();
     let table = tuples
         .into_iter()
         .map(|tuple| {
@@ -179,6 +175,21 @@ fn readout(build: &Build, wiring: &Wiring, view: &Mat, decode: &Decode) -> Reado
         })
         .collect();
     Readout { inputs, table }
+}
+
+/// What the variables say the outputs of the samples are.
+pub(super) fn outputs_of(dag: &Dag) -> Vec<Value> {
+    let readout = &dag.readout;
+    let n_points = dag.sequences.last().map_or(0, |range| range.end);
+    let mut tuple = vec![0; readout.inputs.len()];
+    (0..n_points)
+        .map(|point| {
+            for (place, &id) in readout.inputs.iter().enumerate() {
+                tuple[place] = dag.variables[id].classes[point];
+            }
+            readout.table.get(&tuple).copied().unwrap_or(Value::Undefined)
+        })
+        .collect()
 }
 
 /// The value that raw outputs stand for.

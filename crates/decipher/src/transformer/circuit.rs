@@ -5,17 +5,21 @@
 //! the writer varies, or (for writers other than the embedding, which carries the constant direction) when it is a
 //! constant that BOS does not have, or, for queries and keys, when it moves attention logits at all.
 
-use super::live::{READ, normalised, readout_view, spanning, varying};
+use super::live::{normalised, readout_view, spanning, varying};
+use super::tolerance::Tolerance;
 use super::trace::{Layout, Mat, Trace, mean_of};
 use super::wiring::{Mlp, Part, Wiring};
 use samples::Decode;
 
-/// The least part of an attention logit that counts.
-const LOGIT: f64 = 1.0;
-
 /// The edges (writer, reader) over the samples of a trace; readers are `aL.hH.q|k|v`, `mL` and `output`.
-pub(super) fn edges(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &Decode) -> Vec<(String, String)> {
-    let pass = Pass { wiring, trace, layout };
+pub(super) fn edges(
+    wiring: &Wiring,
+    trace: &Trace,
+    layout: &Layout,
+    decode: &Decode,
+    tolerance: Tolerance,
+) -> Vec<(String, String)> {
+    let pass = Pass { wiring, trace, layout, tolerance };
     let n = wiring.writers.len();
     let mut rows: Vec<Vec<Mat>> = vec![Vec::new(); n];
     let mut edges = Vec::new();
@@ -58,6 +62,7 @@ struct Pass<'a> {
     wiring: &'a Wiring,
     trace: &'a Trace,
     layout: &'a Layout,
+    tolerance: Tolerance,
 }
 
 impl Pass<'_> {
@@ -73,11 +78,11 @@ impl Pass<'_> {
         let mut read = vec![false; view.nrows()];
         for &writer in reads {
             let values = &self.trace.values[writer];
-            let mut live = varying(view, values, Some(&self.layout.point_rows));
+            let mut live = varying(view, values, Some(&self.layout.point_rows), self.tolerance.read());
             if !matches!(self.wiring.writers[writer].part, Part::Tokens(_)) && !self.layout.bos_rows.is_empty() {
                 let shift = mean_of(values, &self.layout.point_rows) - mean_of(values, &self.layout.bos_rows);
                 let shifted = view * shift;
-                live.extend((0..view.nrows()).filter(|&row| shifted[row].abs() > READ));
+                live.extend((0..view.nrows()).filter(|&row| shifted[row].abs() > self.tolerance.read()));
                 live.sort_unstable();
                 live.dedup();
             }
@@ -106,7 +111,8 @@ impl Pass<'_> {
             }
             let values = &self.trace.values[writer];
             let shift = view * (mean_of(values, &self.layout.point_rows) - mean_of(values, &self.layout.bos_rows));
-            let found: Vec<usize> = (0..view.nrows()).filter(|&row| !read[row] && shift[row].abs() > READ).collect();
+            let found: Vec<usize> =
+                (0..view.nrows()).filter(|&row| !read[row] && shift[row].abs() > self.tolerance.read()).collect();
             let edge = (self.wiring.writers[writer].name.clone(), reader.to_owned());
             if !found.is_empty() && !edges.contains(&edge) {
                 rows[writer].push(view.select_rows(&found));
@@ -122,10 +128,14 @@ impl Pass<'_> {
         };
         let queries: Vec<(usize, Mat)> = head.q.reads.iter().map(|&w| (w, at_points(w, &head.q.weight))).collect();
         let keys: Vec<(usize, Mat)> = head.k.reads.iter().map(|&w| (w, at_points(w, &head.k.weight))).collect();
+        let pairs = queries.iter().flat_map(|(_, q)| keys.iter().map(move |(_, k)| (q, k)));
+        let meeting =
+            |q: &Mat, k: &Mat| if q.ncols() > 0 && k.ncols() > 0 { q.tr_mul(k).amax() / head.scale } else { 0.0 };
+        let range = pairs.map(|(q, k)| meeting(q, k)).fold(0.0, f64::max);
         let mut met = Vec::new();
         for (query, q) in &queries {
             for (key, k) in &keys {
-                if q.ncols() > 0 && k.ncols() > 0 && q.tr_mul(k).amax() / head.scale > LOGIT {
+                if meeting(q, k) > self.tolerance.logit(range) {
                     met.push((*query, *key));
                 }
             }
@@ -145,6 +155,6 @@ impl Pass<'_> {
             }
         }
         let effects = view * &mlp.out;
-        (0..n).filter(|&unit| effects.column(unit).amax() * high[unit].max(0.0) > READ).collect()
+        (0..n).filter(|&unit| effects.column(unit).amax() * high[unit].max(0.0) > self.tolerance.read()).collect()
     }
 }

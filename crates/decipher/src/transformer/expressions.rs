@@ -12,7 +12,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Decode, Domain, Sort, Symbol, UNDEFINED, Value, decode_code, encode_value};
 
 use super::labels::{Free, Labels, number, sort_of_values};
-use super::program::{Expressions, name};
+use super::program::{Expressions, Selection, name};
 use super::search::Space;
 use super::symbolic::Classes;
 use super::variables::{Dag, Origin, Select, VarId};
@@ -68,6 +68,7 @@ struct Search<'a> {
 }
 
 /// The combinations of some variables' classes that occur, and which of them each point shows.
+#[derive(Clone)]
 struct Occurring {
     variables: Vec<VarId>,
     tuples: Vec<Vec<u32>>,
@@ -301,10 +302,8 @@ impl Search<'_> {
             Relation::of(search, select, side(select.key), side(select.query))
         };
         let relation = sides(self, &|id| self.naturals(&[id]));
-        self.found.selects[id] = relation
-            .equal(self, bound)
-            .or_else(|| relation.ordered(self, bound))
-            .or_else(|| relation.key_alone(self, bound));
+        self.found.selects[id] =
+            relation.single_comparison(self, bound).map(|one| vec![one]).or_else(|| relation.conjunction(self, bound));
         if self.found.selects[id].is_some() {
             return;
         }
@@ -315,7 +314,7 @@ impl Search<'_> {
             && let Origin::Map { inputs, .. } = &self.dag.variables[key].origin
         {
             let inputs = inputs.clone();
-            self.found.selects[id] = sides(self, &|_| inputs.clone()).ordered(self, bound);
+            self.found.selects[id] = sides(self, &|_| inputs.clone()).ordered(self, bound).map(|one| vec![one]);
         }
         if self.found.selects[id].is_none() {
             select.key.into_iter().chain(select.query).for_each(|side| self.name(side));
@@ -392,6 +391,7 @@ impl Search<'_> {
 }
 
 /// What a head selects, over the natural variables behind key and query, on the pairs that occur together.
+#[derive(Clone)]
 struct Relation {
     keys: Occurring,
     queries: Occurring,
@@ -401,9 +401,6 @@ struct Relation {
     /// Whether key and query are the same variable.
     symmetric: bool,
 }
-
-/// A select: key, query, predicate.
-type Selection = (Term, Term, Func);
 
 impl Relation {
     fn of(search: &Search<'_>, select: &Select, keys: Occurring, queries: Occurring) -> Self {
@@ -446,6 +443,74 @@ impl Relation {
             turned
         };
         (turn(&self.chosen), turn(&self.left))
+    }
+
+    /// One comparison of a key with a query.
+    fn single_comparison(&self, search: &Search<'_>, bound: u32) -> Option<Selection> {
+        self.equal(search, bound).or_else(|| self.ordered(search, bound)).or_else(|| self.key_alone(search, bound))
+    }
+
+    /// Comparisons that must all hold, one for each natural variable behind the key: the writers of several variables meet
+    /// in one slot, and each adds its part to the score.
+    fn conjunction(&self, search: &Search<'_>, bound: u32) -> Option<Vec<Selection>> {
+        search.language.kernel_operator(Kernel::SelAnd)?;
+        if self.keys.variables.len() < 2 {
+            return None;
+        }
+        let parts: Vec<Self> = (0..self.keys.variables.len()).map(|place| self.projected(place)).collect();
+        let group = |part: &Self, place: usize, k: usize| {
+            part.keys.tuples.iter().position(|tuple| tuple[0] == self.keys.tuples[k][place])
+        };
+        let all_hold = |k: usize, q: usize| {
+            parts
+                .iter()
+                .enumerate()
+                .all(|(place, part)| group(part, place, k).is_some_and(|k| part.chosen[q].contains(&k)))
+        };
+        if !self.holds(all_hold) {
+            return None;
+        }
+        // Where nothing is selected, one condition must see to it; the others may say what they like.
+        (0..parts.len()).find_map(|responsible| {
+            let parts = parts.iter().enumerate().map(|(place, part)| {
+                let mut part = part.clone();
+                if place != responsible {
+                    let empty = |q: &usize| part.chosen[*q].is_empty();
+                    (0..part.left.len())
+                        .filter(empty)
+                        .collect::<Vec<_>>()
+                        .into_iter()
+                        .for_each(|q| part.left[q].clear());
+                }
+                part
+            });
+            // What selects all that is seen says nothing.
+            let telling = parts.filter(|part| part.left.iter().any(|row| !row.is_empty()));
+            telling.map(|part| part.single_comparison(search, bound)).collect::<Option<Vec<_>>>()
+        })
+    }
+
+    /// The relation of one of the natural variables behind the key with the query: chosen where any key with that value is.
+    fn projected(&self, place: usize) -> Self {
+        let mut tuples: Vec<Vec<u32>> = Vec::new();
+        let mut group = Vec::with_capacity(self.keys.tuples.len());
+        let mut example = Vec::new();
+        for (tuple, &point) in self.keys.tuples.iter().zip(&self.keys.example) {
+            let own = vec![tuple[place]];
+            let at = tuples.iter().position(|known| *known == own).unwrap_or_else(|| {
+                tuples.push(own);
+                example.push(point);
+                tuples.len() - 1
+            });
+            group.push(at);
+        }
+        let of = |row: &Vec<usize>| row.iter().map(|&k| group[k]).collect::<BTreeSet<usize>>();
+        let chosen: Vec<BTreeSet<usize>> = self.chosen.iter().map(of).collect();
+        let left = self.left.iter().zip(&chosen).map(|(row, chosen)| of(row).difference(chosen).copied().collect());
+        let keys = Occurring { variables: vec![self.keys.variables[place]], tuples, at: Vec::new(), example };
+        let left = left.collect();
+        let chosen = chosen.into_iter().map(|row| row.into_iter().collect()).collect();
+        Self { keys, queries: self.queries.clone(), chosen, left, symmetric: false }
     }
 
     /// key = f(query), or f(key) = query.

@@ -4,7 +4,8 @@ use nalgebra::DVector;
 use rustc_hash::FxHashMap;
 
 use super::live::varying;
-use super::trace::{LEVEL, Mat};
+use super::tolerance::Tolerance;
+use super::trace::Mat;
 use super::variables::{Origin, Select, VarId, Variable, centre, cluster, observed, product};
 use super::wiring::Head;
 
@@ -30,6 +31,8 @@ pub(super) struct Build {
     pub(super) n_points: usize,
     /// The greatest number of elements of a sequence.
     pub(super) max_length: usize,
+    /// What counts as noise.
+    pub(super) tolerance: Tolerance,
 }
 
 /// The selected and the constant part of a head's reading.
@@ -51,37 +54,108 @@ impl Build {
         sum
     }
 
+    /// All variables of some writers, each once.
+    pub(super) fn carried(&self, reads: &[usize]) -> Vec<VarId> {
+        let mut all: Vec<VarId> = Vec::new();
+        for id in reads.iter().flat_map(|&writer| self.of_writer[writer].iter().copied()) {
+            if !all.contains(&id) {
+                all.push(id);
+            }
+        }
+        all
+    }
+
     /// The variables of some writers that vary under a view.
     pub(super) fn read(&self, reads: &[usize], view: &Mat) -> Vec<VarId> {
-        let all = reads.iter().flat_map(|&writer| self.of_writer[writer].iter().copied());
-        all.filter(|&id| !varying(view, &self.variables[id].codes, None).is_empty()).collect()
+        let varies =
+            |id: &VarId| !varying(view, &self.variables[*id].codes_in(reads), None, self.tolerance.read()).is_empty();
+        self.carried(reads).into_iter().filter(varies).collect()
+    }
+
+    /// The combinations of some variables' classes that a table should list: those that can occur, as far as the variables
+    /// depend on each other by finite functions alone; of too many, those that the samples show.
+    pub(super) fn tuples(&self, inputs: &[VarId]) -> Vec<Vec<u32>> {
+        let sizes = |ids: &[VarId]| ids.iter().map(|&id| self.variables[id].n_classes()).collect::<Vec<_>>();
+        let (basis, plain) = (self.basis(inputs), product(&sizes(inputs), PRODUCT));
+        let most = plain.as_ref().map_or(PRODUCT, Vec::len);
+        if basis != inputs
+            && let Some(all) = product(&sizes(&basis), most)
+        {
+            let mut possible: Vec<Vec<u32>> = all.iter().map(|tuple| self.image(inputs, &basis, tuple)).collect();
+            possible.sort_unstable();
+            possible.dedup();
+            return possible;
+        }
+        plain.unwrap_or_else(|| {
+            let columns: Vec<&[u32]> = inputs.iter().map(|&id| &self.variables[id].classes[..]).collect();
+            observed(&columns, self.n_points)
+        })
+    }
+
+    /// The variables that are no finite functions of others, from which some variables are computed.
+    fn basis(&self, ids: &[VarId]) -> Vec<VarId> {
+        let mut all = std::collections::BTreeSet::new();
+        let mut open = ids.to_vec();
+        while let Some(id) = open.pop() {
+            match &self.variables[id].origin {
+                Origin::Map { inputs, .. } => open.extend(inputs),
+                _ => {
+                    all.insert(id);
+                }
+            }
+        }
+        all.into_iter().collect()
+    }
+
+    /// The classes of `ids` where those of their basis are `tuple`.
+    fn image(&self, ids: &[VarId], basis: &[VarId], tuple: &[u32]) -> Vec<u32> {
+        let mut known: FxHashMap<VarId, u32> = basis.iter().copied().zip(tuple.iter().copied()).collect();
+        ids.iter().map(|&id| self.class(id, &mut known)).collect()
+    }
+
+    fn class(&self, id: VarId, known: &mut FxHashMap<VarId, u32>) -> u32 {
+        if let Some(&class) = known.get(&id) {
+            return class;
+        }
+        let Origin::Map { inputs, table } = &self.variables[id].origin else { return 0 };
+        let tuple: Vec<u32> = inputs.iter().map(|&input| self.class(input, known)).collect();
+        let class = table.get(&tuple).copied().unwrap_or(0);
+        known.insert(id, class);
+        class
     }
 
     /// One variable for what is read of several: their classes' combinations, as far as the view tells them apart.
-    pub(super) fn join(&mut self, inputs: &[VarId], view: &Mat) -> VarId {
-        let sizes: Vec<usize> = inputs.iter().map(|&id| self.variables[id].n_classes()).collect();
-        let tuples = product(&sizes, PRODUCT).unwrap_or_else(|| {
-            let columns: Vec<&[u32]> = inputs.iter().map(|&id| &self.variables[id].classes[..]).collect();
-            observed(&columns, self.n_points)
-        });
+    pub(super) fn join(&mut self, inputs: &[VarId], reads: &[usize], view: &Mat) -> VarId {
+        let tuples = self.tuples(inputs);
+        let parts: Vec<Mat> = inputs.iter().map(|&id| self.variables[id].codes_in(reads)).collect();
         let width = self.variables[inputs[0]].codes.nrows();
         let mut codes = Mat::zeros(width, tuples.len());
         for (at, tuple) in tuples.iter().enumerate() {
             let mut sum = DVector::zeros(width);
-            for (&id, &class) in inputs.iter().zip(tuple) {
-                sum += self.variables[id].codes.column(class as usize);
+            for (part, &class) in parts.iter().zip(tuple) {
+                sum += part.column(class as usize);
             }
             codes.set_column(at, &sum);
         }
-        let (groups, leaders) = cluster(&codes, view);
-        let table: FxHashMap<Vec<u32>, u32> = tuples.into_iter().zip(groups).collect();
-        let classes = self.look_up(inputs, &table);
-        let variable = Variable {
-            writer: None,
-            origin: Origin::Map { inputs: inputs.to_vec(), table },
-            codes: codes.select_columns(&leaders),
-            classes,
+        let (groups, leaders) = cluster(&codes, view, self.tolerance.equal());
+        let table = tuples.into_iter().zip(groups).collect();
+        let origin = Origin::Map { inputs: inputs.to_vec(), table };
+        let codes = codes.select_columns(&leaders);
+        // Heads that read the same of the same writers share what they read.
+        let same = |known: &Variable| {
+            known.writer.is_none()
+                && known.origin == origin
+                && known.codes.shape() == codes.shape()
+                && (&known.codes - &codes).amax() < 1e-9
         };
+        if let Some(id) = self.variables.iter().position(same) {
+            return id;
+        }
+        let classes = match &origin {
+            Origin::Map { table, .. } => self.look_up(inputs, table),
+            _ => Vec::new(),
+        };
+        let variable = Variable { writer: None, also: Vec::new(), origin, codes, classes };
         self.variables.push(variable);
         self.variables.len() - 1
     }
@@ -105,7 +179,7 @@ impl Build {
         match read.len() {
             0 => None,
             1 => Some(read[0]),
-            _ => Some(self.join(&read, view)),
+            _ => Some(self.join(&read, reads, view)),
         }
     }
 
@@ -113,7 +187,7 @@ impl Build {
         let variable = self.single(&slot.reads, view);
         let base = &slot.weight * self.base(&slot.reads, false) + &slot.bias;
         let mut readings = match variable {
-            Some(id) => &slot.weight * &self.variables[id].codes,
+            Some(id) => &slot.weight * self.variables[id].codes_in(&slot.reads),
             None => Mat::zeros(slot.weight.nrows(), 1),
         };
         for mut column in readings.column_iter_mut() {
@@ -137,7 +211,8 @@ impl Build {
         let table = |chosen: &dyn Fn(f64) -> bool| -> Vec<Vec<bool>> {
             scores.column_iter().map(|column| column.iter().map(|&s| chosen(s)).collect()).collect()
         };
-        let (above, level) = (table(&|s| s > LEVEL), table(&|s| s.abs() <= LEVEL));
+        let near = self.tolerance.level(scores.amax());
+        let (above, level) = (table(&|s| s > near), table(&|s| s.abs() <= near));
         let any = |table: &[Vec<bool>]| table.iter().flatten().any(|&chosen| chosen);
         let select = |table| Select { key: key.variable, query: query.variable, table, causal: head.causal };
 
@@ -154,8 +229,8 @@ impl Build {
             }
             Some(_) if any(&level) => Err("a head that mixes BOS into what it copies".to_owned()),
             Some(value) => {
-                let value = self.coarsened(value, views.2);
-                let mut codes = &head.out * &head.v.weight * &self.variables[value].codes;
+                let value = self.coarsened(value, &head.v.reads, views.2);
+                let mut codes = &head.out * &head.v.weight * self.variables[value].codes_in(&head.v.reads);
                 for mut column in codes.column_iter_mut() {
                     column += &base;
                 }
@@ -166,9 +241,9 @@ impl Build {
     }
 
     /// The variable itself, or what a view tells apart of it where that is less.
-    fn coarsened(&mut self, id: VarId, view: &Mat) -> VarId {
-        let (_, leaders) = cluster(&self.variables[id].codes, view);
-        if leaders.len() < self.variables[id].n_classes() { self.join(&[id], view) } else { id }
+    fn coarsened(&mut self, id: VarId, reads: &[usize], view: &Mat) -> VarId {
+        let (_, leaders) = cluster(&self.variables[id].codes_in(reads), view, self.tolerance.equal());
+        if leaders.len() < self.variables[id].n_classes() { self.join(&[id], reads, view) } else { id }
     }
 
     /// For every sample point, the points that it selects.
@@ -214,7 +289,7 @@ impl Build {
                 classes[query] = of[key];
             }
         });
-        if conflict && let Some(numbers) = numbers(&codes, &zero) {
+        if conflict && let Some(numbers) = numbers(&codes, &zero, self.tolerance.number()) {
             self.mean(writer, select, value, &codes, zero, numbers);
             return;
         }
@@ -255,17 +330,28 @@ impl Build {
         self.push(writer, origin, Mat::from_columns(&codes), classes);
     }
 
-    /// Adds a variable that a writer carries, its codes centred.
+    /// Adds a variable that a writer carries, its codes centred. Writers that compute the same function of the same
+    /// variables act as one: their variable is listed once, and readers take the sum of what they write.
     pub(super) fn push(&mut self, writer: usize, origin: Origin, mut codes: Mat, classes: Vec<u32>) {
         centre(&mut codes, &classes);
-        self.variables.push(Variable { writer: Some(writer), origin, codes, classes });
+        let same = |known: &Variable| {
+            known.writer.is_some_and(|other| other != writer)
+                && known.n_classes() == codes.ncols()
+                && known.origin.is_same(&origin)
+        };
+        if let Some(id) = self.variables.iter().position(same) {
+            self.variables[id].also.push((writer, codes));
+            self.of_writer[writer].push(id);
+            return;
+        }
+        self.variables.push(Variable { writer: Some(writer), also: Vec::new(), origin, codes, classes });
         self.of_writer[writer].push(self.variables.len() - 1);
     }
 }
 
 /// The multiple of one direction that each code is, counted from the code of an empty selection; `None` if they do not
 /// lie on a line. Unit norm first; where that gives no integers, the smallest number is tried as the unit.
-fn numbers(codes: &Mat, zero: &DVector<f64>) -> Option<Vec<f64>> {
+fn numbers(codes: &Mat, zero: &DVector<f64>, noise: f64) -> Option<Vec<f64>> {
     let offsets: Vec<DVector<f64>> = codes.column_iter().map(|code| code - zero).collect();
     let longest = offsets.iter().max_by(|a, b| a.norm().total_cmp(&b.norm()))?;
     let size = longest.norm();
@@ -274,7 +360,7 @@ fn numbers(codes: &Mat, zero: &DVector<f64>) -> Option<Vec<f64>> {
     }
     let unit = longest / size;
     let mut numbers: Vec<f64> = offsets.iter().map(|offset| offset.dot(&unit)).collect();
-    let off_line = |(offset, number): (&DVector<f64>, &f64)| (offset - &unit * *number).norm() > 1e-3 * size;
+    let off_line = |(offset, number): (&DVector<f64>, &f64)| (offset - &unit * *number).norm() > noise * size;
     if offsets.iter().zip(&numbers).any(off_line) {
         return None;
     }
@@ -282,7 +368,7 @@ fn numbers(codes: &Mat, zero: &DVector<f64>) -> Option<Vec<f64>> {
         numbers.iter_mut().for_each(|n| *n = -*n);
     }
     let snap = |numbers: &[f64]| -> Option<Vec<f64>> {
-        let near = |n: &f64| (n - n.round()).abs() < 2e-3;
+        let near = |n: &f64| (n - n.round()).abs() < 2.0 * noise;
         numbers.iter().all(near).then(|| numbers.iter().map(|n| n.round() + 0.0).collect())
     };
     if let Some(whole) = snap(&numbers) {

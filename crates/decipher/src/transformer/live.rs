@@ -2,12 +2,9 @@
 
 use samples::Decode;
 
+use super::tolerance::Tolerance;
 use super::trace::{Layout, Mat, Trace, apply, mean_of};
-use super::wiring::{Mlp, Part, Slot, Wiring};
-
-/// The least spread of a writer's values, under a reading of unit norm, that counts as being read. Values in compiled
-/// residual streams are about 1, float noise below 2e-4.
-pub(super) const READ: f64 = 2e-3;
+use super::wiring::{Head, Mlp, Part, Slot, Wiring};
 
 /// What every component's output is read through, from the output backwards.
 #[derive(Clone, Debug)]
@@ -18,16 +15,19 @@ pub(super) struct Live {
     pub(super) slots: Vec<SlotViews>,
     /// The view of the read-out.
     pub(super) readout: Mat,
+    /// Of the readings of a writer by a reader that are not nothing, the share that is too faint for a signal: about none in
+    /// exact weights, most in noisy ones.
+    pub(super) haze: f64,
 }
 
-/// The directions that a live component's slots read, scaled so that [`READ`] is the threshold.
+/// The directions that a live component's slots read, scaled so that [`Tolerance::read`] is the threshold.
 #[derive(Clone, Debug)]
 pub(super) enum SlotViews {
     /// Not live, or reads nothing.
     None,
     /// A head's.
     Head {
-        /// Queries, in attention logits times [`READ`].
+        /// Queries, in attention logits over the least that counts.
         q: Mat,
         /// Keys, likewise.
         k: Mat,
@@ -57,8 +57,17 @@ pub(super) fn normalised(mut rows: Mat) -> Mat {
     rows
 }
 
-/// The rows of `view` under which the given columns of `values` vary.
-pub(super) fn varying(view: &Mat, values: &Mat, columns: Option<&[usize]>) -> Vec<usize> {
+/// Spreads between these are neither the noise of floats nor a signal.
+const HAZY: std::ops::Range<f64> = 3e-4..3e-2;
+
+/// The rows of `view` under which the given columns of `values` vary by more than `least`.
+pub(super) fn varying(view: &Mat, values: &Mat, columns: Option<&[usize]>, least: f64) -> Vec<usize> {
+    let spreads = spreads(view, values, columns);
+    (0..spreads.len()).filter(|&row| spreads[row] > least).collect()
+}
+
+/// How much the given columns of `values` vary under each row of `view`.
+fn spreads(view: &Mat, values: &Mat, columns: Option<&[usize]>) -> Vec<f64> {
     let seen = view * values;
     let spread = |row: usize| {
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -69,7 +78,7 @@ pub(super) fn varying(view: &Mat, values: &Mat, columns: Option<&[usize]>) -> Ve
         }
         high - low
     };
-    (0..view.nrows()).filter(|&row| spread(row) > READ).collect()
+    (0..view.nrows()).map(spread).collect()
 }
 
 /// The directions of an unembedding that decide the output.
@@ -85,15 +94,19 @@ pub(super) fn readout_view(readout: &Slot, decode: &Decode) -> Mat {
 }
 
 /// Slices backwards over the samples of a trace.
-pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &Decode) -> Live {
+pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &Decode, tolerance: Tolerance) -> Live {
     let n = wiring.writers.len();
     let mut rows: Vec<Vec<Mat>> = vec![Vec::new(); n];
     let mut slots = vec![SlotViews::None; n];
     let points = &layout.point_rows;
     let ranges = unit_ranges(wiring, trace, layout);
-    let read = |rows: &mut Vec<Vec<Mat>>, view: &Mat, reads: &[usize]| {
+    let (mut hazy, mut seen) = (0_usize, 0_usize);
+    let mut read = |rows: &mut Vec<Vec<Mat>>, view: &Mat, reads: &[usize]| {
         for &writer in reads {
-            let live = varying(view, &trace.values[writer], Some(points));
+            let spreads = spreads(view, &trace.values[writer], Some(points));
+            seen += spreads.iter().filter(|&&spread| spread > HAZY.start).count();
+            hazy += spreads.iter().filter(|&spread| HAZY.contains(spread)).count();
+            let live: Vec<usize> = (0..spreads.len()).filter(|&row| spreads[row] > tolerance.read()).collect();
             if !live.is_empty() {
                 rows[writer].push(view.select_rows(&live));
             }
@@ -108,7 +121,7 @@ pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &De
         let view = stack(&rows[writer]);
         match &wiring.writers[writer].part {
             Part::Head(head) => {
-                let (q, k) = logit_views(&head.q, &head.k, head.scale, wiring.width, trace, layout);
+                let (q, k) = logit_views(head, wiring.width, trace, layout, tolerance);
                 let v = normalised(&view * &head.out * &head.v.weight);
                 read(&mut rows, &q, &head.q.reads);
                 read(&mut rows, &k, &head.k.reads);
@@ -116,7 +129,7 @@ pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &De
                 slots[writer] = SlotViews::Head { q, k, v };
             }
             Part::Mlp(mlp) => {
-                let units = live_units(wiring, mlp, &view, trace, &ranges, points);
+                let units = live_units(wiring, mlp, &view, trace, &ranges, points, tolerance.read());
                 let hidden = normalised(mlp.hidden.weight.select_rows(&units));
                 read(&mut rows, &hidden, &mlp.hidden.reads);
                 slots[writer] = SlotViews::Hidden { units, view: hidden };
@@ -125,7 +138,8 @@ pub(super) fn slice(wiring: &Wiring, trace: &Trace, layout: &Layout, decode: &De
         }
     }
     let views = rows.iter().map(|rows| (!rows.is_empty()).then(|| stack(rows))).collect();
-    Live { views, slots, readout }
+    let haze = hazy as f64 / seen.max(1) as f64;
+    Live { views, slots, readout, haze }
 }
 
 pub(super) fn stack(parts: &[Mat]) -> Mat {
@@ -141,7 +155,8 @@ pub(super) fn stack(parts: &[Mat]) -> Mat {
 
 /// Directions of the stream that a head's queries and keys read: the logit against BOS as a function of the query, for
 /// a set of keys that spans those seen; the logit as a function of the key, for queries that span those seen.
-fn logit_views(q: &Slot, k: &Slot, scale: f64, width: usize, trace: &Trace, layout: &Layout) -> (Mat, Mat) {
+fn logit_views(head: &Head, width: usize, trace: &Trace, layout: &Layout, tolerance: Tolerance) -> (Mat, Mat) {
+    let (q, k) = (&head.q, &head.k);
     let rows = layout.n_rows();
     let queries = apply(q, &trace.sum(&q.reads, width, rows)).select_columns(&layout.point_rows);
     let all_keys = apply(k, &trace.sum(&k.reads, width, rows));
@@ -150,8 +165,10 @@ fn logit_views(q: &Slot, k: &Slot, scale: f64, width: usize, trace: &Trace, layo
     for mut key in keys.column_iter_mut() {
         key -= &bos;
     }
-    let unit = READ / scale;
-    ((spanning(&keys).transpose() * &q.weight) * unit, (spanning(&queries).transpose() * &k.weight) * unit)
+    let (some_keys, some_queries) = (spanning(&keys), spanning(&queries));
+    let range = some_keys.tr_mul(&some_queries).amax() / head.scale;
+    let unit = tolerance.read() / (head.scale * tolerance.logit(range));
+    ((some_keys.transpose() * &q.weight) * unit, (some_queries.transpose() * &k.weight) * unit)
 }
 
 /// Some columns that span all of them, largest first (pivoted Gram-Schmidt).
@@ -185,17 +202,18 @@ fn live_units(
     trace: &Trace,
     ranges: &[Option<UnitRanges>],
     points: &[usize],
+    least: f64,
 ) -> Vec<usize> {
     let n = mlp.hidden.weight.nrows();
     let (mut low, mut high) = (mlp.hidden.bias.clone(), mlp.hidden.bias.clone());
     for &writer in &mlp.hidden.reads {
-        if let (Part::Mlp(source), Some((least, most))) = (&wiring.writers[writer].part, &ranges[writer]) {
+        if let (Part::Mlp(source), Some((lowest, most))) = (&wiring.writers[writer].part, &ranges[writer]) {
             let gains = &mlp.hidden.weight * &source.out;
             let constant = &mlp.hidden.weight * &source.bias;
             for unit in 0..n {
                 let mut bounds = (constant[unit], constant[unit]);
                 for (other, &gain) in gains.row(unit).iter().enumerate() {
-                    let (a, b) = (gain * least[other], gain * most[other]);
+                    let (a, b) = (gain * lowest[other], gain * most[other]);
                     bounds = (bounds.0 + a.min(b), bounds.1 + a.max(b));
                 }
                 low[unit] += bounds.0;
@@ -205,12 +223,12 @@ fn live_units(
         }
         let values = &mlp.hidden.weight * &trace.values[writer];
         for unit in 0..n {
-            let (mut least, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
+            let (mut lowest, mut most) = (f64::INFINITY, f64::NEG_INFINITY);
             for &point in points {
                 let v = values[(unit, point)];
-                (least, most) = (least.min(v), most.max(v));
+                (lowest, most) = (lowest.min(v), most.max(v));
             }
-            low[unit] += least;
+            low[unit] += lowest;
             high[unit] += most;
         }
     }
@@ -218,7 +236,7 @@ fn live_units(
     (0..n)
         .filter(|&unit| {
             let range = high[unit].max(0.0) - low[unit].max(0.0);
-            effects.column(unit).amax() * range > READ
+            effects.column(unit).amax() * range > least
         })
         .collect()
 }

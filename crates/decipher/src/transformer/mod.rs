@@ -4,12 +4,13 @@
 //! that Tracr compiles, in any basis of the residual stream:
 //!
 //! 1. [`trace`]: every component's own output on samples, with attention hardened and ramps taken as steps
-//!    ([`ramps`]); it must leave every output as it was.
+//!    ([`ramps`]); it must leave every output as it was. All thresholds come from an allowance for noise ([`tolerance`]),
+//!    the smallest with which the reading gives the network's outputs.
 //! 2. [`live`]: the slice that reaches the output, through the directions in which it is read.
 //! 3. [`build`], [`heads`]: variables with classes and, from the weights, the finite functions between them.
 //! 4. [`labels`], [`program`]: values for the classes, and a program of selects, counts, copies, means and tables.
-//! 5. [`expressions`]: tables replaced by expressions of the language.
-//! 5. [`expressions`], [`search`]: tables replaced by expressions of the language, where a shorter one is found.
+//! 5. [`expressions`], [`search`], [`piecewise`]: tables replaced by expressions of the language, where a shorter one is
+//!    found.
 //! 6. [`circuit`]: the edges between components that this takes.
 
 mod align;
@@ -19,22 +20,25 @@ mod expressions;
 mod heads;
 mod labels;
 mod live;
+mod piecewise;
 mod program;
 mod ramps;
 mod search;
 mod symbolic;
 #[cfg(test)]
 mod tests;
+mod tolerance;
 mod trace;
 mod variables;
 mod wiring;
 
 use dsl::Env;
 use graph::Network;
-use samples::{Batch, Column, Decode, Value, decode_code, rng};
+use samples::{Batch, Column, Decode, Domain, Value, decode_code, rng};
 
 use crate::{Config, Error, Hypothesis};
 use build::outputs;
+use tolerance::{RUNGS, Tolerance};
 use trace::{Layout, Trace};
 use variables::Dag;
 use wiring::{Part, Wiring};
@@ -50,6 +54,9 @@ const OCCURRING: usize = 4_000;
 
 /// Domains of up to so many inputs are seen in full instead.
 const EXHAUSTIVE: usize = 6_000;
+
+/// The share of hazy readings (see [`live::Live::haze`]) from which the weights count as noisy.
+const HAZE: f64 = 0.3;
 
 /// Rounds of adding the inputs that refuted the programs of the round before.
 const ROUNDS: usize = 3;
@@ -74,7 +81,7 @@ pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>,
     };
     for _ in 0..ROUNDS {
         (config.progress)("reading the network's structure");
-        let reading = match Reading::of(network, wiring.clone(), &batch) {
+        let reading = match Reading::of(network, &wiring, &batch) {
             Ok(reading) => reading,
             Err(why) => {
                 (config.progress)(&why);
@@ -120,7 +127,8 @@ struct Reading {
     layout: Layout,
     trace: Trace,
     dag: Dag,
-    domain: samples::Domain,
+    domain: Domain,
+    tolerance: Tolerance,
 }
 
 impl Reading {
@@ -128,14 +136,54 @@ impl Reading {
     ///
     /// # Errors
     /// In words, what has no reading.
-    fn of(network: &Network, mut wiring: Wiring, batch: &Batch) -> Result<Self, String> {
-        let domain = network.domain.clone();
+    fn of(network: &Network, wiring: &Wiring, batch: &Batch) -> Result<Self, String> {
+        let domain = &network.domain;
         let bos = network.feeding().and_then(|feeding| feeding.bos).map(|bos| bos as usize);
         let layout = Layout::of(batch, bos);
-        let trace = hardened(&mut wiring, &layout, &domain.decode)?;
-        let live = live::slice(&wiring, &trace, &layout, &domain.decode);
-        let dag = build::dag(&wiring, &trace, &layout, &live, &domain)?;
-        Ok(Self { wiring, layout, trace, dag, domain })
+        let mut soft = wiring.clone();
+        let soft = trace::run(&mut soft, &layout, None, &mut |_, _| {});
+        let wanted = outputs(&soft, &layout, &domain.decode);
+        let sliced = live::slice(wiring, &soft, &layout, &domain.decode, Tolerance::exact());
+        let rungs = if sliced.haze > HAZE { &RUNGS[1..] } else { &RUNGS[..] };
+        let mut best: Option<(usize, usize, Self)> = None;
+        let mut failure = String::new();
+        for &noise in rungs {
+            match Self::with(wiring, &layout, domain, &wanted, Tolerance::of(noise)) {
+                Err(why) if failure.is_empty() => failure = why,
+                Err(_) => {}
+                Ok(reading) => {
+                    let have = build::outputs_of(&reading.dag);
+                    let wrong = wanted.iter().zip(&have).filter(|(a, b)| counts_as_different(**a, **b)).count();
+                    let (wrong, entries) = (wrong * 1000 / wanted.len().max(1), reading.dag.n_entries());
+                    // Of readings that are as right, one that allows more must be much smaller: it may merge what differs.
+                    let better = |(least, size, _): &(usize, usize, Self)| {
+                        wrong < *least || (wrong == *least && 2 * entries < *size)
+                    };
+                    if best.as_ref().is_none_or(better) {
+                        best = Some((wrong, entries, reading));
+                    }
+                    if noise == 0.0 && wrong == 0 {
+                        break;
+                    }
+                }
+            }
+        }
+        best.map(|(_, _, reading)| reading).ok_or(failure)
+    }
+
+    /// A reading with one allowance for noise.
+    fn with(
+        wiring: &Wiring,
+        layout: &Layout,
+        domain: &Domain,
+        wanted: &[Value],
+        tolerance: Tolerance,
+    ) -> Result<Self, String> {
+        let mut wiring = wiring.clone();
+        let trace = hardened(&mut wiring, layout, &domain.decode, wanted, tolerance)?;
+        let live = live::slice(&wiring, &trace, layout, &domain.decode, tolerance);
+        let dag = build::dag(&wiring, &trace, layout, &live, domain, tolerance)?;
+        Ok(Self { wiring, layout: layout.clone(), trace, dag, domain: domain.clone(), tolerance })
     }
 
     fn candidates(&self, config: &Config) -> Vec<Candidate> {
@@ -171,23 +219,30 @@ impl Reading {
         Ok(Hypothesis {
             alignment: align::alignment(self, network, config, neighbours, &candidate.parts)?,
             program: candidate.term,
-            circuit: Some(circuit::edges(&self.wiring, &self.trace, &self.layout, &self.domain.decode)),
+            circuit: Some(circuit::edges(&self.wiring, &self.trace, &self.layout, &self.domain.decode, self.tolerance)),
             source: candidate.source,
         })
     }
 }
 
-/// A trace with hard attention and steps for ramps, if that leaves every output as it was; the steps are kept in the
+/// A trace with hard attention and steps for ramps, if that leaves every output as wanted; the steps are kept in the
 /// wiring.
-fn hardened(wiring: &mut Wiring, layout: &Layout, decode: &Decode) -> Result<Trace, String> {
-    let soft = trace::run(wiring, layout, false, &mut |_, _| {});
-    let wanted = outputs(&soft, layout, decode);
+fn hardened(
+    wiring: &mut Wiring,
+    layout: &Layout,
+    decode: &Decode,
+    wanted: &[Value],
+    tolerance: Tolerance,
+) -> Result<Trace, String> {
     let as_wanted = |trace: &Trace| {
         let have = outputs(trace, layout, decode);
         let differ = wanted.iter().zip(&have).filter(|(a, b)| !same_output(**a, **b)).count();
         differ as f64 <= 1e-3 * wanted.len() as f64
     };
-    let hard = trace::run(wiring, layout, true, &mut |mlp, pre| mlp.steps = ramps::steps(mlp, pre, &layout.point_rows));
+    let mut stepped = |mlp: &mut wiring::Mlp, pre: &trace::Mat| {
+        mlp.steps = ramps::steps(mlp, pre, &layout.point_rows, tolerance);
+    };
+    let hard = trace::run(wiring, layout, Some(tolerance), &mut stepped);
     if as_wanted(&hard) {
         return Ok(hard);
     }
@@ -196,8 +251,13 @@ fn hardened(wiring: &mut Wiring, layout: &Layout, decode: &Decode) -> Result<Tra
             mlp.steps.clear();
         }
     }
-    let hard = trace::run(wiring, layout, true, &mut |_, _| {});
+    let hard = trace::run(wiring, layout, Some(tolerance), &mut |_, _| {});
     if as_wanted(&hard) { Ok(hard) } else { Err("attention cannot be hardened without changing outputs".to_owned()) }
+}
+
+/// Whether an output that counts is not what it should be.
+fn counts_as_different(wanted: Value, have: Value) -> bool {
+    wanted != Value::Undefined && !same_output(wanted, have)
 }
 
 /// Whether two decoded outputs agree: numbers within 1e-2.

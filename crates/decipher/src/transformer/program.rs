@@ -26,14 +26,17 @@ pub(super) struct Part {
     pub(super) own: bool,
 }
 
+/// A select: key, query and predicate.
+pub(super) type Selection = (Term, Term, Func);
+
 /// What a variable's term is replaced by, where something shorter than a table was found: over the names of natural
 /// variables (see [`Printer::name`]).
 #[derive(Clone, Default)]
 pub(super) struct Expressions {
     /// Per variable: a term over names of other variables.
     pub(super) maps: Vec<Option<Term>>,
-    /// Per variable with a select: key, query and predicate.
-    pub(super) selects: Vec<Option<(Term, Term, Func)>>,
+    /// Per variable with a select: the comparisons that must all hold.
+    pub(super) selects: Vec<Option<Vec<Selection>>>,
     /// Per variable that takes a mean: the number averaged.
     pub(super) numbers: Vec<Option<Term>>,
     /// The output.
@@ -200,9 +203,17 @@ impl Printer<'_> {
     }
 
     fn select(&mut self, id: VarId, select: &Select) -> Option<Term> {
-        if let Some((key, query, pred)) = self.found.selects.get(id).and_then(Option::as_ref) {
-            let (key, query) = (self.adopt(key)?, self.adopt(query)?);
-            return Some(Term::new(Node::Select { key, query, pred: pred.clone() }));
+        if let Some(all) = self.found.selects.get(id).and_then(Option::as_ref) {
+            let mut selector: Option<Term> = None;
+            for (key, query, pred) in all {
+                let (key, query) = (self.adopt(key)?, self.adopt(query)?);
+                let next = Term::new(Node::Select { key, query, pred: pred.clone() });
+                selector = Some(match selector {
+                    None => next,
+                    Some(before) => Term::op(self.op(Kernel::SelAnd)?, vec![before, next]),
+                });
+            }
+            return selector;
         }
         let all = |value: bool| select.table.iter().flatten().all(|&chosen| chosen == value);
         if all(true) || all(false) {

@@ -5,15 +5,16 @@
 //! and the blend spreads. A pair is found by its geometry alone (pre-activations that are affine images of one number,
 //! breakpoints next to each other, opposite effects) and its output moved to the nearer plateau.
 
+use super::tolerance::Tolerance;
 use super::trace::Mat;
 use super::wiring::{Mlp, Step};
 
 /// The pairs of `mlp`, from some of its pre-activations (`columns` of `pre`). All pairs count, not only those that a
 /// sample finds on their ramp: the values that lie there are the rare ones.
-pub(super) fn steps(mlp: &Mlp, pre: &Mat, columns: &[usize]) -> Vec<Step> {
+pub(super) fn steps(mlp: &Mlp, pre: &Mat, columns: &[usize], tolerance: Tolerance) -> Vec<Step> {
     let columns = &columns[..columns.len().min(4000)];
     let mut found = Vec::new();
-    for group in collinear(pre, columns) {
+    for group in collinear(pre, columns, tolerance) {
         let mut units: Vec<&Unit> = group.units.iter().collect();
         units.sort_by(|a, b| a.breakpoint().total_cmp(&b.breakpoint()));
         let mut used = vec![false; units.len()];
@@ -21,8 +22,8 @@ pub(super) fn steps(mlp: &Mlp, pre: &Mat, columns: &[usize]) -> Vec<Step> {
             if used[first] {
                 continue;
             }
-            let partner =
-                (first + 1..units.len()).find(|&second| !used[second] && opposite(mlp, units[first], units[second]));
+            let partner = (first + 1..units.len())
+                .find(|&second| !used[second] && opposite(mlp, units[first], units[second], tolerance));
             let Some(second) = partner else { continue };
             (used[first], used[second]) = (true, true);
             let (a, b) = (units[first], units[second]);
@@ -65,7 +66,7 @@ struct Group {
     units: Vec<Unit>,
 }
 
-fn collinear(pre: &Mat, columns: &[usize]) -> Vec<Group> {
+fn collinear(pre: &Mat, columns: &[usize], tolerance: Tolerance) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for index in 0..pre.nrows() {
         let mean = columns.iter().map(|&c| pre[(index, c)]).sum::<f64>() / columns.len().max(1) as f64;
@@ -76,7 +77,7 @@ fn collinear(pre: &Mat, columns: &[usize]) -> Vec<Group> {
         }
         centred.iter_mut().for_each(|v| *v /= norm);
         let cosine = |group: &Group| group.direction.iter().zip(&centred).map(|(a, b)| a * b).sum::<f64>();
-        let found = groups.iter().map(cosine).enumerate().find(|(_, cosine)| 1.0 - cosine.abs() < 1e-7);
+        let found = groups.iter().map(cosine).enumerate().find(|(_, cosine)| 1.0 - cosine.abs() < tolerance.parallel());
         match found {
             Some((at, cosine)) => groups[at].units.push(Unit { index, slope: norm * cosine.signum(), offset: mean }),
             None => groups.push(Group { direction: centred, units: vec![Unit { index, slope: norm, offset: mean }] }),
@@ -87,13 +88,13 @@ fn collinear(pre: &Mat, columns: &[usize]) -> Vec<Group> {
 }
 
 /// Whether the two units cancel beyond both breakpoints.
-fn opposite(mlp: &Mlp, a: &Unit, b: &Unit) -> bool {
+fn opposite(mlp: &Mlp, a: &Unit, b: &Unit, tolerance: Tolerance) -> bool {
     if a.slope * b.slope <= 0.0 {
         return false;
     }
     let (one, other) = (mlp.out.column(a.index) * a.slope, mlp.out.column(b.index) * b.slope);
     let size = one.norm().max(other.norm());
-    size > 0.0 && (one + other).norm() < 1e-2 * size
+    size > 0.0 && (one + other).norm() < tolerance.cancel() * size
 }
 
 #[cfg(test)]
@@ -123,7 +124,7 @@ mod tests {
         let inputs = [0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 1.0];
         let pre = |mlp: &Mlp| Mat::from_fn(4, inputs.len(), |row, col| 5.0 * inputs[col] + mlp.hidden.bias[row]);
         let columns: Vec<usize> = (0..inputs.len()).collect();
-        mlp.steps = steps(&mlp, &pre(&mlp), &columns);
+        mlp.steps = steps(&mlp, &pre(&mlp), &columns, Tolerance::exact());
         assert_eq!(mlp.steps.len(), 2);
         let mut hidden = pre(&mlp);
         mlp.activate(&mut hidden);

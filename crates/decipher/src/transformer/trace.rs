@@ -3,14 +3,11 @@
 use nalgebra::{DMatrix, DVector};
 use samples::Batch;
 
+use super::tolerance::Tolerance;
 use super::wiring::{Head, Part, Slot, Wiring};
 
 /// A matrix whose columns are rows of activations: one column per position of a sequence, or per class.
 pub(super) type Mat = DMatrix<f64>;
-
-/// Attention logits within this of the largest count as the largest: gaps between levels are 5 and more once ramps are
-/// snapped, noise is below 0.01, and blended keys can come as close as half a unit.
-pub(super) const LEVEL: f64 = 0.1;
 
 /// Where the positions of a batch lie: every sequence is a run of rows, BOS first where there is one.
 #[derive(Clone, Debug)]
@@ -105,13 +102,13 @@ pub(super) fn apply(slot: &Slot, input: &Mat) -> Mat {
     out
 }
 
-/// Runs the network, component by component in causal order. With `hard`, attention is uniform over the keys within
-/// [`LEVEL`] of the largest logit. `visit` sees each hidden layer's pre-activations before they are used, and may
+/// Runs the network, component by component in causal order. With `hard`, attention is uniform over the keys whose logits
+/// are level with the largest. `visit` sees each hidden layer's pre-activations before they are used, and may
 /// change how that layer's ramps are taken.
 pub(super) fn run(
     wiring: &mut Wiring,
     layout: &Layout,
-    hard: bool,
+    hard: Option<Tolerance>,
     visit: &mut dyn FnMut(&mut super::wiring::Mlp, &Mat),
 ) -> Trace {
     let (width, rows) = (wiring.width, layout.n_rows());
@@ -151,23 +148,31 @@ fn lookup(table: &Mat, ids: &[usize]) -> Mat {
     out
 }
 
-fn attend(head: &Head, trace: &Trace, layout: &Layout, width: usize, hard: bool) -> Mat {
+fn attend(head: &Head, trace: &Trace, layout: &Layout, width: usize, hard: Option<Tolerance>) -> Mat {
     let read = |slot: &Slot| apply(slot, &trace.sum(&slot.reads, width, layout.n_rows()));
     let (queries, keys, values) = (read(&head.q), read(&head.k), read(&head.v));
     let mut mixed = Mat::zeros(values.nrows(), layout.n_rows());
-    for range in &layout.sequences {
-        let (start, n) = (range.start, range.len());
-        let mut scores = keys.columns(start, n).tr_mul(&queries.columns(start, n)) / head.scale;
+    let mut all_scores: Vec<Mat> = Vec::with_capacity(layout.sequences.len());
+    let mut range = 0.0_f64;
+    for rows in &layout.sequences {
+        let (start, n) = (rows.start, rows.len());
+        let scores = keys.columns(start, n).tr_mul(&queries.columns(start, n)) / head.scale;
+        range = scores.column_iter().map(|column| column.max() - column.min()).fold(range, f64::max);
+        all_scores.push(scores);
+    }
+    let level = hard.map(|tolerance| tolerance.level(range));
+    for (rows, mut scores) in layout.sequences.iter().zip(all_scores) {
+        let (start, n) = (rows.start, rows.len());
         for query in 0..n {
             let seen = if head.causal { query + 1 } else { n };
             let mut column = scores.column_mut(query);
             let top = column.rows(0, seen).max();
             let mut total = 0.0;
             for key in 0..n {
-                let weight = match key < seen {
-                    false => 0.0,
-                    true if hard => f64::from(u8::from(column[key] > top - LEVEL)),
-                    true => (column[key] - top).exp(),
+                let weight = match level {
+                    _ if key >= seen => 0.0,
+                    Some(level) => f64::from(u8::from(column[key] > top - level)),
+                    None => (column[key] - top).exp(),
                 };
                 column[key] = weight;
                 total += weight;

@@ -15,6 +15,8 @@ pub(super) type VarId = usize;
 pub(super) struct Variable {
     /// The writer that carries it; `None` for a combination that a reader makes of several variables.
     pub(super) writer: Option<usize>,
+    /// Other writers that carry the same variable, with what each of them adds to the stream for every class.
+    pub(super) also: Vec<(usize, Mat)>,
     /// How it comes about.
     pub(super) origin: Origin,
     /// `[width, classes]`: each class's contribution, less the mean over the samples.
@@ -24,7 +26,7 @@ pub(super) struct Variable {
 }
 
 /// How a variable comes about.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) enum Origin {
     /// The token; class = place in the alphabet.
     Token,
@@ -65,7 +67,7 @@ pub(super) enum Origin {
 }
 
 /// Which keys a query selects, in terms of classes.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct Select {
     /// The variable at the key; `None` if all keys are alike.
     pub(super) key: Option<VarId>,
@@ -75,6 +77,29 @@ pub(super) struct Select {
     pub(super) table: Vec<Vec<bool>>,
     /// Whether only keys up to the query are seen.
     pub(super) causal: bool,
+}
+
+impl Origin {
+    /// Whether the two are the same function of the same variables, class by class; means may be in other units.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let in_units = |a: &[f64], b: &[f64]| {
+            let largest = |all: &[f64]| all.iter().map(|n| n.abs()).fold(1e-9, f64::max);
+            let (unit, top) = (largest(b) / largest(a), largest(b));
+            a.len() == b.len() && a.iter().zip(b).all(|(x, y)| (x * unit - y).abs() < 1e-4 * top)
+        };
+        match (self, other) {
+            (
+                Self::Mean { select, value, numbers, means },
+                Self::Mean { select: other_select, value: other_value, numbers: other_numbers, means: other_means },
+            ) => {
+                select == other_select
+                    && value == other_value
+                    && in_units(numbers, other_numbers)
+                    && in_units(means, other_means)
+            }
+            _ => self == other,
+        }
+    }
 }
 
 impl Select {
@@ -90,6 +115,23 @@ impl Variable {
     /// The number of classes.
     pub(super) fn n_classes(&self) -> usize {
         self.codes.ncols()
+    }
+
+    /// All writers that carry it, in causal order.
+    pub(super) fn writers(&self) -> impl Iterator<Item = usize> {
+        self.writer.into_iter().chain(self.also.iter().map(|(writer, _)| *writer))
+    }
+
+    /// `[width, classes]`: what those of `reads` that carry it add up to.
+    pub(super) fn codes_in(&self, reads: &[usize]) -> Mat {
+        let mut codes = match self.writer {
+            Some(writer) if !reads.contains(&writer) => Mat::zeros(self.codes.nrows(), self.codes.ncols()),
+            _ => self.codes.clone(),
+        };
+        for (_, more) in self.also.iter().filter(|(writer, _)| reads.contains(writer)) {
+            codes += more;
+        }
+        codes
     }
 
     /// The variables that this one is computed from.
@@ -129,6 +171,20 @@ pub(super) struct Dag {
 }
 
 impl Dag {
+    /// Entries of all the tables that the output depends on.
+    pub(super) fn n_entries(&self) -> usize {
+        let needed = self.needed();
+        let entries = |variable: &Variable| match &variable.origin {
+            Origin::Map { table, .. } => table.len(),
+            Origin::Token | Origin::Position => 0,
+            Origin::Width { select, .. } | Origin::Copy { select, .. } | Origin::Mean { select, .. } => {
+                select.table.iter().map(Vec::len).sum()
+            }
+        };
+        let own: usize = self.variables.iter().zip(needed).filter(|(_, needed)| *needed).map(|(v, _)| entries(v)).sum();
+        own + self.readout.table.len()
+    }
+
     /// The variables that the output depends on.
     pub(super) fn needed(&self) -> Vec<bool> {
         let mut needed = vec![false; self.variables.len()];
@@ -147,11 +203,12 @@ impl Dag {
 }
 
 /// Groups equal columns of `codes`, as seen through `view` (rows = what readers read): the group of every column, in
-/// order of first appearance, and one column of each group.
-pub(super) fn cluster(codes: &Mat, view: &Mat) -> (Vec<u32>, Vec<usize>) {
+/// order of first appearance, and one column of each group. Columns are equal that differ by less than a share `equal` of
+/// the spread.
+pub(super) fn cluster(codes: &Mat, view: &Mat, equal: f64) -> (Vec<u32>, Vec<usize>) {
     let seen = view * codes;
     let spread = seen.row_iter().map(|row| row.max() - row.min()).fold(0.0, f64::max);
-    let tolerance = (1e-3 * spread).max(1e-6);
+    let tolerance = (equal * spread).max(1e-6);
     let mut leaders: Vec<usize> = Vec::new();
     // Buckets of the first coordinates keep the search short where there are hundreds of classes.
     let groups = (0..seen.ncols())
@@ -220,7 +277,7 @@ mod tests {
     #[test]
     fn clusters_see_what_the_view_sees() {
         let codes = Mat::from_row_slice(2, 3, &[0.0, 1.0, 0.0, 5.0, 5.0, 9.0]);
-        assert_eq!(cluster(&codes, &Mat::from_row_slice(1, 2, &[1.0, 0.0])).0, [0, 1, 0]);
-        assert_eq!(cluster(&codes, &Mat::identity(2, 2)).0, [0, 1, 2]);
+        assert_eq!(cluster(&codes, &Mat::from_row_slice(1, 2, &[1.0, 0.0]), 1e-3).0, [0, 1, 0]);
+        assert_eq!(cluster(&codes, &Mat::identity(2, 2), 1e-3).0, [0, 1, 2]);
     }
 }
