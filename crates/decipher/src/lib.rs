@@ -5,6 +5,7 @@
 //! budgets count steps, and the caller's [`Config::deadline`] is the only way in which time can end a search.
 
 pub mod causal;
+pub mod mechanism;
 pub mod recurrent;
 mod search;
 pub mod transformer;

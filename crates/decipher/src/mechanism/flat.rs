@@ -1,0 +1,267 @@
+//! A program as a list of named columns: what the network might carry, and what follows when one is another.
+//!
+//! Operators that look beyond a point are unfolded to their meaning, so that the columns that they pass through (the
+//! token before this one, for "what came after the last occurrence") are there to be found and to be replaced.
+
+use std::collections::BTreeMap;
+
+use dsl::{Env, Func, Language, Node, Scan, Term};
+use samples::{Column, Points, Sort, Symbol};
+
+use crate::Error;
+
+/// One named column: a function of the inputs and of columns named before it.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) name: Symbol,
+    /// Over inputs and earlier names.
+    definition: Term,
+    /// The same as a term over the inputs, where the program has it in so many words; else the unfolded one.
+    pub(super) term: Term,
+}
+
+/// A program, step by step.
+#[derive(Clone, Debug)]
+pub(super) struct Flat {
+    pub(super) steps: Vec<Step>,
+    output: Term,
+}
+
+/// Names and columns, inputs first.
+pub(super) type Columns = Vec<(Symbol, Column)>;
+
+/// What the inputs are and where they lie.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    pub(super) language: &'a Language,
+    pub(super) points: &'a Points,
+    pub(super) vars: &'a [(Symbol, Column)],
+}
+
+impl Inputs<'_> {
+    fn eval(&self, term: &Term, vars: &[(Symbol, Column)]) -> Result<Column, Error> {
+        let env = Env { language: self.language, points: self.points, vars, causal: true };
+        dsl::eval(term, &env).map_err(|error| Error::Term(error.to_string()))
+    }
+}
+
+struct Flattening<'a> {
+    inputs: Inputs<'a>,
+    steps: Vec<Step>,
+    columns: Columns,
+}
+
+/// A part of a term: an atom (or a selector) over names, and the same over inputs.
+#[derive(Clone)]
+struct Part {
+    named: Term,
+    plain: Term,
+}
+
+impl Flat {
+    /// Flattens a program; `inputs` are any on which it can be evaluated.
+    ///
+    /// # Errors
+    /// A program that cannot be evaluated.
+    pub(super) fn new(program: &Term, inputs: Inputs<'_>) -> Result<Self, Error> {
+        let mut state = Flattening { inputs, steps: Vec::new(), columns: inputs.vars.to_vec() };
+        let output = state.part(program, &BTreeMap::new())?;
+        Ok(Self { steps: state.steps, output: output.named })
+    }
+
+    /// All columns on some inputs, and the output, where the columns in `replaced` have other values than they would.
+    ///
+    /// # Errors
+    /// As [`Flat::new`].
+    pub(super) fn run(&self, inputs: Inputs<'_>, replaced: &[(Symbol, Column)]) -> Result<(Columns, Column), Error> {
+        let mut columns = inputs.vars.to_vec();
+        for step in &self.steps {
+            let value = match replaced.iter().find(|(name, _)| *name == step.name) {
+                Some((_, column)) => column.clone(),
+                None => inputs.eval(&step.definition, &columns)?,
+            };
+            columns.push((step.name, value));
+        }
+        let output = inputs.eval(&self.output, &columns)?;
+        Ok((columns, output))
+    }
+}
+
+impl Flattening<'_> {
+    fn part(&mut self, term: &Term, names: &BTreeMap<Symbol, Part>) -> Result<Part, Error> {
+        match term.node() {
+            Node::Var(name) => {
+                let here = || Part { named: term.clone(), plain: term.clone() };
+                Ok(names.get(name).cloned().unwrap_or_else(here))
+            }
+            Node::Const(_) => Ok(Part { named: term.clone(), plain: term.clone() }),
+            Node::Let(bindings, body) => {
+                let mut inner = names.clone();
+                for (name, value) in bindings {
+                    let value = self.part(value, &inner)?;
+                    inner.insert(*name, value);
+                }
+                self.part(body, &inner)
+            }
+            Node::App(func, args) => {
+                let args: Vec<Part> = args.iter().map(|arg| self.part(arg, names)).collect::<Result<_, _>>()?;
+                let apply = |args: Vec<Term>| Term::app(func.clone(), args);
+                let plain = apply(args.iter().map(|arg| arg.plain.clone()).collect());
+                if let Some(unfolded) = self.unfolded(func, &args)? {
+                    return Ok(Part { plain, ..unfolded });
+                }
+                let named = apply(args.into_iter().map(|arg| arg.named).collect());
+                self.named(Part { named, plain })
+            }
+            Node::Select { key, query, pred } => {
+                let (key, query) = (self.part(key, names)?, self.part(query, names)?);
+                let make = |key, query| Term::new(Node::Select { key, query, pred: pred.clone() });
+                Ok(Part { named: make(key.named, query.named), plain: make(key.plain, query.plain) })
+            }
+            Node::Scan(scan) => {
+                let put = |of: &dyn Fn(&Part) -> Term| {
+                    let replace = |term: &Term| substitute(term, &|name| names.get(&name).map(of));
+                    Term::new(Node::Scan(Scan {
+                        states: scan.states.iter().map(|(name, init, t)| (*name, *init, replace(t))).collect(),
+                        outputs: scan.outputs.iter().map(replace).collect(),
+                    }))
+                };
+                let (named, plain) = (put(&|part| part.named.clone()), put(&|part| part.plain.clone()));
+                self.named(Part { named, plain })
+            }
+        }
+    }
+
+    /// The result of an operator that looks beyond a point, from its meaning; its last step keeps the operator's name.
+    fn unfolded(&mut self, func: &Func, args: &[Part]) -> Result<Option<Part>, Error> {
+        let Func::Op(id) = func else { return Ok(None) };
+        let operator = self.inputs.language.op(*id);
+        if !looks_beyond(&operator.meaning) {
+            return Ok(None);
+        }
+        let names = operator.params.iter().map(|(name, _)| *name).zip(args.iter().cloned()).collect();
+        let meaning = operator.meaning.clone();
+        let before = self.steps.len();
+        let part = self.part(&meaning, &names)?;
+        // What the program says in one word keeps that word.
+        if let (Node::Var(name), true) = (part.named.node(), self.steps.len() > before)
+            && let Some(step) = self.steps.last_mut().filter(|step| step.name == *name)
+        {
+            step.term = Term::app(func.clone(), args.iter().map(|arg| arg.plain.clone()).collect());
+        }
+        Ok(Some(part))
+    }
+
+    /// A part under a name of its own, or the one that it has already; selectors have none.
+    fn named(&mut self, part: Part) -> Result<Part, Error> {
+        if let Some(step) = self.steps.iter().find(|step| step.definition == part.named) {
+            return Ok(Part { named: Term::var(step.name), plain: part.plain });
+        }
+        let column = self.inputs.eval(&part.named, &self.columns)?;
+        if column.sort == Sort::Selector {
+            return Ok(part);
+        }
+        let name = Symbol::new(&format!("#{}", self.steps.len()));
+        self.steps.push(Step { name, definition: part.named, term: part.plain.clone() });
+        self.columns.push((name, column));
+        Ok(Part { named: Term::var(name), plain: part.plain })
+    }
+}
+
+/// Whether a meaning relates positions to each other.
+fn looks_beyond(meaning: &Term) -> bool {
+    match meaning.node() {
+        Node::Var(_) | Node::Const(_) => false,
+        Node::App(_, args) => args.iter().any(looks_beyond),
+        Node::Let(bindings, body) => bindings.iter().any(|(_, value)| looks_beyond(value)) || looks_beyond(body),
+        Node::Scan(_) | Node::Select { .. } => true,
+    }
+}
+
+/// A term with variables replaced, in scans as well: what is put there is free of their states.
+fn substitute(term: &Term, value: &dyn Fn(Symbol) -> Option<Term>) -> Term {
+    let go = |term: &Term| substitute(term, value);
+    match term.node() {
+        Node::Var(name) => value(*name).unwrap_or_else(|| term.clone()),
+        Node::Const(_) => term.clone(),
+        Node::App(func, args) => Term::app(func.clone(), args.iter().map(go).collect()),
+        Node::Let(bindings, body) => {
+            let own: Vec<Symbol> = bindings.iter().map(|(name, _)| *name).collect();
+            let outer = |name: Symbol| if own.contains(&name) { None } else { value(name) };
+            let bindings = bindings.iter().map(|(name, term)| (*name, substitute(term, &outer))).collect();
+            Term::new(Node::Let(bindings, substitute(body, &outer)))
+        }
+        Node::Scan(scan) => {
+            let own: Vec<Symbol> = scan.states.iter().map(|state| state.0).collect();
+            let outer = |name: Symbol| if own.contains(&name) { None } else { value(name) };
+            Term::new(Node::Scan(Scan {
+                states: scan.states.iter().map(|(name, init, t)| (*name, *init, substitute(t, &outer))).collect(),
+                outputs: scan.outputs.iter().map(|t| substitute(t, &outer)).collect(),
+            }))
+        }
+        Node::Select { key, query, pred } => {
+            Term::new(Node::Select { key: go(key), query: go(query), pred: pred.clone() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use samples::Batch;
+
+    use super::*;
+
+    fn setting() -> (Language, Points, Columns) {
+        let language = Language::load_shipped("sequences").expect("it is shipped");
+        let texts = ["<bos>", "a", "b", "a", "c", "b"].map(|text| Symbol::new(text).code());
+        let batch = Batch::from_sequences(1, [[0; 6]]);
+        let vars = vec![
+            ("tokens".into(), Column::new(Sort::Symbol, texts.to_vec())),
+            ("indices".into(), Column::new(Sort::Int, (0..6).collect())),
+        ];
+        (language, batch.points(), vars)
+    }
+
+    fn parse(text: &str, language: &Language) -> Term {
+        dsl::parse_term(text, language, &[("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)]).expect(text)
+    }
+
+    #[test]
+    fn flattening_changes_no_value() {
+        let (language, points, vars) = setting();
+        let inputs = Inputs { language: &language, points: &points, vars: &vars };
+        for text in [
+            "tokens",
+            "(after tokens)",
+            "(let ((d (- (count (= tokens \"a\")) (count (= tokens \"b\"))))) (also (also \"#json:[]\" \"a\" (< d 2)) \"b\" (< 0 d)))",
+            "(odd_count (and (= tokens \"a\") (latch (= tokens \"b\") (odd_run (= tokens \"a\")))))",
+            "(share (= (previous tokens) \"a\"))",
+            "(count_every (= tokens \"a\") 3)",
+        ] {
+            let term = parse(text, &language);
+            let flat = Flat::new(&term, inputs).expect(text);
+            let (columns, output) = flat.run(inputs, &[]).expect(text);
+            assert_eq!(output, inputs.eval(&term, &vars).expect(text), "{text}");
+            for step in &flat.steps {
+                let column = columns.iter().find(|(name, _)| *name == step.name).map(|(_, column)| column);
+                assert_eq!(column, Some(&inputs.eval(&step.term, &vars).expect(text)), "{text}: {:?}", step.term);
+            }
+        }
+    }
+
+    #[test]
+    fn a_replaced_step_changes_what_follows() {
+        let (language, points, vars) = setting();
+        let inputs = Inputs { language: &language, points: &points, vars: &vars };
+        let flat = Flat::new(&parse("(after tokens)", &language), inputs).expect("it has a value");
+        let previous = parse("(previous tokens)", &language);
+        let wanted = inputs.eval(&previous, &vars).expect("it has a value");
+        let (columns, _) = flat.run(inputs, &[]).expect("it has a value");
+        let step = flat.steps.iter().find(|s| columns.iter().any(|(n, c)| *n == s.name && *c == wanted));
+        let step = step.expect("what came before is a step of what comes after");
+        // As if every token came after "c": after "c" came all of them, after others nothing.
+        let replaced = Column::constant(Sort::Symbol, samples::Value::Symbol("c".into()), 6);
+        let (_, output) = flat.run(inputs, &[(step.name, replaced)]).expect("it has a value");
+        assert!(output.codes.iter().all(|&code| code == samples::UNDEFINED));
+    }
+}

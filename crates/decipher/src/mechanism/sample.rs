@@ -1,0 +1,132 @@
+//! The inputs that a mechanism is looked for on, and the other ones that it is confirmed on.
+
+use std::collections::BTreeMap;
+
+use graph::{Graph, Network};
+use rand::seq::SliceRandom as _;
+use samples::{Batch, Column, Decode, Elements, Points, Symbol, rng};
+use scrub::{Classes, Pool};
+
+use super::flat::Inputs;
+use crate::{Config, Error};
+
+/// Sequences are cut to so many elements, in turn, where every prefix is an input.
+const LENGTHS: [usize; 5] = [16, 8, 24, 32, 48];
+/// Longer sequences are left out where they cannot be cut, as long as there are others.
+const LONGEST: usize = 32;
+/// Sequences at least, where there are so many.
+const SEQUENCES: usize = 120;
+
+/// Inputs with the network's values on them, and what a program sees.
+pub(super) struct Sample {
+    pub(super) points: Points,
+    pub(super) vars: Vec<(Symbol, Column)>,
+    pub(super) pool: Pool,
+    /// The part that a point plays in its sequence.
+    role: Vec<u32>,
+    pub(super) roles: Classes,
+}
+
+/// Which half of the recorded inputs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Half {
+    Explore,
+    Confirm,
+}
+
+impl Sample {
+    /// A sample of about so many points from one half of what the domain shows.
+    ///
+    /// # Errors
+    /// Where the network cannot be run.
+    pub(super) fn draw(
+        network: &Network,
+        graph: &Graph,
+        half: Half,
+        n_points: usize,
+        config: &Config<'_>,
+    ) -> Result<Self, Error> {
+        let (batch, scored) = recorded(network, half, n_points, config);
+        let pool =
+            Pool::new(network, graph, &batch, Some(&scored)).map_err(|error| Error::Network(error.to_string()))?;
+        let vars = network.domain.columns(&batch);
+        let role = roles(&batch, &scored);
+        let roles = pool.classes(|point| role[point]);
+        Ok(Self { points: batch.points(), vars, pool, role, roles })
+    }
+
+    pub(super) fn inputs<'a>(&'a self, config: &Config<'a>) -> Inputs<'a> {
+        Inputs { language: config.language, points: &self.points, vars: &self.vars }
+    }
+
+    /// Classes of equal values of some columns, within roles.
+    pub(super) fn classes(&self, columns: &[&Column]) -> Classes {
+        self.pool.classes(|point| {
+            let codes: Vec<i64> = columns.iter().map(|column| column.codes[point]).collect();
+            (self.role[point], codes)
+        })
+    }
+}
+
+/// Some recorded inputs (drawn ones where none are recorded) and whether their outputs count.
+fn recorded(network: &Network, half: Half, n_points: usize, config: &Config<'_>) -> (Batch, Vec<bool>) {
+    let (all, scored) = match &network.domain.elements {
+        Elements::Recorded { inputs, scored, .. } => (inputs.clone(), scored.clone()),
+        _ => {
+            let batch = network.domain.sample(500, &mut rng(config.seed, "mechanism: inputs"));
+            let n = batch.points().len();
+            (batch, vec![true; n])
+        }
+    };
+    let mut rows: Vec<usize> = (0..all.n_sequences()).collect();
+    rows.shuffle(&mut rng(config.seed, "mechanism: rows"));
+    let middle = rows.len() / 2;
+    let mut rows = match half {
+        Half::Explore => rows[..middle].to_vec(),
+        Half::Confirm => rows[middle..].to_vec(),
+    };
+    let cut = network.domain.decode == Decode::LegalTokens;
+    if !cut {
+        rows.sort_by_key(|&row| all.length(row).max(LONGEST));
+    }
+    let points = all.points();
+    let (mut batch, mut counts) = (Batch::new(all.dim()), Vec::new());
+    for row in rows {
+        if counts.len() >= n_points && (batch.n_sequences() >= SEQUENCES || counts.len() >= 3 * n_points) {
+            break;
+        }
+        let longest = if cut { LENGTHS[batch.n_sequences() % LENGTHS.len()] } else { usize::MAX };
+        let length = all.length(row).min(longest);
+        batch.push_at(&all.sequence(row)[..length * all.dim()], all.origin(row));
+        counts.extend(points.range(row).take(length).map(|point| scored[point]));
+    }
+    (batch, counts)
+}
+
+/// The part that every point plays: tokens that stand exactly once in every sequence that is long enough to show it divide
+/// a sequence into parts, and play a part of their own; and outputs count or do not.
+fn roles(batch: &Batch, scored: &[bool]) -> Vec<u32> {
+    let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+    let mut repeated: BTreeMap<i64, bool> = BTreeMap::new();
+    for row in 0..batch.n_sequences() {
+        let mut here: BTreeMap<i64, usize> = BTreeMap::new();
+        batch.sequence(row).iter().for_each(|&token| *here.entry(token).or_insert(0) += 1);
+        for (token, n) in here {
+            *counts.entry(token).or_insert(0) += 1;
+            *repeated.entry(token).or_insert(false) |= n > 1;
+        }
+    }
+    let divides = |token: i64| counts.get(&token) == Some(&batch.n_sequences()) && repeated.get(&token) == Some(&false);
+    let mut keys = Vec::new();
+    let mut point = 0;
+    for row in 0..batch.n_sequences() {
+        let mut passed = 0;
+        for &token in batch.sequence(row) {
+            let divider = divides(token).then_some(token);
+            passed += usize::from(divider.is_some());
+            keys.push((passed, divider, scored.get(point).copied().unwrap_or(false)));
+            point += 1;
+        }
+    }
+    samples::Partition::from_keys(keys).classes().to_vec()
+}

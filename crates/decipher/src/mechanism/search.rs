@@ -1,0 +1,356 @@
+//! The hypothesis about every edge, found step by step under a joint scrub.
+//!
+//! First edges that do not matter are cut, those that do least first. Then, from the output backwards, every edge that is
+//! left gets the coarsest variable that keeps the output what it is, with all that was decided before in force: tested
+//! one by one against the unscrubbed rest, redundancy would let every edge pass with too coarse a variable, and all of
+//! them together fail.
+
+use std::collections::BTreeMap;
+
+use samples::{Column, Decode, rng};
+use scrub::{Classes, Edge, EdgeHypothesis, Effect, ScrubConfig, Scrubber, Treatment};
+
+use super::features::{Feature, Kind};
+use super::sample::Sample;
+use crate::{Config, Error};
+
+/// How far scrubbing may change the output while edges are cut, and in the end: shares of sequences that stay as they are
+/// and recovered fractions.
+const CUT: (f64, f64) = (0.98, 0.99);
+const LEAST: (f64, f64) = (0.965, 0.983);
+/// How much one edge may take: first little, for what adds up over many edges; where no variable does, more.
+const STEPS: [(f64, f64); 2] = [(0.004, 0.002), (0.015, 0.006)];
+/// Graphs with more edges are cut coarsely first.
+const FEW: usize = 30;
+/// Draws that a variable must pass with.
+const STREAMS: [&str; 2] = ["mechanism: draws", "mechanism: other draws"];
+/// A variable with more of its samples alone in their classes is taken only where nothing coarser does.
+const VACUOUS: f64 = 0.5;
+
+/// What one edge or some edges together carry.
+#[derive(Clone, Debug)]
+pub(super) struct Carried {
+    pub(super) edges: Vec<Edge>,
+    /// Indices of features.
+    pub(super) key: Vec<usize>,
+    /// Whether the edges draw from one donor.
+    pub(super) joint: bool,
+    pub(super) vacuous: f64,
+}
+
+/// What was found about the edges.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    pub(super) cut: Vec<Edge>,
+    pub(super) carried: Vec<Carried>,
+    /// Edges for which no variable was found.
+    pub(super) exact: Vec<Edge>,
+}
+
+impl Found {
+    /// The hypothesis as classes over a sample.
+    pub(super) fn on(&self, sample: &Sample, columns: &[Column]) -> EdgeHypothesis {
+        let mut hypothesis = EdgeHypothesis::new(sample.roles.clone());
+        for &edge in &self.cut {
+            hypothesis.edges.insert(edge, Treatment::Cut);
+        }
+        for carried in &self.carried {
+            let key: Vec<&Column> = carried.key.iter().map(|&feature| &columns[feature]).collect();
+            let treatment = Treatment::Class { variable: hypothesis.classes.len(), joint: carried.joint };
+            hypothesis.classes.push(sample.classes(&key));
+            for &edge in &carried.edges {
+                hypothesis.edges.insert(edge, treatment);
+            }
+        }
+        hypothesis
+    }
+}
+
+pub(super) struct Search<'a> {
+    pub(super) scrubber: &'a Scrubber<'a>,
+    pub(super) sample: &'a Sample,
+    pub(super) decode: &'a Decode,
+    pub(super) features: &'a [Feature],
+    pub(super) columns: &'a [Column],
+    pub(super) config: &'a Config<'a>,
+}
+
+impl Search<'_> {
+    /// What a hypothesis does to the output, with draws that depend on the seed and the edge alone.
+    fn effect(&self, hypothesis: &EdgeHypothesis) -> Result<Effect, Error> {
+        self.effect_with(hypothesis, "mechanism: draws")
+    }
+
+    fn effect_with(&self, hypothesis: &EdgeHypothesis, stream: &str) -> Result<Effect, Error> {
+        let outputs = self.scrubber.shared_noise(hypothesis, &mut rng(self.config.seed, stream));
+        let settings = ScrubConfig { seed: self.config.seed, bootstrap: 0, ..ScrubConfig::default() };
+        outputs
+            .and_then(|outputs| scrub::effect(self.decode, &self.sample.pool, &self.sample.roles, &outputs, &settings))
+            .map_err(|error| Error::Network(error.to_string()))
+    }
+
+    fn late(&self) -> bool {
+        (self.config.deadline)()
+    }
+
+    /// Cuts what does not matter: whole writers and whole readers first, then edge by edge, those that do least first.
+    pub(super) fn cut(&self) -> Result<Vec<Edge>, Error> {
+        let components = self.scrubber.components();
+        let edges = components.edges();
+        let of = |chosen: &dyn Fn(&Edge) -> bool| edges.iter().copied().filter(chosen).collect::<Vec<Edge>>();
+        let mut sets: Vec<Vec<Edge>> = components.writers().iter().map(|&writer| of(&|e| e.0 == writer)).collect();
+        sets.extend(components.readers().iter().map(|&reader| of(&|e| e.1 == reader)));
+        let chosen = match edges.len() > FEW {
+            true => self.cut_sets(Vec::new(), sets)?,
+            false => Vec::new(),
+        };
+        let rest = edges.iter().filter(|edge| !chosen.contains(edge)).map(|&edge| vec![edge]).collect();
+        self.cut_sets(chosen, rest)
+    }
+
+    /// Cuts as many sets of edges as can be, those that do least first.
+    fn cut_sets(&self, chosen: Vec<Edge>, sets: Vec<Vec<Edge>>) -> Result<Vec<Edge>, Error> {
+        let cutting = |cut: &[Edge]| {
+            let mut hypothesis = EdgeHypothesis::new(self.sample.roles.clone());
+            hypothesis.edges = cut.iter().map(|&edge| (edge, Treatment::Cut)).collect();
+            self.effect(&hypothesis)
+        };
+        let mut order: Vec<(f64, Vec<Edge>)> = Vec::with_capacity(sets.len());
+        for set in sets.into_iter().filter(|set| !set.is_empty()) {
+            if self.late() {
+                return Ok(chosen);
+            }
+            let effect = cutting(&[chosen.as_slice(), &set].concat())?;
+            // What fails alone fails in company, but for accidents.
+            if good(&effect, CUT) {
+                order.push((effect.recovered, set));
+            }
+        }
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        let order: Vec<Vec<Edge>> = order.into_iter().map(|(_, set)| set).collect();
+        self.longest(chosen, &order, &mut |cut| Ok(good(&cutting(cut)?, CUT)))
+    }
+
+    /// As many of some sets, in order, as pass together: runs of them by bisection, those that fail left out.
+    fn longest(
+        &self,
+        mut chosen: Vec<Edge>,
+        order: &[Vec<Edge>],
+        passes: &mut dyn FnMut(&[Edge]) -> Result<bool, Error>,
+    ) -> Result<Vec<Edge>, Error> {
+        let (mut at, mut step) = (0, order.len());
+        while at < order.len() && !self.late() {
+            step = step.min(order.len() - at);
+            let mut tried = chosen.clone();
+            tried.extend(order[at..at + step].iter().flatten().filter(|edge| !chosen.contains(edge)));
+            if passes(&tried)? {
+                (chosen, at, step) = (tried, at + step, 2 * step);
+            } else if step == 1 {
+                at += 1;
+            } else {
+                step = step.div_ceil(2);
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// Finds what every edge carries that is not cut.
+    pub(super) fn join(&self, cut: Vec<Edge>) -> Result<Found, Error> {
+        let mut found = Found { cut, ..Found::default() };
+        let components = self.scrubber.components();
+        for &reader in components.readers().iter().rev() {
+            let mut edges: Vec<Edge> =
+                components.edges().iter().copied().filter(|e| e.1 == reader && !found.cut.contains(e)).collect();
+            edges.reverse();
+            let mut failed = Vec::new();
+            for edge in edges {
+                if self.late() {
+                    failed.push(edge);
+                    continue;
+                }
+                match self.variable(&found, &[edge], false)? {
+                    Some(carried) => found.carried.push(carried),
+                    None => failed.push(edge),
+                }
+            }
+            self.together(&mut found, failed)?;
+        }
+        Ok(found)
+    }
+
+    /// Edges that carry no variable each: the heads of a layer may carry one together.
+    fn together(&self, found: &mut Found, failed: Vec<Edge>) -> Result<(), Error> {
+        let name = |edge: &Edge| self.scrubber.graph().name(edge.0).to_owned();
+        let mut layers: BTreeMap<String, Vec<Edge>> = BTreeMap::new();
+        for edge in &failed {
+            if let Some((layer, _)) = name(edge).split_once(".h") {
+                layers.entry(layer.to_owned()).or_default().push(*edge);
+            }
+        }
+        let mut left = failed;
+        for (layer, some) in layers {
+            let reader = some[0].1;
+            let of_layer = |carried: &Carried| {
+                carried.edges.iter().any(|e| e.1 == reader && name(e).split_once(".h").is_some_and(|(l, _)| l == layer))
+            };
+            let mut all = some.clone();
+            all.extend(found.carried.iter().filter(|c| of_layer(c)).flat_map(|c| c.edges.clone()));
+            all.sort_unstable();
+            if all.len() < 2 || self.late() {
+                continue;
+            }
+            let without =
+                Found { carried: found.carried.iter().filter(|c| !of_layer(c)).cloned().collect(), ..found.clone() };
+            if let Some(carried) = self.variable(&without, &all, true)? {
+                *found = without;
+                left.retain(|edge| !all.contains(edge));
+                found.carried.push(carried);
+            }
+        }
+        found.exact.extend(left);
+        Ok(())
+    }
+
+    /// The coarsest variable that some edges can carry, with what was found before in force.
+    fn variable(&self, found: &Found, edges: &[Edge], joint: bool) -> Result<Option<Carried>, Error> {
+        let base = found.on(self.sample, self.columns);
+        let before = STREAMS.map(|stream| self.effect_with(&base, stream));
+        let [Ok(first), Ok(second)] = &before else {
+            return Err(before.into_iter().find_map(Result::err).unwrap_or(Error::Network(String::new())));
+        };
+        for step in STEPS {
+            let least = |before: &Effect| {
+                // Among few sequences one near a margin must not decide.
+                let share = step.0.max(1.01 / before.sequences.max(1) as f64);
+                ((before.sequence_matches - share).max(LEAST.0), (before.recovered - step.1).max(LEAST.1))
+            };
+            let passes = |key: &[usize]| -> Result<bool, Error> {
+                let mut hypothesis = base.clone();
+                let treatment = Treatment::Class { variable: hypothesis.classes.len(), joint };
+                hypothesis.classes.push(self.classes(key));
+                hypothesis.edges.extend(edges.iter().map(|&edge| (edge, treatment)));
+                Ok(good(&self.effect_with(&hypothesis, STREAMS[0])?, least(first))
+                    && good(&self.effect_with(&hypothesis, STREAMS[1])?, least(second)))
+            };
+            if let Some(carried) = self.coarsest(edges, joint, &passes)? {
+                return Ok(Some(carried));
+            }
+        }
+        Ok(None)
+    }
+
+    fn coarsest(
+        &self,
+        edges: &[Edge],
+        joint: bool,
+        passes: &dyn Fn(&[usize]) -> Result<bool, Error>,
+    ) -> Result<Option<Carried>, Error> {
+        let carried = |key: Vec<usize>| {
+            let mut sizes = scrub::ClassSizes::default();
+            sizes.add(&self.classes(&key));
+            Carried { edges: edges.to_vec(), key, joint, vacuous: sizes.vacuous_share() }
+        };
+        let writer = self.scrubber.graph().name(edges[0].0);
+        if writer == "embed" || writer == "pos_embed" {
+            return self.of_input(writer == "embed", passes, &carried);
+        }
+        let mut vacuous = None;
+        for key in self.ladder() {
+            if self.late() {
+                return Ok(None);
+            }
+            if passes(&key)? {
+                let carried = carried(key);
+                if carried.vacuous <= VACUOUS {
+                    return Ok(Some(carried));
+                }
+                vacuous.get_or_insert(carried);
+            }
+        }
+        if vacuous.is_some() {
+            return Ok(vacuous);
+        }
+        self.descend(passes, &carried)
+    }
+
+    /// Single features, the inputs among them, those given the token, those given token and position: each kind coarsest
+    /// first.
+    fn ladder(&self) -> Vec<Vec<usize>> {
+        let (token, index) = (self.given("tokens"), self.given("indices"));
+        let mut keys = Vec::new();
+        for given in [vec![], vec![token], vec![token, index]] {
+            let given: Vec<usize> = given.into_iter().flatten().collect();
+            let useful = |place: &usize| {
+                self.features[*place].kind == Kind::Program && (given.is_empty() || !self.features[*place].local)
+            };
+            let places = (0..self.features.len()).filter(useful);
+            let key = |place: usize| given.iter().copied().chain([place]).collect::<Vec<usize>>();
+            let mut tier: Vec<(f64, Vec<usize>)> =
+                places.map(key).map(|key| (self.classes(&key).entropy(), key)).collect();
+            if given.is_empty() {
+                tier.extend([token, index].into_iter().flatten().map(|f| (self.classes(&[f]).entropy(), vec![f])));
+            }
+            tier.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
+            keys.extend(tier.into_iter().map(|(_, key)| key));
+        }
+        keys
+    }
+
+    fn given(&self, name: &str) -> Option<usize> {
+        self.features.iter().position(|feature| feature.kind == Kind::Given && feature.name == name)
+    }
+
+    /// All features together, then without those that are not needed.
+    fn descend(
+        &self,
+        passes: &dyn Fn(&[usize]) -> Result<bool, Error>,
+        carried: &dyn Fn(Vec<usize>) -> Carried,
+    ) -> Result<Option<Carried>, Error> {
+        let mut key: Vec<usize> = (0..self.features.len()).collect();
+        if !passes(&key)? {
+            return Ok(None);
+        }
+        // The inputs' own columns are dropped first: what they add is seldom a variable.
+        for feature in (0..self.features.len()).rev() {
+            if self.late() {
+                break;
+            }
+            let rest: Vec<usize> = key.iter().copied().filter(|&other| other != feature).collect();
+            if self.classes(&rest).n_classes() == self.classes(&key).n_classes() || passes(&rest)? {
+                key = rest;
+            }
+        }
+        let carried = carried(key);
+        Ok((carried.vacuous <= VACUOUS).then_some(carried))
+    }
+
+    /// What is read from an embedding: less than the input, where that is enough. The input itself is no variable.
+    fn of_input(
+        &self,
+        is_token: bool,
+        passes: &dyn Fn(&[usize]) -> Result<bool, Error>,
+        carried: &dyn Fn(Vec<usize>) -> Carried,
+    ) -> Result<Option<Carried>, Error> {
+        let name = if is_token { "tokens" } else { "indices" };
+        let mut keys: Vec<(f64, usize)> = (0..self.features.len())
+            .filter(|&place| self.features[place].local && is_token)
+            .map(|place| (self.classes(&[place]).entropy(), place))
+            .collect();
+        keys.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for key in keys.into_iter().map(|(_, place)| place).chain(self.given(name)) {
+            if passes(&[key])? {
+                return Ok(Some(carried(vec![key])));
+            }
+        }
+        Ok(None)
+    }
+
+    fn classes(&self, key: &[usize]) -> Classes {
+        let columns: Vec<&Column> = key.iter().map(|&feature| &self.columns[feature]).collect();
+        self.sample.classes(&columns)
+    }
+}
+
+fn good(effect: &Effect, least: (f64, f64)) -> bool {
+    effect.sequence_matches >= least.0 && effect.recovered >= least.1
+}

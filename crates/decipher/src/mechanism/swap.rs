@@ -1,0 +1,290 @@
+//! Interchange interventions for the variables that were found: single writers, then the heads of a layer, then all heads.
+
+use std::collections::BTreeMap;
+
+use graph::{Network, NodeId};
+use samples::{Column, Symbol, rng};
+use scrub::{Classes, Edge, Interchange, Scrubber, Swap};
+
+use super::features::{Feature, Kind};
+use super::flat::Flat;
+use super::sample::Sample;
+use super::search::Found;
+use crate::{Config, Error};
+
+/// The accuracy on changed outputs that speaks for a variable, and how many there must be.
+pub(super) const ACCURATE: f64 = 0.95;
+pub(super) const CHANGED: usize = 50;
+
+/// Other names of a variable that are tried.
+const OTHERS: usize = 4;
+/// Draws until a donor with a given value is given up.
+const TRIES: usize = 40;
+
+/// A set of writers, what they carry together, and what interchanging it showed.
+#[derive(Clone, Debug)]
+pub(super) struct Site {
+    /// Features of the program.
+    pub(super) variable: Vec<usize>,
+    pub(super) writers: Vec<NodeId>,
+    /// Inputs that donors agree on.
+    pub(super) agree: Vec<usize>,
+    pub(super) result: Interchange,
+}
+
+impl Site {
+    pub(super) fn passes(&self) -> bool {
+        self.result.changed >= CHANGED && self.result.changed_accuracy >= ACCURATE
+    }
+}
+
+/// Edges, and all that is interchanged with what they carry.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Place {
+    edges: Vec<Edge>,
+    key: Vec<usize>,
+}
+
+/// Where donors come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// Anywhere, for all positions at once.
+    All,
+    /// The other positions of the same sequence, for all of them at once: what relates positions to each other stays
+    /// possible.
+    Within,
+    /// Anywhere, for one position of every sequence.
+    One,
+    /// Anywhere, with the same value of the variable from some position of every sequence on.
+    From,
+}
+
+pub(super) struct Swaps<'a> {
+    pub(super) network: &'a Network,
+    pub(super) scrubber: &'a Scrubber<'a>,
+    pub(super) sample: &'a Sample,
+    pub(super) flat: &'a Flat,
+    pub(super) features: &'a [Feature],
+    pub(super) columns: &'a [Column],
+    pub(super) found: &'a Found,
+    pub(super) config: &'a Config<'a>,
+}
+
+impl Swaps<'_> {
+    /// For every variable that some edges carry, the first place at which interchanging it does what the program says, or
+    /// the best that was tried: on its edges from one writer, on all its edges, on all edges of one writer with all that it
+    /// carries, on those of the heads of a layer, or of all heads that carry it. Inputs are no variables.
+    pub(super) fn sites(&self) -> Result<Vec<Site>, Error> {
+        let mut variables: BTreeMap<Vec<usize>, Vec<Edge>> = BTreeMap::new();
+        let mut carried_by: BTreeMap<NodeId, Vec<usize>> = BTreeMap::new();
+        for carried in &self.found.carried {
+            let key: Vec<usize> = carried.key.iter().copied().filter(|&f| self.is_program(f)).collect();
+            for &edge in carried.edges.iter().filter(|edge| !self.name(edge.0).ends_with("embed")) {
+                variables.entry(key.clone()).or_default().push(edge);
+                carried_by.entry(edge.0).or_default().extend(&key);
+            }
+        }
+        let mut sites = Vec::new();
+        for (key, edges) in variables.iter().filter(|(key, _)| !key.is_empty()) {
+            let mut best: Option<Site> = None;
+            let mut names = vec![key.clone()];
+            names.extend(self.others(key));
+            'names: for name in &names {
+                for place in self.places(name, edges, &carried_by) {
+                    if best.as_ref().is_some_and(Site::passes) || (self.config.deadline)() {
+                        break 'names;
+                    }
+                    let site = self.best(&place)?.map(|site| Site { variable: name.clone(), ..site });
+                    let better = |site: &Site| best.as_ref().is_none_or(|best| score(site) > score(best));
+                    best = site.filter(better).or(best);
+                }
+            }
+            sites.extend(best);
+        }
+        Ok(sites)
+    }
+
+    /// Other steps of the program that determine a variable given the token: on the inputs at hand they are as good a name
+    /// for what is carried, and the program may say something else of what follows from them.
+    fn others(&self, key: &[usize]) -> Vec<Vec<usize>> {
+        let tokens: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "tokens")).collect();
+        let classes = |key: &[usize]| self.sample.classes(&key.iter().map(|&f| &self.columns[f]).collect::<Vec<_>>());
+        let own = classes(key);
+        let determines = |&feature: &usize| {
+            let other = classes(&[tokens.as_slice(), &[feature]].concat());
+            self.is_program(feature) && key != [feature] && other.meet(&own).n_classes() == other.n_classes()
+        };
+        let mut others: Vec<usize> = (0..self.features.len()).filter(determines).collect();
+        others.sort_by(|&a, &b| classes(&[a]).entropy().total_cmp(&classes(&[b]).entropy()));
+        others.into_iter().take(OTHERS).map(|feature| vec![feature]).collect()
+    }
+
+    /// Where a variable may be interchanged, smallest first.
+    fn places(&self, key: &[usize], edges: &[Edge], carried_by: &BTreeMap<NodeId, Vec<usize>>) -> Vec<Place> {
+        let layer = |node: NodeId| self.name(node).split_once(".h").map(|(layer, _)| layer.to_owned());
+        let mut writers: Vec<NodeId> = edges.iter().map(|edge| edge.0).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        let of = |writers: &[NodeId]| {
+            let mut key: Vec<usize> = writers.iter().filter_map(|w| carried_by.get(w)).flatten().copied().collect();
+            key.sort_unstable();
+            key.dedup();
+            let kept = self.scrubber.components().edges().iter().copied();
+            Place {
+                edges: kept.filter(|edge| writers.contains(&edge.0) && !self.found.cut.contains(edge)).collect(),
+                key,
+            }
+        };
+        let own = |writer: NodeId| Place {
+            edges: edges.iter().copied().filter(|edge| edge.0 == writer).collect(),
+            key: key.to_vec(),
+        };
+        let mut places: Vec<Place> = writers.iter().map(|&writer| own(writer)).collect();
+        places.push(Place { edges: edges.to_vec(), key: key.to_vec() });
+        places.extend(writers.iter().map(|&writer| of(&[writer])));
+        let heads: Vec<NodeId> = writers.iter().copied().filter(|&writer| layer(writer).is_some()).collect();
+        let mut layers: Vec<String> = heads.iter().filter_map(|&head| layer(head)).collect();
+        layers.dedup();
+        for name in layers {
+            let all = carried_by.keys().copied().filter(|&node| layer(node).as_ref() == Some(&name));
+            places.push(of(&all.collect::<Vec<_>>()));
+        }
+        if !heads.is_empty() {
+            places.push(of(&heads));
+        }
+        let mut distinct: Vec<Place> = Vec::new();
+        for place in places {
+            if !place.edges.is_empty() && !distinct.contains(&place) {
+                distinct.push(place);
+            }
+        }
+        distinct
+    }
+
+    /// The interchange at a place that does best, in several ways.
+    fn best(&self, place: &Place) -> Result<Option<Site>, Error> {
+        let mut best: Option<Site> = None;
+        for way in [Way::All, Way::Within, Way::From, Way::One] {
+            let site = self.site(place, way)?;
+            let better = |site: &Site| best.as_ref().is_none_or(|best| score(site) > score(best));
+            best = site.filter(better).or(best);
+            if best.as_ref().is_some_and(Site::passes) {
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    fn name(&self, node: NodeId) -> &str {
+        self.scrubber.graph().name(node)
+    }
+
+    fn is_program(&self, feature: usize) -> bool {
+        self.features[feature].kind == Kind::Program
+    }
+
+    /// Interchanges what is carried at a place, with donors that agree on more and more of the inputs.
+    fn site(&self, place: &Place, way: Way) -> Result<Option<Site>, Error> {
+        let token: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "tokens")).collect();
+        let index: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "indices")).collect();
+        let sets = match way {
+            Way::Within => vec![Vec::new()],
+            _ => vec![Vec::new(), token.clone(), [token, index].concat()],
+        };
+        let mut writers: Vec<NodeId> = place.edges.iter().map(|edge| edge.0).collect();
+        writers.sort_unstable();
+        writers.dedup();
+        let mut best: Option<Site> = None;
+        for agree in sets {
+            let result = self.interchange(&place.edges, &writers, &place.key, &agree, way)?;
+            let site = Site { variable: place.key.clone(), writers: writers.clone(), agree, result };
+            if best.as_ref().is_none_or(|best| score(&site) > score(best)) {
+                best = Some(site);
+            }
+        }
+        Ok(best)
+    }
+
+    fn is_given(&self, feature: usize, name: &str) -> bool {
+        self.features[feature].kind == Kind::Given && self.features[feature].name == name
+    }
+
+    fn interchange(
+        &self,
+        edges: &[Edge],
+        writers: &[NodeId],
+        key: &[usize],
+        agree: &[usize],
+        way: Way,
+    ) -> Result<Interchange, Error> {
+        let pool = &self.sample.pool;
+        let mut rng = rng(self.config.seed, "mechanism: interchange");
+        let columns = |places: &[usize]| places.iter().map(|&f| &self.columns[f]).collect::<Vec<&Column>>();
+        let agreeing = self.sample.classes(&columns(agree));
+        let agreeing = match way {
+            Way::Within => agreeing.meet(&pool.classes(|point| self.sample.points.locate(point).0)),
+            _ => agreeing,
+        };
+        let differing: Classes = self.sample.classes(&columns(key));
+        let mut donors = match way {
+            Way::Within => agreeing.permute(&mut rng),
+            _ => scrub::partners(&agreeing, &differing, pool.n_cells(), &mut rng),
+        };
+        match way {
+            Way::One => self.only_one(&mut donors, &mut rng),
+            Way::From => self.from_one(&mut donors, &agreeing, &differing, &mut rng),
+            Way::All | Way::Within => {}
+        }
+        let mut point_of = vec![0; pool.n_cells()];
+        (0..self.sample.points.len()).for_each(|point| point_of[pool.cell(point)] = point);
+        let sources: Vec<usize> =
+            (0..self.sample.points.len()).map(|point| point_of[donors[pool.cell(point)]]).collect();
+        let replaced: Vec<(Symbol, Column)> =
+            key.iter().map(|&f| (self.features[f].step, self.columns[f].select(&sources))).collect();
+        let inputs = self.sample.inputs(self.config);
+        let (_, unchanged) = self.flat.run(inputs, &[])?;
+        let (_, expected) = self.flat.run(inputs, &replaced)?;
+        let names: Vec<&str> = writers.iter().map(|node| self.scrubber.graph().name(*node)).collect();
+        let swap = Swap { edges, donors: &donors, expected: &[expected], unchanged: &[unchanged] };
+        scrub::counterfactual(self.scrubber, self.network, &names.join("+"), &swap)
+            .map_err(|error| Error::Network(error.to_string()))
+    }
+}
+
+impl Swaps<'_> {
+    /// Leaves one donor per sequence, at a random one of the positions that have one.
+    fn only_one(&self, donors: &mut [usize], rng: &mut samples::Rng) {
+        use rand::seq::IndexedRandom as _;
+        for range in self.sample.points.ranges() {
+            let cells: Vec<usize> = range.map(|point| self.sample.pool.cell(point)).collect();
+            let moved: Vec<usize> = cells.iter().copied().filter(|&cell| donors[cell] != cell).collect();
+            let chosen = moved.choose(rng).copied();
+            cells.into_iter().filter(|&cell| Some(cell) != chosen).for_each(|cell| donors[cell] = cell);
+        }
+    }
+
+    /// Leaves the donors from a random one of the positions that have one on, and gives all of them the first one's value
+    /// of the variable.
+    fn from_one(&self, donors: &mut [usize], agree: &Classes, differ: &Classes, rng: &mut samples::Rng) {
+        use rand::Rng as _;
+        use rand::seq::IndexedRandom as _;
+        for range in self.sample.points.ranges() {
+            let cells: Vec<usize> = range.map(|point| self.sample.pool.cell(point)).collect();
+            let moved: Vec<usize> = cells.iter().copied().filter(|&cell| donors[cell] != cell).collect();
+            let first = moved.choose(rng).copied();
+            let value = first.and_then(|cell| differ.class_of(donors[cell]));
+            for cell in cells {
+                let peers = agree.peers(cell);
+                let mut drawn =
+                    (0..TRIES).filter(|_| !peers.is_empty()).map(|_| peers[rng.random_range(0..peers.len())]);
+                let donor = drawn.find(|&peer| differ.class_of(peer) == value);
+                donors[cell] = donor.filter(|_| first.is_some_and(|first| cell >= first)).unwrap_or(cell);
+            }
+        }
+    }
+}
+
+/// Enough changed outputs first, then accuracy on them.
+fn score(site: &Site) -> f64 {
+    if site.result.changed >= CHANGED { site.result.changed_accuracy } else { -1.0 }
+}
