@@ -3,8 +3,10 @@
 use check::{Agreement, CheckConfig};
 use dsl::{Language, Term};
 use graph::Network;
+use samples::Decode;
 use scrub::{Claim, Controls, Interchange, Scrub, ScrubConfig};
 
+use crate::mechanism::{Mechanics, explain};
 use crate::{Config, Error, Hypothesis, hypotheses};
 
 /// What is concluded about behaviour.
@@ -76,6 +78,8 @@ pub struct Outcome {
     pub scrub: Option<Result<Scrub, String>>,
     /// What interchanging the values of single sites showed; none for recurrent networks.
     pub interchange: Vec<Interchange>,
+    /// What every edge of a causal transformer carries, and what is missing from a verified mechanism.
+    pub mechanics: Option<Mechanics>,
     /// Hypotheses that were held against the network.
     pub n_tried: usize,
 }
@@ -113,6 +117,9 @@ pub fn decipher(
         if agreement.reaches(config.min_agreement) {
             stage(Stage::Scrub);
             (config.progress)("scrub");
+            if is_causal_language(network) {
+                return explained(network, hypothesis, agreement, config, place + 1);
+            }
             let scrub = scrub_alignment(network, &hypothesis, config, limits);
             let interchange = interchange_alignment(network, &hypothesis, config, limits);
             return Ok(accepted(hypothesis, agreement, scrub, interchange, place + 1));
@@ -236,8 +243,35 @@ fn accepted(
         agreement: Some(agreement),
         scrub: Some(scrub),
         interchange,
+        mechanics: None,
         n_tried,
     }
+}
+
+/// Whether a network is one whose mechanism is looked for edge by edge: a causal transformer over recorded sequences.
+fn is_causal_language(network: &Network) -> bool {
+    network.recurrence().is_none()
+        && network.is_causal()
+        && matches!(network.domain.decode, Decode::NextToken | Decode::LegalTokens)
+}
+
+/// An accepted program with the mechanism that is found for it.
+fn explained(
+    network: &Network,
+    mut hypothesis: Hypothesis,
+    agreement: Agreement,
+    config: &Config<'_>,
+    n_tried: usize,
+) -> Result<Outcome, Error> {
+    let found = match explain(network, &hypothesis.program, config) {
+        Ok(found) => found,
+        Err(error) => return Ok(accepted(hypothesis, agreement, Err(error.to_string()), Vec::new(), n_tried)),
+    };
+    hypothesis.alignment = found.alignment(config.language, &network.domain.inputs());
+    hypothesis.circuit = Some(found.circuit.clone());
+    let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
+    let outcome = accepted(hypothesis, agreement, Ok(found.scrub()), interchange, n_tried);
+    Ok(Outcome { mechanism: found.mechanism, mechanics: Some(found), ..outcome })
 }
 
 /// The least recovered fraction (the lower end of its interval) and the least interchange accuracy that speak for a
@@ -326,6 +360,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         agreement: None,
         scrub: None,
         interchange: Vec::new(),
+        mechanics: None,
         n_tried,
     }
 }

@@ -1,6 +1,7 @@
 //! What commands print, as structures.
 
 use check::{Agreement, Kind, Unit};
+use decipher::mechanism::Mechanics;
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
@@ -84,8 +85,48 @@ pub struct Evidence {
     pub controls: Option<ControlsEvidence>,
     /// Interchange interventions, one for every site whose variables occur in the program.
     pub interchange: Vec<InterchangeEvidence>,
+    /// What the edges of a causal transformer carry, where its mechanism was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub edges: Option<EdgesEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
+}
+
+/// See [`decipher::mechanism::Mechanics`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct EdgesEvidence {
+    /// Edges of the network.
+    pub all: usize,
+    /// Those that matter.
+    pub kept: usize,
+    /// What the others' readers may rely on: any donor that agrees on these terms is as good.
+    pub carried: Vec<CarriedReport>,
+    /// What is missing from a verified mechanism.
+    pub missing: Vec<String>,
+}
+
+/// Edges with what they carry.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CarriedReport {
+    /// Writer and reader.
+    pub edges: Vec<(String, String)>,
+    /// Terms over the inputs.
+    pub terms: Vec<String>,
+}
+
+impl EdgesEvidence {
+    fn new(found: &Mechanics, language: &Language) -> Self {
+        let one = |(edges, terms): &(Vec<(String, String)>, Vec<Term>)| CarriedReport {
+            edges: edges.clone(),
+            terms: terms.iter().map(|term| dsl::print(term, language)).collect(),
+        };
+        Self {
+            all: found.n_edges,
+            kept: found.circuit.len(),
+            carried: found.carried.iter().map(one).collect(),
+            missing: found.reasons.clone(),
+        }
+    }
 }
 
 /// See [`check::Agreement`].
@@ -266,6 +307,7 @@ impl DecipherResult {
                 scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
                 controls: done.map(ControlsEvidence::new),
                 interchange: outcome.interchange.iter().map(InterchangeEvidence::new).collect(),
+                edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
                 ..Evidence::default()
             },
             seconds,

@@ -99,6 +99,9 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
         evidence.interchange.iter().for_each(|interchange| interchange_line(text, interchange));
+        for missing in evidence.edges.iter().flat_map(|edges| &edges.missing) {
+            let _ = writeln!(text, "  missing     {missing}");
+        }
     } else if let Some(reason) = &evidence.scrub_skipped {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }

@@ -49,6 +49,18 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// No output was compared.
+    pub const NONE: Self = Self {
+        recovered: 0.0,
+        interval: (0.0, 0.0),
+        sequences: 0,
+        outputs: 0,
+        matches: 0.0,
+        sequence_matches: 0.0,
+        tail: 0.0,
+        worst: 0.0,
+    };
+
     /// Puts together the losses of all sequences; `None` where the outputs hardly differ between inputs.
     pub(crate) fn of(losses: &[Losses], bootstrap: usize, rng: &mut Rng) -> Option<Self> {
         let value = recovered(losses)?;

@@ -7,14 +7,15 @@ mod sample;
 mod search;
 mod swap;
 
-use dsl::Term;
+use dsl::{Language, Term};
 use graph::{Graph, Network, NodeId};
-use samples::rng;
+use samples::{Sort, Symbol, rng};
 use scrub::{
-    ClassSizes, Components, Controls, Edge, Effect, Interchange, ScrubConfig, Scrubber, Variant, circuit_name,
+    ClassSizes, Components, Controls, Edge, Effect, Interchange, Loss, Scrub, ScrubConfig, Scrubber, Variant,
+    circuit_name,
 };
 
-use crate::{Config, Error, Mechanism};
+use crate::{Aligned, Config, Error, Mechanism};
 use features::Feature;
 use flat::Flat;
 use sample::{Half, Sample};
@@ -76,6 +77,51 @@ pub struct Mechanics {
     pub reasons: Vec<String>,
 }
 
+impl Mechanics {
+    /// The joint scrub with the seed on which it did worst.
+    pub fn scrub(&self) -> Scrub {
+        let least = self.scrubs.iter().min_by(|a, b| a.recovered.total_cmp(&b.recovered));
+        let effect = least.copied().unwrap_or(Effect::NONE);
+        Scrub {
+            variant: Variant::SharedNoise,
+            recovered: effect.recovered,
+            interval: effect.interval,
+            samples: effect.sequences,
+            loss: Loss::Divergence,
+            matches: effect.matches,
+            sequence_matches: effect.sequence_matches,
+            tail: effect.tail,
+            worst: effect.worst,
+            classes: self.classes,
+            exact_edges: self.exact.clone(),
+            controls: self.controls,
+            circuits: Some(self.circuits),
+        }
+    }
+
+    /// Which writer carries which subterm, as far as the terms can be written down in the language; the fit is the
+    /// accuracy of interchange on outputs that it changes, 0 where that does not speak for it.
+    pub fn alignment(&self, language: &Language, inputs: &[(Symbol, Sort)]) -> Vec<Aligned> {
+        let mut alignment = Vec::new();
+        for site in &self.sites {
+            for subterm in site.terms.iter().filter(|term| is_writable(term, language, inputs)) {
+                alignment.extend(site.writers.iter().map(|writer| Aligned {
+                    subterm: subterm.clone(),
+                    site: writer.clone(),
+                    readout: "partition",
+                    fit: if site.passes { site.interchange.changed_accuracy } else { 0.0 },
+                }));
+            }
+        }
+        alignment
+    }
+}
+
+/// Whether a term can be read again from its printed form: steps within an operator's meaning cannot.
+fn is_writable(term: &Term, language: &Language, inputs: &[(Symbol, Sort)]) -> bool {
+    dsl::parse_term(&dsl::print(term, language), language, inputs).is_ok()
+}
+
 /// Explains how a network computes what a program says.
 ///
 /// # Errors
@@ -127,11 +173,13 @@ pub fn explain(network: &Network, program: &Term, config: &Config<'_>) -> Result
     };
     let sites = swaps.sites()?;
     (config.progress)("mechanism: controls");
+    // Without controls nothing is verified.
+    let draws = if (config.deadline)() { 0 } else { CONTROLS };
     let observed = scrubs.iter().map(|effect| effect.recovered).fold(f64::INFINITY, f64::min);
     let noise = Variant::SharedNoise;
-    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, CONTROLS, observed, config.seed)
-        .map_err(failed)?;
-    let circuits = scrub::random_circuits(&scrubber, decode, &hypothesis, CONTROLS, config.seed).map_err(failed)?;
+    let controls =
+        scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, draws, observed, config.seed).map_err(failed)?;
+    let circuits = scrub::random_circuits(&scrubber, decode, &hypothesis, draws, config.seed).map_err(failed)?;
     let corrected = scrub::holm(&[controls.p_value, circuits.p_value]);
     let controls = Controls { corrected: corrected[0], ..controls };
     let circuits = Controls { corrected: corrected[1], ..circuits };
@@ -227,6 +275,9 @@ fn conclude(
     }
     if sites.is_empty() {
         reasons.push("no variable of the program was found at any site".to_owned());
+    }
+    if controls.iter().any(|controls| controls.draws == 0) {
+        reasons.push("time was up before controls were run".to_owned());
     }
     let beaten = controls.iter().all(|controls| controls.corrected <= 0.05);
     if !beaten {

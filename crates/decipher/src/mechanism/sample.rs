@@ -11,11 +11,11 @@ use super::flat::Inputs;
 use crate::{Config, Error};
 
 /// Sequences are cut to so many elements, in turn, where every prefix is an input.
-const LENGTHS: [usize; 5] = [16, 8, 24, 32, 48];
+const LENGTHS: [usize; 5] = [12, 8, 16, 24, 40];
 /// Longer sequences are left out where they cannot be cut, as long as there are others.
 const LONGEST: usize = 32;
 /// Sequences at least, where there are so many.
-const SEQUENCES: usize = 120;
+const SEQUENCES: usize = 100;
 
 /// Inputs with the network's values on them, and what a program sees.
 pub(super) struct Sample {
@@ -92,7 +92,7 @@ fn recorded(network: &Network, half: Half, n_points: usize, config: &Config<'_>)
     let points = all.points();
     let (mut batch, mut counts) = (Batch::new(all.dim()), Vec::new());
     for row in rows {
-        if counts.len() >= n_points && (batch.n_sequences() >= SEQUENCES || counts.len() >= 3 * n_points) {
+        if counts.len() >= n_points && (batch.n_sequences() >= SEQUENCES || counts.len() >= 2 * n_points) {
             break;
         }
         let longest = if cut { LENGTHS[batch.n_sequences() % LENGTHS.len()] } else { usize::MAX };

@@ -232,7 +232,11 @@ impl Search<'_> {
                 Ok(good(&self.effect_with(&hypothesis, STREAMS[0])?, least(first))
                     && good(&self.effect_with(&hypothesis, STREAMS[1])?, least(second)))
             };
-            if let Some(carried) = self.coarsest(edges, joint, &passes)? {
+            // Where all that is known of an input does not do, less does not.
+            let all: Vec<usize> = (0..self.features.len()).collect();
+            if passes(&all)?
+                && let Some(carried) = self.coarsest(edges, joint, &passes)?
+            {
                 return Ok(Some(carried));
             }
         }
