@@ -1,0 +1,200 @@
+//! Subnetworks that do a task and mean nothing, and circuits that are too small, too large or right.
+
+use graph::{Activation, Device, Family, Feeding, Graph, Matrix, Network, NodeId, Op, Tensor};
+use rand::Rng as _;
+use samples::{Batch, Decode, Domain, Elements, Rng, Value, rng};
+use scrub::{
+    CircuitConfig, Components, Edge, EdgeHypothesis, Pool, ScrubConfig, Scrubber, Treatment, Variant, circuit_tests,
+};
+
+const TOKENS: usize = 16;
+const UNITS: usize = 40;
+
+fn tensor(data: Vec<f32>, shape: &[usize]) -> Tensor {
+    Tensor::from_vec(data, shape, &Device::Cpu).expect("the shape fits")
+}
+
+fn random(rng: &mut Rng, shape: &[usize]) -> Tensor {
+    tensor((0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect(), shape)
+}
+
+/// One output against zero: the network says 1 where it is positive.
+fn network(graph: Graph) -> Network {
+    let vocab = (0..TOKENS as i64).map(Value::Int).collect();
+    let elements = Elements::Tokens { vocab, bos: None, pad: None, distinct: false };
+    let decode = Decode::Argmax(vec![Value::Int(0), Value::Int(1)]);
+    let domain = Domain { elements, length: (1, 1), decode, n_outputs: 1 };
+    let feeding = Feeding { n_tokens: TOKENS, n_positions: 1, bos: None };
+    Network::transformer(domain, Family::HookedTransformer, graph, feeding).expect("it has an output")
+}
+
+/// A random network: many small MLPs over the token's random embedding, a random read-out of those that are kept.
+fn random_network(seed: u64, kept: &[bool]) -> Graph {
+    let rng = &mut rng(seed, "random network");
+    let mut graph = Graph::new();
+    let tokens = graph.add("tokens", Op::Tokens, vec![]);
+    let embed = graph.add("embed", Op::Lookup { table: random(rng, &[TOKENS, 6]) }, vec![vec![tokens]]);
+    let mut writers = Vec::new();
+    for (unit, &kept) in kept.iter().enumerate() {
+        let op = Op::Hidden { weight: random(rng, &[6, 3]), bias: None, activation: Activation::Relu, norm: None };
+        let post = graph.add(format!("m{unit}.post"), op, vec![vec![embed]]);
+        let op = Op::Linear { weight: random(rng, &[3, 6]), bias: None, norm: None };
+        let writer = graph.add(format!("m{unit}"), op, vec![vec![post]]);
+        if kept {
+            writers.push(writer);
+        }
+    }
+    let read: Vec<f32> = (0..6).flat_map(|_| [0.0, rng.random_range(-1.0..1.0)]).collect();
+    graph.add("output", Op::Linear { weight: tensor(read, &[6, 2]), bias: None, norm: None }, vec![writers]);
+    graph
+}
+
+/// The tokens, each many times, so that every class has donors.
+fn inputs() -> Batch {
+    Batch::from_sequences(1, (0..TOKENS * 20).map(|i| [(i % TOKENS) as i64]))
+}
+
+/// A task without rhyme or reason.
+fn label(token: i64) -> bool {
+    [1, 2, 5, 6, 7, 11, 12, 14].contains(&token)
+}
+
+/// Edge-popup (Ramanujan et al. 2020): weights stay random, a score per edge is trained by passing gradients straight
+/// through to it, the edges with the highest scores are kept.
+fn edge_popup(seed: u64) -> Vec<bool> {
+    let graph = random_network(seed, &[true; UNITS]);
+    let output = graph.find("output").expect("it has an output");
+    let batch = Batch::from_sequences(1, (0..TOKENS as i64).map(|token| [token]));
+    let trace = network(graph.clone()).trace(&batch).expect("it runs");
+    let Op::Linear { weight, .. } = graph.op(output) else { panic!("the output is linear") };
+    let read = Matrix::from_tensor(weight).expect("numbers");
+    // What every unit adds to the output on every token.
+    let adds: Vec<Vec<f32>> = (0..UNITS)
+        .map(|unit| {
+            let value = trace.matrix(graph.find(&format!("m{unit}")).expect("a unit")).expect("recorded");
+            value.iter_rows().map(|row| row.iter().zip(read.iter_rows()).map(|(v, w)| v * w[1]).sum()).collect()
+        })
+        .collect();
+    let rng = &mut rng(seed, "scores");
+    let mut scores: Vec<f32> = (0..UNITS).map(|_| rng.random_range(0.0..0.1)).collect();
+    let choose = |scores: &[f32]| {
+        let mut order: Vec<usize> = (0..UNITS).collect();
+        order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+        let mut kept = vec![false; UNITS];
+        order[..UNITS / 2].iter().for_each(|&unit| kept[unit] = true);
+        kept
+    };
+    let right = |kept: &[bool]| {
+        let sum = |token: usize| (0..UNITS).filter(|&u| kept[u]).map(|u| adds[u][token]).sum::<f32>();
+        (0..TOKENS).filter(|&token| (sum(token) > 0.0) == label(token as i64)).count()
+    };
+    let mut best = choose(&scores);
+    for _ in 0..4000 {
+        let kept = choose(&scores);
+        if right(&kept) > right(&best) {
+            best.clone_from(&kept);
+        }
+        for token in 0..TOKENS {
+            let sum: f32 = (0..UNITS).filter(|&u| kept[u]).map(|u| adds[u][token]).sum();
+            let wanted = if label(token as i64) { 1.0 } else { 0.0 };
+            let slope = 1.0 / (1.0 + (-sum).exp()) - wanted;
+            scores.iter_mut().zip(&adds).for_each(|(score, adds)| *score -= 0.002 * slope * adds[token]);
+        }
+    }
+    best
+}
+
+#[test]
+fn a_pruned_random_network_may_do_a_task_and_is_no_mechanism() {
+    let found = (0..40).map(|seed| (seed, edge_popup(seed))).find(|(seed, kept)| {
+        let outputs = network(random_network(*seed, kept)).outputs(&inputs()).expect("it runs");
+        let batch = inputs();
+        (0..batch.n_sequences())
+            .all(|row| outputs[0].value(row) == Value::Int(i64::from(label(batch.sequence(row)[0]))))
+    });
+    let (seed, kept) = found.expect("some random network holds a subnetwork that does the task");
+    let network = network(random_network(seed, &kept));
+    let graph = network.graph(0);
+    let components = Components::new(&graph).expect("it has an output");
+    let batch = inputs();
+    let pool = Pool::new(&network, &graph, &batch, None).expect("inputs fit");
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    // The hypothesis that makes sense of it: every unit says what the label is.
+    let mut hypothesis = EdgeHypothesis::new(pool.classes(|point| pool.position(point)));
+    hypothesis.classes.push(pool.classes(|row| label(batch.sequence(row)[0])));
+    for &edge in components.edges().iter().filter(|edge| edge.1 == components.output()) {
+        hypothesis.edges.insert(edge, Treatment::Class { variable: 0, joint: false });
+    }
+    let decode = &network.domain.decode;
+    let config = ScrubConfig::default();
+    for treeified in [false, true] {
+        let rng = &mut rng(1, "test");
+        let outputs = match treeified {
+            true => scrubber.treeified(&hypothesis, 1000, rng),
+            false => scrubber.shared_noise(&hypothesis, rng),
+        };
+        let outputs = outputs.expect("it runs");
+        let effect = scrub::effect(decode, &pool, &hypothesis.roles, &outputs, &config).expect("outputs differ");
+        assert!(effect.interval.1 < 0.95, "it does the task and must not pass: {effect:?}");
+        assert!(effect.worst > 0.5, "{effect:?}");
+    }
+    // The same with its units taken as one: they do carry the label, together with the token, and that is no claim of
+    // this hypothesis; permuted columns are beaten by any hypothesis that knows the label.
+    let noise = Variant::SharedNoise;
+    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 19, 0.0, 0).expect("it runs");
+    assert!(controls.null_best < 0.5, "{controls:?}");
+}
+
+/// The output is 1 where both of the first two bits of the token are; further units are read with weight zero.
+fn known(graph: &mut Graph) -> [Edge; 4] {
+    let tokens = graph.add("tokens", Op::Tokens, vec![]);
+    let table = (0..TOKENS).flat_map(|t| [0, 1, 2, 3].map(|bit| (t >> bit & 1) as f32)).collect();
+    let embed = graph.add("embed", Op::Lookup { table: tensor(table, &[TOKENS, 4]) }, vec![vec![tokens]]);
+    let writers: Vec<NodeId> = (0..4)
+        .map(|unit| {
+            let mut pick = vec![0.0; 4];
+            pick[unit] = 1.0;
+            let op = Op::Hidden { weight: tensor(pick, &[4, 1]), bias: None, activation: Activation::Relu, norm: None };
+            let post = graph.add(format!("m{unit}.post"), op, vec![vec![embed]]);
+            let mut back = vec![0.0; 4];
+            back[unit] = 1.0;
+            let op = Op::Linear { weight: tensor(back, &[1, 4]), bias: None, norm: None };
+            graph.add(format!("m{unit}"), op, vec![vec![post]])
+        })
+        .collect();
+    let read = vec![0.0, 2.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0];
+    let op = Op::Linear { weight: tensor(read, &[4, 2]), bias: Some(tensor(vec![2.5, 0.0], &[2])), norm: None };
+    let output = graph.add("output", op, vec![writers.clone()]);
+    [0, 1, 2, 3].map(|unit| (writers[unit], output))
+}
+
+#[test]
+fn circuits_are_told_apart() {
+    let mut graph = Graph::new();
+    let [first, second, idle, _] = known(&mut graph);
+    let network = network(graph);
+    let graph = network.graph(0);
+    let components = Components::new(&graph).expect("it has an output");
+    let batch = inputs();
+    let pool = Pool::new(&network, &graph, &batch, None).expect("inputs fit");
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    let roles = pool.classes(|point| pool.position(point));
+    let test = |edges: &[Edge]| {
+        // A unit's own way in belongs to it.
+        let within = |edge: &&Edge| edges.iter().any(|(unit, _)| components.inside(*unit).contains(&edge.1));
+        let circuit: Vec<Edge> = components.edges().iter().filter(within).chain(edges).copied().collect();
+        circuit_tests(&scrubber, &network.domain.decode, &roles, &circuit, &CircuitConfig::default()).expect("it runs")
+    };
+    let right = test(&[first, second]);
+    assert_eq!(right.faithfulness(), (1.0, 1.0), "whatever the ablation");
+    assert_eq!((right.equivalence, right.differing), (1.0, 0));
+    assert!(right.independence > 0.05, "{right:?}");
+    assert!(right.minimality.iter().filter(|(edge, _)| edge.1 == components.output()).all(|(_, p)| *p > 0.05));
+    let small = test(&[second]);
+    assert!(small.faithfulness().0 < 0.9 && small.independence < 0.05, "{small:?}");
+    assert!(small.differing > 0);
+    let large = test(&[first, second, idle]);
+    assert_eq!(large.faithfulness(), (1.0, 1.0));
+    let of_idle = large.minimality.iter().find(|(edge, _)| *edge == idle).map(|(_, p)| *p);
+    assert!(of_idle.is_some_and(|p| p < 0.05), "{large:?}");
+}
