@@ -46,7 +46,8 @@ fn main() {
         found.circuits,
         found.classes.vacuous_share()
     );
-    for (edges, terms) in &found.carried {
+    for carried in &found.carried {
+        let (edges, terms) = (&carried.edges, &carried.terms);
         let terms: Vec<String> = terms.iter().map(|t| dsl::print(t, &language)).collect();
         println!("  {edges:?}: {}", terms.join(" | "));
     }

@@ -1,7 +1,7 @@
 //! What commands print, as structures.
 
 use check::{Agreement, Kind, Unit};
-use decipher::mechanism::Mechanics;
+use decipher::mechanism::{CarriedTerms, Mechanics};
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
@@ -116,9 +116,9 @@ pub struct CarriedReport {
 
 impl EdgesEvidence {
     fn new(found: &Mechanics, language: &Language) -> Self {
-        let one = |(edges, terms): &(Vec<(String, String)>, Vec<Term>)| CarriedReport {
-            edges: edges.clone(),
-            terms: terms.iter().map(|term| dsl::print(term, language)).collect(),
+        let one = |carried: &CarriedTerms| CarriedReport {
+            edges: carried.edges.clone(),
+            terms: carried.terms.iter().map(|term| dsl::print(term, language)).collect(),
         };
         Self {
             all: found.n_edges,

@@ -33,6 +33,18 @@ const LEAST: (f64, f64) = (0.95, 0.98);
 /// Controls of each kind.
 const CONTROLS: usize = 39;
 
+/// A writer and a reader, by name.
+pub type NamedEdge = (String, String);
+
+/// What some edges carry.
+#[derive(Clone, Debug)]
+pub struct CarriedTerms {
+    /// The edges.
+    pub edges: Vec<NamedEdge>,
+    /// What donors agree on, terms over the program's inputs.
+    pub terms: Vec<Term>,
+}
+
 /// A variable at a site.
 #[derive(Clone, Debug)]
 pub struct Joined {
@@ -52,13 +64,13 @@ pub struct Joined {
 #[derive(Clone, Debug)]
 pub struct Mechanics {
     /// The edges that matter, by name.
-    pub circuit: Vec<(String, String)>,
+    pub circuit: Vec<NamedEdge>,
     /// Edges of the graph.
     pub n_edges: usize,
     /// Every edge with the terms that donors agree on.
-    pub carried: Vec<(Vec<(String, String)>, Vec<Term>)>,
+    pub carried: Vec<CarriedTerms>,
     /// Edges between components for which no variable was found.
-    pub exact: Vec<(String, String)>,
+    pub exact: Vec<NamedEdge>,
     /// The joint scrub on inputs that played no part in the search, per seed: shared noise.
     pub scrubs: Vec<Effect>,
     /// The treeified one, where it is affordable.
@@ -211,11 +223,11 @@ struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    fn edge(&self, edge: &Edge) -> (String, String) {
+    fn edge(&self, edge: &Edge) -> NamedEdge {
         (self.graph.name(edge.0).to_owned(), circuit_name(self.graph, edge.1).to_owned())
     }
 
-    fn circuit(&self, components: &Components) -> Vec<(String, String)> {
+    fn circuit(&self, components: &Components) -> Vec<NamedEdge> {
         let kept = components.edges().iter().filter(|edge| !self.found.cut.contains(edge));
         kept.map(|edge| self.edge(edge)).collect()
     }
@@ -224,15 +236,16 @@ impl Parts<'_> {
         key.iter().map(|&feature| self.features[feature].term.clone()).collect()
     }
 
-    fn carried(&self) -> Vec<(Vec<(String, String)>, Vec<Term>)> {
-        let one = |carried: &search::Carried| {
-            (carried.edges.iter().map(|edge| self.edge(edge)).collect(), self.terms(&carried.key))
+    fn carried(&self) -> Vec<CarriedTerms> {
+        let one = |carried: &search::Carried| CarriedTerms {
+            edges: carried.edges.iter().map(|edge| self.edge(edge)).collect(),
+            terms: self.terms(&carried.key),
         };
         self.found.carried.iter().map(one).collect()
     }
 
     /// Edges without a variable; what an embedding is read for is the input itself, and no claim.
-    fn untested(&self) -> Vec<(String, String)> {
+    fn untested(&self) -> Vec<NamedEdge> {
         let is_input = |node: NodeId| self.graph.name(node).ends_with("embed");
         self.found.exact.iter().filter(|edge| !is_input(edge.0)).map(|edge| self.edge(edge)).collect()
     }
@@ -252,7 +265,7 @@ impl Parts<'_> {
 fn conclude(
     scrubs: &[Effect],
     treeified: Option<&Effect>,
-    exact: &[(String, String)],
+    exact: &[NamedEdge],
     sites: &[Joined],
     controls: &[Controls],
 ) -> (Mechanism, Vec<String>) {

@@ -141,6 +141,13 @@ impl Swaps<'_> {
         };
         let mut places: Vec<Place> = writers.iter().map(|&writer| own(writer)).collect();
         places.push(Place { edges: edges.to_vec(), key: key.to_vec() });
+        // What a writer adds to what its reader has from the token already is interchanged with it.
+        let of_inputs =
+            self.found.carried.iter().filter(|carried| carried.key == key).flat_map(|carried| &carried.edges);
+        let mut with_inputs: Vec<Edge> = of_inputs.chain(edges).copied().collect();
+        with_inputs.sort_unstable();
+        with_inputs.dedup();
+        places.push(Place { edges: with_inputs, key: key.to_vec() });
         places.extend(writers.iter().map(|&writer| of(&[writer])));
         let heads: Vec<NodeId> = writers.iter().copied().filter(|&writer| layer(writer).is_some()).collect();
         let mut layers: Vec<String> = heads.iter().filter_map(|&head| layer(head)).collect();
@@ -232,7 +239,7 @@ impl Swaps<'_> {
         };
         match way {
             Way::One => self.only_one(&mut donors, &mut rng),
-            Way::From => self.from_one(&mut donors, &agreeing, &differing, &mut rng),
+            Way::From => self.onwards(&mut donors, &agreeing, &differing, &mut rng),
             Way::All | Way::Within => {}
         }
         let mut point_of = vec![0; pool.n_cells()];
@@ -265,7 +272,7 @@ impl Swaps<'_> {
 
     /// Leaves the donors from a random one of the positions that have one on, and gives all of them the first one's value
     /// of the variable.
-    fn from_one(&self, donors: &mut [usize], agree: &Classes, differ: &Classes, rng: &mut samples::Rng) {
+    fn onwards(&self, donors: &mut [usize], agree: &Classes, differ: &Classes, rng: &mut samples::Rng) {
         use rand::Rng as _;
         use rand::seq::IndexedRandom as _;
         for range in self.sample.points.ranges() {
