@@ -90,6 +90,9 @@ pub enum Error {
     /// A term of the search could not be evaluated; a fault of the engine.
     #[error("a candidate could not be evaluated: {0}")]
     Term(String),
+    /// There is no mechanism to verify.
+    #[error("the network says the same on every input, so there is no mechanism to verify")]
+    Constant,
     /// No strategy reads this kind of network.
     #[error("no strategy reads this kind of network: {0}")]
     Unsupported(String),

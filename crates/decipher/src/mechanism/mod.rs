@@ -140,7 +140,6 @@ fn is_writable(term: &Term, language: &Language, inputs: &[(Symbol, Sort)]) -> b
 /// A network or a program that cannot be run. That nothing is found is no error.
 pub fn explain(network: &Network, program: &Term, config: &Config<'_>) -> Result<Mechanics, Error> {
     let graph = network.graph(0);
-    let failed = |error: scrub::Error| Error::Network(error.to_string());
     let components = Components::new(&graph).map_err(failed)?;
     let n_points = ((PASS / network.n_parameters() as f64) as usize).clamp(POINTS.0, POINTS.1);
     let explore = Sample::draw(network, &graph, Half::Explore, n_points, config)?;
@@ -213,6 +212,13 @@ pub fn explain(network: &Network, program: &Term, config: &Config<'_>) -> Result
         mechanism,
         reasons,
     })
+}
+
+fn failed(error: scrub::Error) -> Error {
+    match error {
+        scrub::Error::Constant => Error::Constant,
+        other => Error::Network(other.to_string()),
+    }
 }
 
 /// What was found, in words.

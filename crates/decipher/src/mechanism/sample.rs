@@ -47,8 +47,7 @@ impl Sample {
         config: &Config<'_>,
     ) -> Result<Self, Error> {
         let (batch, scored) = recorded(network, half, n_points, config);
-        let pool =
-            Pool::new(network, graph, &batch, Some(&scored)).map_err(|error| Error::Network(error.to_string()))?;
+        let pool = Pool::new(network, graph, &batch, Some(&scored)).map_err(super::failed)?;
         let vars = network.domain.columns(&batch);
         let role = roles(&batch, &scored);
         let roles = pool.classes(|point| role[point]);

@@ -86,7 +86,7 @@ impl Search<'_> {
         let settings = ScrubConfig { seed: self.config.seed, bootstrap: 0, ..ScrubConfig::default() };
         outputs
             .and_then(|outputs| scrub::effect(self.decode, &self.sample.pool, &self.sample.roles, &outputs, &settings))
-            .map_err(|error| Error::Network(error.to_string()))
+            .map_err(super::failed)
     }
 
     fn late(&self) -> bool {

@@ -253,8 +253,7 @@ impl Swaps<'_> {
         let (_, expected) = self.flat.run(inputs, &replaced)?;
         let names: Vec<&str> = writers.iter().map(|node| self.scrubber.graph().name(*node)).collect();
         let swap = Swap { edges, donors: &donors, expected: &[expected], unchanged: &[unchanged] };
-        scrub::counterfactual(self.scrubber, self.network, &names.join("+"), &swap)
-            .map_err(|error| Error::Network(error.to_string()))
+        scrub::counterfactual(self.scrubber, self.network, &names.join("+"), &swap).map_err(super::failed)
     }
 }
 
