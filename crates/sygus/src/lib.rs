@@ -4,6 +4,7 @@
 //! answer verified by the solver against the file's own text, [`print()`] writes the answer.
 
 mod accept;
+mod cases;
 mod joint;
 mod listing;
 mod logic;

@@ -5,8 +5,9 @@ use rustc_hash::FxHashSet;
 use samples::{Column, Value};
 use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
 
+use crate::cases::by_cases;
 use crate::mask::{CAPACITY, Mask};
-use crate::problem::BoundScope;
+use crate::problem::{BoundScope, is_weighted};
 use crate::spec::Pointwise;
 use crate::theory;
 use crate::tree::Forest;
@@ -14,6 +15,8 @@ use crate::verify::Verification;
 
 /// Candidates between two looks at the clock.
 const SLICE: u64 = 200_000;
+/// Candidates and points after which any solution is welcome.
+const CASES_AFTER: (u64, usize) = (20_000, 48);
 /// Points that the bank begins with.
 const FIRST_POINTS: usize = 12;
 /// Points that are added when a candidate fails.
@@ -91,6 +94,9 @@ pub(crate) enum Effort {
 pub(crate) struct Search<'s, 'p> {
     spec: &'s mut Pointwise<'p>,
     grammar: Grammar,
+    /// Terms over the parameters that may help.
+    hints: Vec<Term>,
+    tried_cases: bool,
     /// Terms that are leaves beside the parameters and named constants, with their columns computed.
     extra: Vec<Term>,
     bank: Bank<'p>,
@@ -158,6 +164,8 @@ impl<'s, 'p> Search<'s, 'p> {
         Ok(Self {
             spec,
             grammar,
+            hints: hints.to_vec(),
+            tried_cases: false,
             extra,
             bank,
             active,
@@ -203,11 +211,17 @@ impl<'s, 'p> Search<'s, 'p> {
                 }
             }
             self.trees(judge);
+            let spent = self.bank.n_candidates();
+            // A solution that is known to be smallest needs no other.
+            let is_settled = self.best.as_ref().is_some_and(|(cost, _)| *cost <= level + 1);
+            let is_stuck = spent >= CASES_AFTER.0 || self.active.len() >= CASES_AFTER.1;
+            if !is_settled && (self.best.is_some() || is_stuck) {
+                self.cases(judge);
+            }
             if self.best.is_some() {
                 self.shrink(judge);
             }
-            let spent = self.bank.n_candidates();
-            if self.best.is_some() && spent >= self.found_at.saturating_mul(2) + self.limits.improve {
+            if self.best.is_some() && spent >= self.most_candidates() {
                 break String::new();
             }
             if (judge.is_late)() {
@@ -256,6 +270,12 @@ impl<'s, 'p> Search<'s, 'p> {
         }
     }
 
+    /// Candidates that the search may come to: for a smaller solution, as many as for the first one and some more.
+    fn most_candidates(&self) -> u64 {
+        let improved = self.found_at.saturating_mul(2).saturating_add(self.limits.improve);
+        if self.best.is_some() { improved.min(self.limits.max_candidates) } else { self.limits.max_candidates }
+    }
+
     /// Builds the terms of a cost; ends at a verified one.
     fn level(&mut self, level: u32, judge: &mut Judge<'_>) -> Step {
         let mut refused: FxHashSet<ClassId> = FxHashSet::default();
@@ -263,7 +283,7 @@ impl<'s, 'p> Search<'s, 'p> {
             let limits = Limits {
                 max_cost: level,
                 max_classes: self.limits.max_classes,
-                max_candidates: self.limits.max_candidates.min(self.bank.n_candidates() + SLICE),
+                max_candidates: self.most_candidates().min(self.bank.n_candidates() + SLICE),
                 max_bytes: self.limits.max_bytes,
             };
             let mut hits: Vec<ClassId> = Vec::new();
@@ -297,7 +317,7 @@ impl<'s, 'p> Search<'s, 'p> {
             match reason {
                 StopReason::Cost => return Step::Done,
                 StopReason::Watch => {}
-                StopReason::Candidates if self.bank.n_candidates() < self.limits.max_candidates => {}
+                StopReason::Candidates if self.bank.n_candidates() < self.most_candidates() => {}
                 other => return Step::Stopped(other),
             }
             if (judge.is_late)() {
@@ -368,7 +388,11 @@ impl<'s, 'p> Search<'s, 'p> {
     fn trees(&mut self, judge: &mut Judge<'_>) {
         const ROUNDS: usize = 200;
         for _ in 0..ROUNDS {
-            let n = self.active.len().min(CAPACITY);
+            let n = self.active.len();
+            // Beyond the capacity trees would not learn from counterexamples; and with many, cases come first.
+            if n > CAPACITY || (n >= CASES_AFTER.1 && !self.tried_cases) {
+                return;
+            }
             let bound = self.best.as_ref().map_or(u32::MAX / 4, |(cost, _)| *cost);
             let found = {
                 let (spec, active) = (&*self.spec, &self.active);
@@ -387,6 +411,18 @@ impl<'s, 'p> Search<'s, 'p> {
             if (judge.is_late)() {
                 return;
             }
+        }
+    }
+
+    /// The solution by cases, once.
+    fn cases(&mut self, judge: &mut Judge<'_>) {
+        if std::mem::replace(&mut self.tried_cases, true) || is_weighted(&self.grammar) {
+            return;
+        }
+        let bound = self.best.as_ref().map(|(cost, _)| *cost);
+        let Some(term) = by_cases(self.spec, &self.hints, bound, judge) else { return };
+        if !self.spec.problem.functions[self.spec.function].has_grammar || self.grammar.derives(&term) {
+            self.accept(theory::nodes(&term) as u32, term);
         }
     }
 

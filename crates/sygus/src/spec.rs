@@ -18,6 +18,8 @@ use crate::values::Values;
 pub(crate) struct Pointwise<'p> {
     pub(crate) problem: &'p Problem,
     pub(crate) function: usize,
+    /// The conjuncts as formulas.
+    pub(crate) formulas: Vec<Term>,
     conjuncts: Vec<Conjunct>,
     /// Points by their arguments.
     index: FxHashMap<Vec<i64>, usize>,
@@ -77,7 +79,8 @@ impl<'p> Pointwise<'p> {
         let columns =
             problem.functions[function].params.iter().map(|(_, sort)| Column::new(*sort, Vec::new())).collect();
         let (index, seen) = (FxHashMap::default(), FxHashSet::default());
-        Some(Self { problem, function, conjuncts, index, columns, accept: Vec::new(), seen })
+        let formulas = formulas.to_vec();
+        Some(Self { problem, function, formulas, conjuncts, index, columns, accept: Vec::new(), seen })
     }
 
     pub(crate) fn sort(&self) -> Sort {

@@ -1,0 +1,18 @@
+; Out of reach of trees over some hundred points: solved by cases, and the cases are small.
+; expect: ; f: proved for all inputs; 66 nodes
+(set-logic LIA)
+(synth-fun f ((a0 Int) (a1 Int) (a2 Int) (a3 Int) (a4 Int) (a5 Int)) Int)
+(declare-var x0 Int)
+(declare-var x1 Int)
+(declare-var x2 Int)
+(declare-var x3 Int)
+(declare-var x4 Int)
+(declare-var x5 Int)
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x0))
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x1))
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x2))
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x3))
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x4))
+(constraint (>= (f x0 x1 x2 x3 x4 x5) x5))
+(constraint (or (= x0 (f x0 x1 x2 x3 x4 x5)) (or (= x1 (f x0 x1 x2 x3 x4 x5)) (or (= x2 (f x0 x1 x2 x3 x4 x5)) (or (= x3 (f x0 x1 x2 x3 x4 x5)) (or (= x4 (f x0 x1 x2 x3 x4 x5)) (= x5 (f x0 x1 x2 x3 x4 x5))))))))
+(check-synth)
