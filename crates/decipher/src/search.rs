@@ -7,6 +7,7 @@ use samples::Decode;
 use scrub::{Claim, Controls, Interchange, Scrub, ScrubConfig};
 
 use crate::mechanism::{Mechanics, explain};
+use crate::causal::{self, Behaviour};
 use crate::{Config, Error, Hypothesis, hypotheses};
 
 /// What is concluded about behaviour.
@@ -80,6 +81,8 @@ pub struct Outcome {
     pub interchange: Vec<Interchange>,
     /// What every edge of a causal transformer carries, and what is missing from a verified mechanism.
     pub mechanics: Option<Mechanics>,
+    /// Causal language models: how far the network agrees with itself, and where the program parts from it.
+    pub behaviour: Option<Behaviour>,
     /// Hypotheses that were held against the network.
     pub n_tried: usize,
 }
@@ -92,6 +95,23 @@ const QUICK_SAMPLES: usize = 500;
 /// # Errors
 /// As [`hypotheses`], but for networks that no strategy reads, which are undecided; and where a judge cannot run what a strategy returned, which is a fault of the engine.
 pub fn decipher(
+    network: &Network,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+    stage: &dyn Fn(Stage),
+) -> Result<Outcome, Error> {
+    let outcome = concluded(network, config, limits, stage)?;
+    if network.family() != graph::Family::Gpt2 {
+        return Ok(outcome);
+    }
+    stage(Stage::Check);
+    (config.progress)("the network against itself, and where the program parts from it");
+    let accepted = outcome.hypothesis.as_ref().filter(|_| outcome.verdict == Verdict::Accepted);
+    let behaviour = causal::behaviour(network, accepted.map(|hypothesis| &hypothesis.program), config)?;
+    Ok(Outcome { behaviour: Some(behaviour), ..outcome })
+}
+
+fn concluded(
     network: &Network,
     config: &Config<'_>,
     limits: &JudgeLimits,
@@ -144,9 +164,13 @@ fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
         confidence: 0.99,
         deadline: config.deadline,
     };
-    let first = check::agreement(network, program, config.language, &quick).map_err(|e| Error::Term(e.to_string()))?;
-    if !first.reaches(quick.min_agreement) {
-        return Ok(first);
+    // Recorded inputs are all that there are: few of them are looked at no sooner.
+    if !matches!(network.domain.elements, samples::Elements::Recorded { .. }) {
+        let first =
+            check::agreement(network, program, config.language, &quick).map_err(|e| Error::Term(e.to_string()))?;
+        if !first.reaches(quick.min_agreement) {
+            return Ok(first);
+        }
     }
     let full = CheckConfig {
         exhaustive_limit: limits.exhaustive,
@@ -244,6 +268,7 @@ fn accepted(
         scrub: Some(scrub),
         interchange,
         mechanics: None,
+        behaviour: None,
         n_tried,
     }
 }
@@ -361,6 +386,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         scrub: None,
         interchange: Vec::new(),
         mechanics: None,
+        behaviour: None,
         n_tried,
     }
 }

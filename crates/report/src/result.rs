@@ -90,6 +90,95 @@ pub struct Evidence {
     pub edges: Option<EdgesEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
+    /// Causal language models: the network against itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub yardstick: Option<YardstickEvidence>,
+    /// Causal language models: where network and program part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorsEvidence>,
+}
+
+/// See [`decipher::causal::Yardstick`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct YardstickEvidence {
+    /// Sequences that were run again at other positions.
+    pub sequences: usize,
+    /// The share of them with the same output wherever it counts: about what a program of tokens alone can reach.
+    pub self_agreement: f64,
+    /// The entropy of the outputs that count, in bits.
+    pub entropy: f64,
+    /// Whether all outputs that count are the same: then nothing is there to be explained.
+    pub constant: bool,
+}
+
+/// See [`decipher::causal::Errors`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ErrorsEvidence {
+    /// Outputs that count.
+    pub outputs: usize,
+    /// Those at which network and program differ.
+    pub wrong: usize,
+    /// Sequences with one of them.
+    pub sequences: usize,
+    /// Where they lie, in a sentence.
+    pub explanation: String,
+    /// The rule that predicts them; `null` where none was found.
+    pub rule: Option<ErrorRule>,
+}
+
+/// See [`decipher::causal::Rule`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ErrorRule {
+    /// The number that the rule is about.
+    pub number: &'static str,
+    /// `at least` or `at most` the threshold.
+    pub side: &'static str,
+    /// The threshold.
+    pub threshold: i64,
+    /// The share of the errors that lie there, on sequences that played no part in finding the rule.
+    pub caught: f64,
+    /// The share of the outputs there that are errors.
+    pub rate: f64,
+    /// The same elsewhere.
+    pub elsewhere: f64,
+}
+
+impl YardstickEvidence {
+    fn new(yardstick: &decipher::causal::Yardstick) -> Self {
+        Self {
+            sequences: yardstick.sequences,
+            self_agreement: rounded(yardstick.self_agreement),
+            entropy: rounded(yardstick.entropy),
+            constant: yardstick.entropy == 0.0,
+        }
+    }
+}
+
+impl ErrorsEvidence {
+    fn new(errors: &decipher::causal::Errors) -> Self {
+        let rule = errors.rule.as_ref().map(|rule| ErrorRule {
+            number: rule.number,
+            side: if rule.above { "at least" } else { "at most" },
+            threshold: rule.threshold,
+            caught: rounded(rule.caught),
+            rate: rounded(rule.rate),
+            elsewhere: rounded(rule.elsewhere),
+        });
+        let explanation = match &rule {
+            _ if errors.wrong == 0 => "there are none".to_owned(),
+            None => "no rule was found that predicts them".to_owned(),
+            Some(r) => format!(
+                "{:.0} % of them lie where the {} is {} {}: {:.2} % of the outputs there, {:.3} % elsewhere",
+                100.0 * r.caught,
+                r.number,
+                r.side,
+                r.threshold,
+                100.0 * r.rate,
+                100.0 * r.elsewhere
+            ),
+        };
+        Self { outputs: errors.outputs, wrong: errors.wrong, sequences: errors.sequences, explanation, rule }
+    }
 }
 
 /// See [`decipher::mechanism::Mechanics`].
@@ -308,6 +397,8 @@ impl DecipherResult {
                 controls: done.map(ControlsEvidence::new),
                 interchange: outcome.interchange.iter().map(InterchangeEvidence::new).collect(),
                 edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
+                yardstick: outcome.behaviour.as_ref().map(|b| YardstickEvidence::new(&b.yardstick)),
+                errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
                 ..Evidence::default()
             },
             seconds,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    InferResult, InterchangeEvidence, ScrubEvidence, ScrubResult,
+    InferResult, InterchangeEvidence, ScrubEvidence, ScrubResult, YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -89,12 +89,22 @@ fn alignment(text: &mut String, result: &DecipherResult, verbose: bool) {
 
 fn evidence(text: &mut String, result: &DecipherResult) {
     let evidence = &result.evidence;
-    if evidence.agreement.is_none() && evidence.scrub.is_none() {
+    if evidence.agreement.is_none() && evidence.scrub.is_none() && evidence.yardstick.is_none() {
         return;
     }
     let _ = writeln!(text, "\nEvidence:\n");
     if let Some(agreement) = &evidence.agreement {
         agreement_lines(text, agreement);
+    }
+    if let Some(yardstick) = &evidence.yardstick {
+        yardstick_lines(text, yardstick);
+    }
+    if let Some(errors) = evidence.errors.as_ref().filter(|errors| errors.wrong > 0) {
+        let _ = writeln!(
+            text,
+            "  errors      {} of {} outputs differ, in {} sequences; {}",
+            errors.wrong, errors.outputs, errors.sequences, errors.explanation
+        );
     }
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
@@ -106,6 +116,23 @@ fn evidence(text: &mut String, result: &DecipherResult) {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
     let _ = writeln!(text, "  proof       none was attempted");
+}
+
+fn yardstick_lines(text: &mut String, y: &YardstickEvidence) {
+    let _ = writeln!(
+        text,
+        "  yardstick   at other positions the network agrees with itself on {} of {} sequences: no program of tokens\n              alone can be expected to match it better",
+        percent(y.self_agreement),
+        y.sequences
+    );
+    if y.constant {
+        let _ = writeln!(
+            text,
+            "              the network is constant: all outputs are the same, so that nothing is explained"
+        );
+    } else {
+        let _ = writeln!(text, "              the outputs have an entropy of {:.2} bits", y.entropy);
+    }
 }
 
 fn agreement_lines(text: &mut String, a: &AgreementEvidence) {

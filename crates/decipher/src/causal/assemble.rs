@@ -8,25 +8,30 @@ use super::study::Study;
 use super::targets::{Plan, Role};
 use crate::{Config, Error, Hypothesis};
 
+/// Terms that cost so much more than the best one are still its rivals.
+const RIVAL_COST: u32 = 3;
+
 /// A term for a piece of the output, with what speaks for it on all sequences.
+#[derive(Clone)]
 struct Ranked {
     term: Term,
     cost: u32,
     errors: usize,
 }
 
-/// Programs, best first: each piece by the term that describes the long sequences best, then by those that do as well.
+/// Programs with the share of sequences on which they agree: each piece by the term that describes the long sequences best, then by those that do as well.
 ///
 /// # Errors
 /// Terms that cannot be evaluated.
 pub(super) fn hypotheses(
-    study: &Study,
+    study: &Study<'_>,
+    made: Option<&Study<'_>>,
     roles: &[Role],
     plans: &[Plan],
     candidates: &[Vec<Candidate>],
     config: &Config,
-) -> Result<Vec<Hypothesis>, Error> {
-    let builder = Builder { study, config, candidates };
+) -> Result<Vec<(f64, Hypothesis)>, Error> {
+    let builder = Builder { study, made, config, candidates };
     let mut parts: Vec<(Option<i64>, Vec<Ranked>)> = Vec::new();
     for (role, plan) in roles.iter().zip(plans) {
         let points = builder.points_of(role);
@@ -37,23 +42,30 @@ pub(super) fn hypotheses(
         parts.push((role.token, ranked));
     }
     let n = parts.iter().map(|(_, ranked)| ranked.len()).max().unwrap_or(0).min(config.limits.hypotheses);
-    let mut found: Vec<(f64, f64, Hypothesis)> = Vec::new();
+    let mut found: Vec<(f64, Hypothesis)> = Vec::new();
     for place in 0..n {
         let Some(program) = builder.joined(&parts, place) else { continue };
-        let agreement = study.agreement(&study.values(&program, config)?);
+        let mut program = program;
+        let mut agreement = study.agreement(&study.values(&program, config)?);
+        // Where the part after the separator does for the separator as well, roles need not be told apart.
+        if let Some(plain) = builder.first(&parts, place)
+            && parts.len() > 1
+        {
+            let alone = study.agreement(&study.values(&plain, config)?);
+            if alone >= agreement {
+                (program, agreement) = (plain, alone);
+            }
+        }
         (config.progress)(&format!("program {} agrees on {agreement:.4} of the sequences", place + 1));
-        let cost = dsl::cost(&program, config.language);
         let hypothesis = Hypothesis { program, alignment: Vec::new(), circuit: None, source: "causal: behaviour" };
-        found.push((agreement, cost, hypothesis));
+        found.push((agreement, hypothesis));
     }
-    // Agreement in steps of a hundredth of the sequences' share that is noise, then size.
-    found.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.total_cmp(&b.1)));
-    found.dedup_by(|a, b| a.2.program == b.2.program);
-    Ok(found.into_iter().map(|(_, _, hypothesis)| hypothesis).collect())
+    Ok(found)
 }
 
 struct Builder<'a, 'n> {
     study: &'a Study<'n>,
+    made: Option<&'a Study<'n>>,
     config: &'a Config<'a>,
     candidates: &'a [Vec<Candidate>],
 }
@@ -110,7 +122,28 @@ impl Builder<'_, '_> {
             }
         }
         sort(&mut ranked, points.len());
+        self.separate(&mut ranked, wanted)?;
         Ok(ranked)
+    }
+
+    /// Puts first, among those that are as good as the best on recorded inputs, what the network does on inputs made of
+    /// them: what merely coincides on the domain parts from the network there.
+    fn separate(&self, ranked: &mut [Ranked], wanted: &dyn Fn(&Study<'_>, usize) -> i64) -> Result<(), Error> {
+        let (Some(made), Some(best)) = (self.made, ranked.first()) else { return Ok(()) };
+        let (errors, cost) = (best.errors, best.cost + RIVAL_COST);
+        let n = ranked.iter().take_while(|r| r.errors == errors && r.cost <= cost).count();
+        let points = made.counted();
+        let mut rivals: Vec<(f64, usize)> = Vec::with_capacity(n);
+        for (place, rival) in ranked[..n].iter().enumerate() {
+            let values = made.values(&rival.term, self.config)?;
+            let wrong = points.iter().filter(|&&point| values.codes[point] != wanted(made, point)).count();
+            rivals.push((super::search::bits(rival.cost, wrong, points.len()), place));
+        }
+        rivals.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let order: Vec<usize> = rivals.into_iter().map(|(_, place)| place).collect();
+        let sorted: Vec<Ranked> = order.iter().map(|&place| ranked[place].clone()).collect();
+        ranked[..n].clone_from_slice(&sorted);
+        Ok(())
     }
 
     fn bit(
@@ -172,6 +205,12 @@ impl Builder<'_, '_> {
             }
         }
         Ok(lists)
+    }
+
+    /// The first part alone.
+    fn first(&self, parts: &[(Option<i64>, Vec<Ranked>)], place: usize) -> Option<Term> {
+        let (_, ranked) = parts.first()?;
+        ranked.get(place.min(ranked.len().saturating_sub(1))).map(|ranked| ranked.term.clone())
     }
 
     /// The program whose parts are the best ones, but for one part that is its `place`-th.

@@ -7,13 +7,18 @@
 //! 4. [`assemble`]: candidates held against long sequences, and joined to one program.
 
 mod assemble;
+mod errors;
 mod search;
 mod study;
 mod targets;
+#[cfg(test)]
+mod tests;
 
+use dsl::Term;
 use graph::Network;
 use samples::rng;
 
+pub use errors::{Errors, Rule};
 pub use study::Yardstick;
 
 use crate::{Config, Error, Hypothesis};
@@ -25,8 +30,41 @@ const POINTS: usize = 900;
 const WHOLE_POINTS: usize = 1_300;
 /// Sequences with a separator are taken whole up to this length.
 const WHOLE: usize = 44;
+/// Rounds of searching with the sequences on which the programs of the round before fail.
+const ROUNDS: usize = 2;
+/// A program that misses so small a share beyond what is expected needs no further round.
+const SLACK: f64 = 0.015;
+/// Elements of a refuting sequence that are kept after the one that refutes.
+const AFTER: usize = 4;
 /// Sequences are cut to so many elements for the search, in turn.
 const LENGTHS: [usize; 5] = [24, 12, 48, 32, 64];
+
+/// What a causal network does, whatever the verdict.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Behaviour {
+    /// What a program of tokens can be measured by.
+    pub yardstick: Yardstick,
+    /// Where network and program part; none without a program.
+    pub errors: Option<Errors>,
+}
+
+/// Measures a network against itself, and explains where a program parts from it.
+///
+/// # Errors
+/// Where network or program cannot be run.
+pub fn behaviour(network: &Network, program: Option<&Term>, config: &Config) -> Result<Behaviour, Error> {
+    let study = Study::of(network, config)?;
+    let yardstick = study.yardstick(config)?;
+    let errors = match program {
+        Some(program) => Some(errors::errors(&study, &study.values(program, config)?)),
+        None => None,
+    };
+    Ok(Behaviour { yardstick, errors })
+}
+
+/// Sequences that are made to tell terms apart that agree on all recorded ones, and their greatest length.
+const MADE: usize = 200;
+const MADE_LENGTH: usize = 40;
 
 /// Candidates for what a causal transformer computes, best first.
 ///
@@ -35,49 +73,106 @@ const LENGTHS: [usize; 5] = [24, 12, 48, 32, 64];
 pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     (config.progress)("running the network on its inputs");
     let study = Study::of(network, config)?;
-    let roles = targets::roles(&study);
-    let separator = roles.iter().find_map(|role| role.token);
-    let sample = sample(&study, &roles, config);
-    let on_sample = targets::roles(&sample);
-    let (plans, pieces) = targets::plans(&sample, &on_sample);
     let noise = 1.0 - study.yardstick(config)?.self_agreement;
-    // Errors gather in long sequences: per output of a short one there are fewer.
-    let candidates = search::candidates(&sample, &pieces, separator, noise / 50.0, config)?;
-    assemble::hypotheses(&study, &on_sample, &plans, &candidates, config)
+    let made = study.recombined(MADE, MADE_LENGTH, config)?;
+    explained(&study, made, noise, config)
 }
 
-/// Short sequences, no one the beginning of another, with as many points as a search can bear.
-fn sample<'a>(study: &Study<'a>, roles: &[Role], config: &Config) -> Study<'a> {
+/// Programs for what a study shows; `noise` is the share of sequences on which no program is expected to be right. Where the
+/// first ones fail on more sequences than that, those are searched with as well.
+fn explained(
+    study: &Study<'_>,
+    made: Option<Study<'_>>,
+    noise: f64,
+    config: &Config,
+) -> Result<Vec<Hypothesis>, Error> {
+    let roles = targets::roles(study);
+    let separator = roles.iter().find_map(|role| role.token);
+    let mut found: Vec<(f64, Hypothesis)> = Vec::new();
+    let mut refuting: Vec<(usize, usize)> = Vec::new();
+    for round in 0..ROUNDS {
+        let sample = sample(study, &roles, &refuting, config);
+        let on_sample = targets::roles(&sample);
+        let (plans, pieces) = targets::plans(&sample, &on_sample);
+        // Errors gather in long sequences: per output of a short one there are fewer.
+        let candidates = search::candidates(&sample, &pieces, separator, noise / 50.0, config)?;
+        found.extend(assemble::hypotheses(study, made.as_ref(), &on_sample, &plans, &candidates, config)?);
+        // The sort is stable: of those that agree equally the order of the assembly stays.
+        found.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let Some((agreement, best)) = found.first() else { break };
+        if *agreement >= 1.0 - noise - SLACK || round + 1 == ROUNDS || (config.deadline)() {
+            break;
+        }
+        refuting = failures(study, &study.values(&best.program, config)?);
+    }
+    let mut programs: Vec<Hypothesis> = Vec::new();
+    for (_, hypothesis) in found {
+        if programs.iter().all(|other| other.program != hypothesis.program) {
+            programs.push(hypothesis);
+        }
+    }
+    programs.truncate(config.limits.hypotheses);
+    Ok(programs)
+}
+
+/// The sequences on which a column differs from the output, shortest first, and how many of their elements show it.
+fn failures(study: &Study<'_>, values: &samples::Column) -> Vec<(usize, usize)> {
+    let wrong = |point: &usize| study.scored[*point] && values.codes[*point] != study.output.codes[*point];
+    let first = |range: std::ops::Range<usize>| range.clone().find(wrong).map(|point| point - range.start);
+    let rows = study.points.ranges().enumerate();
+    let mut found: Vec<(usize, usize)> =
+        rows.filter_map(|(row, range)| Some((row, first(range)? + 1 + AFTER))).collect();
+    found.sort_by_key(|&(row, length)| (length.min(study.batch.length(row)), row));
+    found
+}
+
+/// Short sequences, no one the beginning of another, with as many points as a search can bear: up to half of them from
+/// sequences that are preferred, cut to lengths of their own.
+fn sample<'a>(study: &Study<'a>, roles: &[Role], preferred: &[(usize, usize)], config: &Config) -> Study<'a> {
     use rand::seq::SliceRandom as _;
     let mut rows: Vec<usize> = (0..study.points.n_sequences()).collect();
     rows.shuffle(&mut rng(config.seed, "causal: sample"));
     let is_whole = roles.iter().any(|role| role.token.is_some());
-    let mut chosen: Vec<(usize, usize)> = Vec::new();
-    let mut n_points = 0;
     let room = if is_whole { WHOLE_POINTS } else { POINTS };
-    for row in rows {
-        let longest = LENGTHS[chosen.len() % LENGTHS.len()];
-        let length = study.batch.length(row);
+    let mut choice = Choice { study, chosen: Vec::new() };
+    for &(row, length) in preferred {
         // What follows a separator speaks of all before it: such sequences are taken whole or not at all.
-        if is_whole && length > WHOLE {
-            continue;
+        let length = if is_whole { study.batch.length(row) } else { length };
+        if length <= 2 * WHOLE + AFTER {
+            choice.offer(row, length, room / 2);
         }
-        let length = if is_whole { length } else { length.min(longest) };
-        let begin = &study.batch.sequence(row)[..length];
-        if chosen.iter().any(|&(other, n)| study.batch.sequence(other)[..n].starts_with(begin)) {
-            continue;
-        }
-        chosen.retain(|&(other, n)| {
-            let is_begin = begin.starts_with(&study.batch.sequence(other)[..n]);
-            n_points -= if is_begin { n } else { 0 };
-            !is_begin
-        });
-        if n_points + length > room && !chosen.is_empty() {
-            continue;
-        }
-        n_points += length;
-        chosen.push((row, length));
     }
-    let (rows, lengths): (Vec<usize>, Vec<usize>) = chosen.into_iter().unzip();
+    for (place, row) in rows.into_iter().enumerate() {
+        let length = if is_whole { study.batch.length(row) } else { LENGTHS[place % LENGTHS.len()] };
+        if length <= WHOLE || !is_whole {
+            choice.offer(row, length, room);
+        }
+    }
+    let (rows, lengths): (Vec<usize>, Vec<usize>) = choice.chosen.into_iter().unzip();
     study.rows(&rows).cut(&lengths)
+}
+
+/// Sequences that are chosen, with their lengths.
+struct Choice<'s, 'n> {
+    study: &'s Study<'n>,
+    chosen: Vec<(usize, usize)>,
+}
+
+impl Choice<'_, '_> {
+    /// Takes a sequence if there is room, unless it is the beginning of another; those that are its beginning go.
+    fn offer(&mut self, row: usize, length: usize, room: usize) {
+        let batch = &self.study.batch;
+        let length = length.min(batch.length(row));
+        let begin = &batch.sequence(row)[..length];
+        if self.chosen.iter().any(|&(other, n)| batch.sequence(other)[..n].starts_with(begin)) {
+            return;
+        }
+        let stays = |&(other, n): &(usize, usize)| !begin.starts_with(&batch.sequence(other)[..n]);
+        let n_points: usize = self.chosen.iter().filter(|chosen| stays(chosen)).map(|(_, n)| n).sum();
+        if n_points + length > room && n_points > 0 {
+            return;
+        }
+        self.chosen.retain(stays);
+        self.chosen.push((row, length));
+    }
 }

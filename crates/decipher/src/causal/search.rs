@@ -22,6 +22,8 @@ const MAX_COST: u32 = 9;
 const BYTES: usize = 3 << 28;
 /// Candidates of the bank.
 const CANDIDATES: u64 = 3_000_000;
+/// Classes up to which a bank is let grow after all targets are solved.
+const FEW_CLASSES: usize = 1_500;
 /// Vocabularies of up to so many tokens have a test for each.
 const TESTED: usize = 12;
 
@@ -35,11 +37,15 @@ pub(super) struct Candidate {
 /// What a candidate is before its term is written out.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Form {
+    /// The same truth value everywhere: what differs are the network's errors.
+    Constant(bool),
     /// A class, or its negation.
     Class(ClassId, bool),
     /// A comparison of an integer class with a constant, or its negation.
     Below(ClassId, i64, bool),
     Equal(ClassId, i64, bool),
+    /// Whether an integer class leaves a remainder (second) modulo a constant (first), or its negation.
+    Residue(ClassId, [i64; 2], bool),
     /// A comparison of two integer classes, or its negation.
     Less([ClassId; 2], bool),
     Same([ClassId; 2], bool),
@@ -119,12 +125,19 @@ struct Words {
     and: Option<OpId>,
     less: Option<OpId>,
     equal: Option<OpId>,
+    modulo: Option<OpId>,
 }
 
 impl Words {
     fn of(language: &Language) -> Self {
         let own = |kernel| language.kernel_operator(kernel);
-        Self { not: own(Kernel::Not), and: own(Kernel::And), less: own(Kernel::Lt), equal: own(Kernel::Eq) }
+        Self {
+            not: own(Kernel::Not),
+            and: own(Kernel::And),
+            less: own(Kernel::Lt),
+            equal: own(Kernel::Eq),
+            modulo: own(Kernel::Mod),
+        }
     }
 }
 
@@ -153,6 +166,11 @@ pub(super) fn candidates(
     let mut bank = bank.over_sequences(study.points.clone());
     let words = Words::of(language);
     let mut pools: Vec<Pool> = targets.iter().map(|target| Pool::new(target.codes.len())).collect();
+    for (target, pool) in targets.iter().zip(&mut pools).filter(|(target, _)| target.is_bool) {
+        let positive = target.codes.iter().filter(|&&code| code == 1).count();
+        pool.offer(Form::Constant(true), 1, target.codes.len() - positive);
+        pool.offer(Form::Constant(false), 1, positive);
+    }
     let good_enough = |target: &Target| (noise * target.codes.len() as f64).floor() as usize;
     for max_cost in 1..=MAX_COST {
         (config.progress)(&format!(
@@ -173,7 +191,8 @@ pub(super) fn candidates(
             pairs(&bank, targets, &mut pools, &words);
         }
         let solved = targets.iter().zip(&pools).all(|(target, pool)| pool.least_errors() <= good_enough(target));
-        if solved || stop != StopReason::Cost {
+        // A level more shows rivals, where it costs little.
+        if (solved && bank.len() > FEW_CLASSES) || stop != StopReason::Cost {
             break;
         }
     }
@@ -221,6 +240,8 @@ fn judge(
     }
 }
 
+/// Moduli for which remainders are tried.
+const MODULI: i64 = 6;
 /// Values that a term may have for its comparisons with constants to be tried.
 const SPAN: i64 = 256;
 
@@ -274,6 +295,21 @@ fn thresholds(
         }
         offer(Form::Equal, words.equal, constant, count[0] + positive - count[1]);
         below = [below[0] + count[0], below[1] + count[1]];
+    }
+    let Some((modulo, equal)) = words.modulo.zip(words.equal) else { return };
+    let price = |value: i64| language.constants.cost(Value::Int(value));
+    for divisor in 2..=MODULI {
+        let own = language.op(modulo).cost + price(divisor) + language.op(equal).cost;
+        for rest in 0..divisor {
+            let inside = counts.iter().enumerate().filter(|(i, _)| (low + *i as i64).rem_euclid(divisor) == rest);
+            let [no, yes] = inside.fold([0, 0], |sum, (_, count)| [sum[0] + count[0], sum[1] + count[1]]);
+            let wrong = no + positive - yes;
+            let cost = cost + own + price(rest);
+            pool.offer(Form::Residue(id, [divisor, rest], false), cost, wrong + undefined);
+            if words.not.is_some() {
+                pool.offer(Form::Residue(id, [divisor, rest], true), cost + not, n - wrong + undefined);
+            }
+        }
     }
 }
 
@@ -426,9 +462,14 @@ fn write(entry: &Entry, bank: &Bank<'_>, words: &Words) -> Option<Candidate> {
         negated(Term::op(op?, vec![bank.term(id), Term::int(constant)]), is_negated)
     };
     let term = match entry.form {
+        Form::Constant(value) => Term::constant(Value::Bool(value)),
         Form::Class(id, is_negated) => negated(bank.term(id), is_negated)?,
         Form::Below(id, constant, is_negated) => compared(words.less, id, constant, is_negated)?,
         Form::Equal(id, constant, is_negated) => compared(words.equal, id, constant, is_negated)?,
+        Form::Residue(id, [divisor, rest], is_negated) => {
+            let remainder = Term::op(words.modulo?, vec![bank.term(id), Term::int(divisor)]);
+            negated(Term::op(words.equal?, vec![remainder, Term::int(rest)]), is_negated)?
+        }
         Form::Less([a, b], is_negated) => negated(Term::op(words.less?, vec![bank.term(a), bank.term(b)]), is_negated)?,
         Form::Same([a, b], is_negated) => {
             negated(Term::op(words.equal?, vec![bank.term(a), bank.term(b)]), is_negated)?

@@ -58,6 +58,14 @@ impl<'a> Study<'a> {
         Ok(Self::with(network, batch, scored)?.trimmed())
     }
 
+    /// A study whose outputs are known.
+    #[cfg(test)]
+    pub(super) fn known(network: &'a Network, batch: Batch, outputs: Vec<i64>, scored: Vec<bool>) -> Self {
+        let (points, vars) = (batch.points(), network.domain.columns(&batch));
+        let output = Column::new(samples::Sort::Symbol, outputs);
+        Self { network, batch, points, vars, output, scored }
+    }
+
     fn with(network: &'a Network, batch: Batch, mut scored: Vec<bool>) -> Result<Self, Error> {
         let mut outputs = network.outputs(&batch).map_err(|error| Error::Network(error.to_string()))?;
         let output = outputs.pop().ok_or_else(|| Error::Network("it has no output".to_owned()))?;
@@ -66,6 +74,34 @@ impl<'a> Study<'a> {
         }
         let (points, vars) = (batch.points(), network.domain.columns(&batch));
         Ok(Self { network, batch, points, vars, output, scored })
+    }
+
+    /// Inputs made of the recorded ones: the beginning of one and the end of another. Where outputs count at all elements,
+    /// the network says something of each; where they follow a separator there are none, since the answer is a part of
+    /// the input.
+    ///
+    /// # Errors
+    /// Where the network cannot be run.
+    pub(super) fn recombined(&self, n: usize, longest: usize, config: &Config) -> Result<Option<Self>, Error> {
+        let ranges: Vec<std::ops::Range<usize>> = self.points.ranges().collect();
+        let whole = |range: &std::ops::Range<usize>| range.clone().all(|point| self.scored[point]);
+        if ranges.is_empty() || !ranges.iter().all(whole) {
+            return Ok(None);
+        }
+        let mut rng = rng(config.seed, "causal: recombined");
+        let mut batch = Batch::new(self.batch.dim());
+        for _ in 0..n {
+            let [first, second] = [0; 2].map(|_| rng.random_range(0..ranges.len()));
+            let (a, b) = (self.batch.sequence(first), self.batch.sequence(second));
+            // The first element opens every sequence.
+            let begin = rng.random_range(1..=a.len().min(longest / 2));
+            let rest = &b[rng.random_range(1..=b.len())..];
+            let mut sequence = a[..begin].to_vec();
+            sequence.extend(rest.iter().take(longest - begin));
+            batch.push_at(&sequence, self.batch.origin(first).min(self.batch.origin(second)));
+        }
+        let n_points = batch.points().len();
+        Self::with(self.network, batch, vec![true; n_points]).map(Some)
     }
 
     /// The same without what follows the last output that counts, and without sequences in which none does.

@@ -175,3 +175,28 @@ impl Target {
         errors
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_hold_whole_tokens() {
+        let check = |list: &str, token: &str, expected: bool| {
+            assert_eq!(holds(list, Symbol::new(token)), expected, "{list} {token}")
+        };
+        check("#json:[\"a\",\"ab\"]", "a", true);
+        check("#json:[\"ab\"]", "a", false);
+        check("#json:[\"ab\",\"<eos>\"]", "<eos>", true);
+        check("#json:[]", "a", false);
+        check("a", "a", false);
+    }
+
+    #[test]
+    fn errors_stop_being_counted_beyond_a_limit() {
+        let target = Target { is_bool: true, points: (0..200).collect(), codes: vec![1; 200] };
+        let codes: Vec<i64> = (0..200).map(|i| i64::from(i % 2 == 0)).collect();
+        assert_eq!(target.errors(&codes, 200), 100);
+        assert!(target.errors(&codes, 5) > 5);
+    }
+}
