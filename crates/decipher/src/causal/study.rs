@@ -202,7 +202,10 @@ impl<'a> Study<'a> {
     /// # Errors
     /// Where the network cannot be run.
     pub(super) fn yardstick(&self, config: &Config) -> Result<Yardstick, Error> {
-        let room = self.network.feeding().map_or(0, |feeding| feeding.n_positions);
+        // No further than the inputs reach: beyond, positions are untrained.
+        let rows = 0..self.batch.n_sequences();
+        let reached = rows.map(|row| self.batch.origin(row) + self.batch.length(row) as i64).max();
+        let room = reached.and_then(|reached| usize::try_from(reached).ok()).unwrap_or(0);
         let mut rng = rng(config.seed, "causal: origins");
         let mut moved = Batch::new(self.batch.dim());
         for row in 0..self.batch.n_sequences() {
