@@ -68,7 +68,9 @@ fn scrub(bencher: divan::Bencher<'_, '_>, layers: usize, samples: usize, variabl
     let mut hypothesis = EdgeHypothesis::new(pool.classes(|point| pool.position(point)));
     let writers: Vec<_> = components.writers().iter().rev().take(variables).copied().collect();
     for (variable, &writer) in writers.iter().enumerate() {
-        hypothesis.classes.push(pool.classes(|point| (pool.position(point), tokens[point] % (2 + variable as i64 % 4))));
+        hypothesis
+            .classes
+            .push(pool.classes(|point| (pool.position(point), tokens[point] % (2 + variable as i64 % 4))));
         let edges = components.edges().iter().filter(|edge| edge.0 == writer);
         hypothesis.edges.extend(edges.map(|&edge| (edge, Treatment::Class { variable, joint: false })));
     }

@@ -1,7 +1,7 @@
 //! The columns that a site may carry: what the program computes on its way, and the inputs.
 
-use dsl::Term;
-use samples::{Column, Partition, Symbol};
+use dsl::{Kernel, Language, Operator, Term};
+use samples::{Column, Partition, Sort, Symbol, Value, decode_code};
 
 use super::flat::{Flat, Inputs};
 use super::sample::Sample;
@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Given,
     /// A step of the program.
     Program,
+    /// What the language says of single tokens: how finely a site may tell inputs apart that the program does not.
+    Bank,
 }
 
 /// A column by name.
@@ -44,10 +46,18 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
     // The output first: it is the coarsest that a last site can carry.
     let steps = flat.steps.iter().map(|step| (step.name, step.term.clone(), Kind::Program)).rev();
     let given = ["tokens", "indices"].map(|name| (Symbol::new(name), Term::var(name), Kind::Given));
-    for (step, term, kind) in steps.chain(given) {
-        let Some(column) = value(step) else { continue };
+    let mut bank = Vec::new();
+    for (place, term) in tests(inputs.language, &tokens).into_iter().enumerate() {
+        bank.push((Symbol::new(&format!("bank {place}")), term, Kind::Bank));
+    }
+    for (step, term, kind) in steps.chain(given).chain(bank) {
+        let column = match kind {
+            Kind::Bank => Some(inputs.eval(&term, inputs.vars)?),
+            _ => value(step),
+        };
+        let Some(column) = column else { continue };
         let own = partition(&column);
-        if kind == Kind::Program && (own == constant || seen.contains(&own)) {
+        if kind != Kind::Given && (own == constant || seen.contains(&own)) {
             continue;
         }
         let local = by_token.meet(&sample.classes(&[&column])).n_classes() == by_token.n_classes();
@@ -58,10 +68,42 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
     Ok((features, values))
 }
 
+/// Tokens that are asked about at most; larger alphabets are not.
+const ALPHABET: usize = 6;
+
+/// Every operator from a truth value to a number, of every test for one token.
+fn tests(language: &Language, tokens: &Column) -> Vec<Term> {
+    let mut seen = tokens.codes.clone();
+    seen.sort_unstable();
+    seen.dedup();
+    let Some(equal) = language.kernel_operator(Kernel::Eq) else { return Vec::new() };
+    if seen.len() > ALPHABET {
+        return Vec::new();
+    }
+    // Codes of symbols depend on the order in which they were met: their texts do not.
+    let mut values: Vec<Value> = seen.into_iter().map(|code| decode_code(tokens.sort, code)).collect();
+    values.sort_by_key(|value| format!("{value:?}"));
+    let counts = |operator: &Operator| {
+        operator.params.len() == 1
+            && operator.params[0].1.admits(Sort::Bool)
+            && !operator.params[0].1.admits(Sort::Int)
+            && operator.result.admits(Sort::Int)
+            && !operator.result.admits(Sort::Bool)
+    };
+    let operators = language.operators().filter(|(_, operator)| counts(operator)).map(|(id, _)| id);
+    let test = |value: &Value| Term::op(equal, vec![Term::var("tokens"), Term::constant(*value)]);
+    operators
+        .flat_map(|id| values.iter().map(move |value| Term::op(id, vec![test(value)])).collect::<Vec<_>>())
+        .collect()
+}
+
 /// The values of features on another sample.
 pub(super) fn values(features: &[Feature], flat: &Flat, inputs: Inputs<'_>) -> Result<Vec<Column>, Error> {
     let (columns, _) = flat.run(inputs, &[])?;
     let value = |feature: &Feature| {
+        if feature.kind == Kind::Bank {
+            return inputs.eval(&feature.term, inputs.vars);
+        }
         let found = columns.iter().find(|(name, _)| *name == feature.step).map(|(_, column)| column.clone());
         found.ok_or_else(|| Error::Term(format!("the column {} is missing", feature.name)))
     };

@@ -39,7 +39,11 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Inputs<'_> {
-    fn eval(&self, term: &Term, vars: &[(Symbol, Column)]) -> Result<Column, Error> {
+    /// The values of a term over some names.
+    ///
+    /// # Errors
+    /// A term that cannot be evaluated.
+    pub(super) fn eval(&self, term: &Term, vars: &[(Symbol, Column)]) -> Result<Column, Error> {
         let env = Env { language: self.language, points: self.points, vars, causal: true };
         dsl::eval(term, &env).map_err(|error| Error::Term(error.to_string()))
     }

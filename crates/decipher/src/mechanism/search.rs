@@ -297,6 +297,9 @@ impl Search<'_> {
             tier.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
             keys.extend(tier.into_iter().map(|(_, key)| key));
         }
+        // The output, told apart further than the program needs.
+        let bank = (0..self.features.len()).filter(|&f| self.features[f].kind == Kind::Bank);
+        keys.extend(bank.map(|feature| vec![0, feature]));
         keys
     }
 
@@ -324,8 +327,9 @@ impl Search<'_> {
                 key = rest;
             }
         }
+        let says = key.iter().any(|&feature| self.features[feature].kind == Kind::Program);
         let carried = carried(key);
-        Ok((carried.vacuous <= VACUOUS).then_some(carried))
+        Ok((says && carried.vacuous <= VACUOUS).then_some(carried))
     }
 
     /// What is read from an embedding: less than the input, where that is enough. The input itself is no variable.
