@@ -6,8 +6,8 @@ use graph::Network;
 use samples::Decode;
 use scrub::{Claim, Controls, Interchange, Scrub, ScrubConfig};
 
-use crate::mechanism::{Mechanics, explain};
 use crate::causal::{self, Behaviour};
+use crate::mechanism::{Mechanics, explain};
 use crate::{Config, Error, Hypothesis, hypotheses};
 
 /// What is concluded about behaviour.
