@@ -232,14 +232,14 @@ pub(super) fn mentions(line: &str, name: &str) -> bool {
         .any(|(at, _)| !line[..at].ends_with(is_word) && !line[at + name.len()..].starts_with(is_word))
 }
 
-/// A value as Python.
+/// A value as Python; numbers with the digits that results of arithmetic are rounded to, so that they can equal them.
 pub(super) fn literal(value: Value) -> String {
     match value {
         Value::Undefined => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
         Value::Int(i) => i.to_string(),
-        Value::Real(r) => format!("{r:?}"),
+        Value::Real(r) => format!("{:?}", format!("{r:.11e}").parse().unwrap_or(r)),
         Value::BitVec { bits, .. } => format!("{bits:#x}"),
         Value::Symbol(symbol) => symbol_literal(symbol),
         Value::Enum(_, constructor) => string(constructor.as_str()),
@@ -345,5 +345,8 @@ mod tests {
         check("-1.5", "-1.5");
         check(r#""a\ud83d\ude00\/""#, "\"a\u{1f600}/\"");
         assert_eq!(literal(Value::Symbol("a\"b".into())), r#""a\"b""#);
+        // What "%.12g" makes of the same number.
+        assert_eq!(literal(Value::Real(1.0 / 6.0)), "0.166666666667");
+        assert_eq!(literal(Value::Real(-0.5)), "-0.5");
     }
 }
