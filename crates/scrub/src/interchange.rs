@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use dsl::{Env, Func, Language, Node, Scan, Term};
 use graph::{Intervention, Matrix, Network};
-use samples::{Column, Decode, Rng, Symbol, rng};
+use samples::{Batch, Column, Decode, Rng, Symbol, rng};
 
 use crate::classes::Classes;
 use crate::engine::Scrubber;
@@ -30,10 +30,16 @@ pub struct Interchange {
 /// Pairs of base and source.
 const PAIRS: usize = 512;
 
+/// Outputs that an interchange should change: where other inputs at the same positions change fewer, other positions and
+/// lengths are tried.
+const FEW: usize = 50;
+
 /// Interchanges the value of every claimed site in turn, at all positions at once, with all variables claimed there.
 ///
-/// Sites whose variables do not occur in the program are left out: the program does not say what would follow. So are
-/// recurrent networks, where a whole state is another state and says nothing about single variables.
+/// Sources are other inputs of the same length at the same positions. Variables such as an index or a length are the same
+/// there on all of them; for those the sources are shorter inputs, at the position after. Sites whose variables do not
+/// occur in the program are left out: the program does not say what would follow. So are recurrent networks, where a
+/// whole state is another state and says nothing about single variables.
 ///
 /// # Errors
 /// As [`crate::scrub`].
@@ -52,45 +58,121 @@ pub fn interchange(
     let batch = inputs(network, PAIRS.min(config.samples), config.seed);
     let n = batch.n_sequences();
     let length = if n == 0 { 0 } else { batch.length(0) };
-    let columns = evaluate(network, language, claims, &batch)?;
     let pool = Pool::new(network, &graph, &batch, None)?;
-    let output = graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?;
-    let source = derangement(n, &mut rng(config.seed, "interchange sources"));
-    let points: Vec<usize> = source.iter().flat_map(|&row| row * length..(row + 1) * length).collect();
-    let bound = network.domain.columns(&batch);
-    let run_program = |program: &Term, vars: &[(Symbol, Column)]| {
-        let env = Env { language, points: &batch.points(), vars, causal: network.is_causal() };
-        dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))
-    };
     let program = expand(program);
-    let unchanged = run_program(&program, &bound)?;
+    let mut setting = Setting {
+        network,
+        language,
+        graph: &graph,
+        claims,
+        nodes: &nodes,
+        batch: &batch,
+        pool: &pool,
+        output: graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?,
+        bound: network.domain.columns(&batch),
+        program: &program,
+        unchanged: Vec::new(),
+    };
+    setting.unchanged = setting.run(&program, &setting.bound)?;
+    let source = derangement(n, &mut rng(config.seed, "interchange sources"));
+    let wide = pool.n_cells() / n.max(1);
+    let plain = Sources {
+        columns: evaluate(network, language, claims, &batch)?,
+        points: source.iter().flat_map(|&row| row * length..(row + 1) * length).collect(),
+        cells: source.iter().flat_map(|&row| row * wide..(row + 1) * wide).collect(),
+    };
     let mut sites: Vec<_> = nodes.clone();
     sites.sort_unstable();
     sites.dedup();
+    let mut shifted: Option<(Pool, Sources)> = None;
     let mut found = Vec::new();
     for site in sites {
-        let mut vars = bound.clone();
-        let mut targets = Vec::new();
-        for (place, claim) in claims.iter().enumerate().filter(|(place, _)| nodes[*place] == site) {
-            let name = Symbol::new(&format!("#{place}"));
-            vars.push((name, columns[place].select(&points)));
-            targets.push((expand(&claim.subterm), name));
+        let Some(mut result) = setting.at(site, &pool, &plain)? else { continue };
+        if result.changed < FEW && matches!(network.domain.elements, samples::Elements::Tokens { .. }) && length > 1 {
+            if shifted.is_none() {
+                shifted = Some(setting.shifted(&source, wide - length, config.seed)?);
+            }
+            if let Some((other, sources)) = &shifted
+                && let Some(moved) = setting.at(site, other, sources)?
+                && moved.changed > result.changed
+            {
+                result = moved;
+            }
         }
-        let (replaced, any) = substitute(&program, &targets);
-        if !any {
-            continue;
-        }
-        let expected = run_program(&replaced, &vars)?;
-        let wide = pool.n_cells() / n.max(1);
-        let donors: Vec<usize> = source.iter().flat_map(|&row| row * wide..(row + 1) * wide).collect();
-        let value = gather(pool.value(site)?, &donors)?;
-        let value = graph.value_with(pool.base(), &[Intervention::node(site, value)], output).map_err(failed)?;
-        let raw = Matrix::from_tensor(&value).map_err(failed)?;
-        let rows: Vec<usize> = (0..pool.points().len()).map(|point| pool.cell(point)).collect();
-        let got = network.decode(&raw.select(&rows));
-        found.push(count(network, graph.name(site), &got, &expected, &unchanged));
+        found.push(result);
     }
     Ok(found)
+}
+
+/// Where values come from: the claimed terms' columns over the source inputs, and for every point and every cell of the
+/// base inputs the one that it takes its value from.
+struct Sources {
+    columns: Vec<Column>,
+    points: Vec<usize>,
+    cells: Vec<usize>,
+}
+
+/// What interchanges at all sites share.
+struct Setting<'a> {
+    network: &'a Network,
+    language: &'a Language,
+    graph: &'a graph::Graph,
+    claims: &'a [Claim],
+    nodes: &'a [graph::NodeId],
+    batch: &'a Batch,
+    pool: &'a Pool,
+    output: graph::NodeId,
+    bound: Vec<(Symbol, Column)>,
+    /// Without `let`.
+    program: &'a Term,
+    unchanged: Vec<Column>,
+}
+
+impl Setting<'_> {
+    fn run(&self, program: &Term, vars: &[(Symbol, Column)]) -> Result<Vec<Column>, Error> {
+        let points = self.batch.points();
+        let env = Env { language: self.language, points: &points, vars, causal: self.network.is_causal() };
+        dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))
+    }
+
+    /// Inputs one element shorter, where the domain has them, each read at the position after, the last one at the first.
+    fn shifted(&self, source: &[usize], bos: usize, seed: u64) -> Result<(Pool, Sources), Error> {
+        let domain = &self.network.domain;
+        let (n, length) = (source.len(), self.batch.length(0));
+        let shorter = (length - 1).max(domain.length.0);
+        let batch = domain.sample_of_length(n, shorter, &mut rng(seed, "interchange shorter"));
+        let pool = Pool::new(self.network, self.graph, &batch, None)?;
+        let wide = bos + shorter;
+        let at = |position: usize| (position + 1) % shorter;
+        let points = source.iter().flat_map(|&row| (0..length).map(move |p| row * shorter + at(p))).collect();
+        let cell = |p: usize| p.checked_sub(bos).map_or(p, |p| bos + at(p));
+        let cells = source.iter().flat_map(|&row| (0..bos + length).map(move |p| row * wide + cell(p))).collect();
+        let columns = evaluate(self.network, self.language, self.claims, &batch)?;
+        Ok((pool, Sources { columns, points, cells }))
+    }
+
+    /// The interchange at one site; `None` where the program says nothing of it.
+    fn at(&self, site: graph::NodeId, from: &Pool, sources: &Sources) -> Result<Option<Interchange>, Error> {
+        let mut vars = self.bound.clone();
+        let mut targets = Vec::new();
+        for (place, claim) in self.claims.iter().enumerate().filter(|(place, _)| self.nodes[*place] == site) {
+            let name = Symbol::new(&format!("#{place}"));
+            vars.push((name, sources.columns[place].select(&sources.points)));
+            targets.push((expand(&claim.subterm), name));
+        }
+        let (replaced, any) = substitute(self.program, &targets);
+        if !any {
+            return Ok(None);
+        }
+        let expected = self.run(&replaced, &vars)?;
+        let value = gather(from.value(site)?, &sources.cells)?;
+        let value =
+            self.graph.value_with(self.pool.base(), &[Intervention::node(site, value)], self.output).map_err(failed)?;
+        let raw = Matrix::from_tensor(&value).map_err(failed)?;
+        let rows: Vec<usize> = (0..self.pool.points().len()).map(|point| self.pool.cell(point)).collect();
+        let got = self.network.decode(&raw.select(&rows));
+        Ok(Some(count(self.network, self.graph.name(site), &got, &expected, &self.unchanged)))
+    }
 }
 
 fn count(network: &Network, site: &str, got: &[Column], expected: &[Column], unchanged: &[Column]) -> Interchange {

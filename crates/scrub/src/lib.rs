@@ -168,6 +168,11 @@ pub fn scrub(
 
 /// Uniform inputs of the greatest length, or some recorded inputs of the commonest length.
 fn inputs(network: &Network, n: usize, seed: u64) -> Batch {
+    inputs_of_length(network, n, check::longest_length(&network.domain), seed)
+}
+
+/// Uniform inputs of a length, or some recorded inputs of the commonest length.
+fn inputs_of_length(network: &Network, n: usize, length: usize, seed: u64) -> Batch {
     let domain = &network.domain;
     if let samples::Elements::Recorded { inputs, .. } = &domain.elements {
         let groups = inputs.rows_by_length();
@@ -175,7 +180,7 @@ fn inputs(network: &Network, n: usize, seed: u64) -> Batch {
             groups.iter().max_by_key(|(_, rows)| rows.len()).map(|(_, rows)| rows.as_slice()).unwrap_or_default();
         return inputs.select(&rows[..rows.len().min(n)]);
     }
-    domain.sample_of_length(n, check::longest_length(domain), &mut rng(seed, "scrub inputs"))
+    domain.sample_of_length(n, length, &mut rng(seed, "scrub inputs"))
 }
 
 /// What scrubbing some edges did to the outputs `[cells, outputs]` of a pool. An output is paired, for comparison, with
@@ -205,6 +210,7 @@ const OCCURRENCES: usize = 512;
 /// level after correction.
 const CONTROLS: (usize, usize) = (39, 59);
 
+/// Scrubs at the greatest length at which the outputs differ between inputs at all.
 fn scrub_graph(
     network: &Network,
     language: &Language,
@@ -212,13 +218,30 @@ fn scrub_graph(
     circuit: Option<&[(String, String)]>,
     config: &ScrubConfig,
 ) -> Result<Scrub, Error> {
+    let longest = check::longest_length(&network.domain);
+    let shortest = match &network.domain.elements {
+        samples::Elements::Recorded { .. } => longest,
+        _ => network.domain.length.0.min(longest),
+    };
+    let at = |length: usize| scrub_at(network, language, claims, circuit, length, config);
+    let varied = (shortest..=longest).rev().map(at).find(|result| !matches!(result, Err(Error::Constant)));
+    varied.unwrap_or(Err(Error::Constant))
+}
+
+fn scrub_at(
+    network: &Network,
+    language: &Language,
+    claims: &[Claim],
+    circuit: Option<&[(String, String)]>,
+    length: usize,
+    config: &ScrubConfig,
+) -> Result<Scrub, Error> {
     let graph = network.graph(0);
     let components = Components::new(&graph)?;
     let nodes = claim_nodes(&graph, claims)?;
-    let length = check::longest_length(&network.domain);
     let per_sequence = network.n_parameters() as f64 * length as f64 * 2.0;
     let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, (config.samples / 2).max(128));
-    let batch = inputs(network, n, config.seed);
+    let batch = inputs_of_length(network, n, length, config.seed);
     let columns = evaluate(network, language, claims, &batch)?;
     let pool = Pool::new(network, &graph, &batch, None)?;
     let scrubber = Scrubber::new(&graph, &components, &pool);
