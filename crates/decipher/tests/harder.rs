@@ -108,6 +108,29 @@ fn networks_of_our_own_are_read_in_every_version() {
 }
 
 #[test]
+fn every_variable_moves_the_output_as_the_program_says() {
+    let language = language();
+    for (name, make) in [("reverse", programs::reverse as fn() -> _), ("sort", programs::sort)] {
+        let network = network(&make().expect("it is built"));
+        let found = read(&network, &language).expect("it is read");
+        let claims = decipher::claims(&found);
+        let config = scrub::ScrubConfig::default();
+        let moved = scrub::interchange(&network, &language, &found.program, &claims, &config).expect("it runs");
+        let sites: std::collections::BTreeSet<&str> = claims.iter().map(|claim| claim.site.as_str()).collect();
+        // Indices and lengths are the same on all inputs of a length, and yet are interchanged.
+        assert!(sites.contains("pos_embed"), "{name}: {sites:?}");
+        assert_eq!(moved.len(), sites.len(), "{name}: {moved:?}");
+        for one in moved {
+            assert!(one.changed >= 50 && one.changed_accuracy >= 0.99, "{name}: {one:?}");
+        }
+        // Every component on the way carries something that the program says.
+        let carriers = found.circuit.iter().flatten().map(|(from, _)| from.as_str());
+        assert!(carriers.into_iter().all(|carrier| sites.contains(carrier)), "{name}: {sites:?}");
+        assert!(found.alignment.iter().all(|aligned| aligned.fit >= 0.99), "{name}: {:?}", found.alignment);
+    }
+}
+
+#[test]
 fn some_shared_networks_are_read_in_every_version() {
     use std::io::Write as _;
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/models/compiled");

@@ -1,16 +1,24 @@
 //! Which component carries which variable, tested on inputs that played no part in reading it.
 //!
 //! The test is that the component determines the variable: the nearest neighbour, among fitting samples, of its output
-//! on a held-out sample has the variable's value there. The network runs as it is, neither hardened nor stepped.
+//! on a held-out sample has the variable's value there. Where a component carries several variables, distances are
+//! measured in the directions that are the variable's own. Numbers that take many values are read by an affine map
+//! instead. The network runs as it is, neither hardened nor stepped.
 
-use dsl::{Env, Term};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use dsl::{Env, Node, Term};
 use graph::Network;
 use rand::Rng as _;
-use samples::{Batch, rng};
+use rustc_hash::FxHashMap;
+use samples::{Batch, Column, rng};
 
 use super::Reading;
 use super::program::Part;
+use super::symbolic::Classes;
 use super::trace::{Layout, Mat, run};
+use super::variables::{VarId, Variable};
 use super::wiring::Part as Component;
 use crate::{Aligned, Config, Error};
 
@@ -20,16 +28,27 @@ const SEQUENCES: usize = 300;
 /// Dimensions that distances are measured in; components of more are projected at random.
 const DIMENSIONS: usize = 24;
 
-/// The samples and, per component, the nearest fitting point of every held-out point.
+/// A share of held-out samples from which a site carries a variable.
+const CARRIES: f64 = 0.99;
+
+/// Fitting points of an affine map, and how far its value may be from the number.
+const AFFINE_POINTS: usize = 800;
+const AFFINE_ERROR: f64 = 5e-3;
+
+/// The samples, the components' outputs there, and the nearest fitting point of every held-out point.
 pub(super) struct Neighbours {
     fit: Batch,
     held_out: Batch,
-    /// Per writer; empty for those that carry nothing.
-    nearest: Vec<Vec<usize>>,
+    /// Per writer `[width, points]`; empty for those that carry nothing.
+    train: Vec<Mat>,
+    test: Vec<Mat>,
+    seed: u64,
+    /// By writer, and by variable where the writer carries several.
+    nearest: RefCell<FxHashMap<(usize, Option<VarId>), Rc<Vec<usize>>>>,
 }
 
 impl Neighbours {
-    /// Runs the network and finds the neighbours.
+    /// Runs the network on the samples.
     pub(super) fn of(reading: &Reading, network: &Network, config: &Config) -> Self {
         let domain = &network.domain;
         let fit = domain.sample(SEQUENCES, &mut rng(config.seed, "transformer: alignment fit"));
@@ -47,27 +66,94 @@ impl Neighbours {
                 variable.writers().for_each(|writer| carries[writer] = true);
             }
         }
-        let width = wiring.width;
-        let mut random = rng(config.seed, "transformer: projection");
-        let projection =
-            (width > DIMENSIONS).then(|| Mat::from_fn(DIMENSIONS, width, |_, _| random.random_range(-1.0..1.0)));
         let mut values = |batch: &Batch| -> Vec<Mat> {
             let layout = Layout::of(batch, bos);
             let trace = run(&mut wiring, &layout, None, &mut |_, _| {});
-            let of = |(value, &carries): (&Mat, &bool)| match (&projection, carries) {
-                (_, false) => Mat::zeros(0, 0),
-                (Some(projection), true) => projection * value.select_columns(&layout.point_rows),
-                (None, true) => value.select_columns(&layout.point_rows),
+            let of = |(value, &carries): (&Mat, &bool)| match carries {
+                false => Mat::zeros(0, 0),
+                true => value.select_columns(&layout.point_rows),
             };
             trace.values.iter().zip(&carries).map(of).collect()
         };
         let (train, test) = (values(&fit), values(&held_out));
-        let nearest = train.iter().zip(&test).map(|(train, test)| nearest(train, test)).collect();
-        Self { fit, held_out, nearest }
+        Self { fit, held_out, train, test, seed: config.seed, nearest: RefCell::default() }
+    }
+
+    /// The nearest fitting point of every held-out point, as a variable's carrier tells them apart.
+    fn nearest(&self, reading: &Reading, id: VarId, writer: usize) -> Rc<Vec<usize>> {
+        let others = others(reading, id, writer);
+        let key = (writer, (!others.is_empty()).then_some(id));
+        if let Some(known) = self.nearest.borrow().get(&key) {
+            return Rc::clone(known);
+        }
+        let (train, test) = (&self.train[writer], &self.test[writer]);
+        let directions = directions(&codes(&reading.dag.variables[id], writer), &others);
+        let seen = |values: &Mat| directions.as_ref().map_or_else(|| values.clone(), |own| own.tr_mul(values));
+        let (mut train, mut test) = (seen(train), seen(test));
+        if train.nrows() > DIMENSIONS {
+            let mut random = rng(self.seed, "transformer: projection");
+            let projection = Mat::from_fn(DIMENSIONS, train.nrows(), |_, _| random.random_range(-1.0..1.0));
+            (train, test) = (&projection * train, &projection * test);
+        }
+        let found = Rc::new(nearest(&train, &test));
+        self.nearest.borrow_mut().insert(key, Rc::clone(&found));
+        found
+    }
+
+    /// The share of held-out points whose value an affine map of the carrier's output gives; the map is fitted on the
+    /// others.
+    fn affine(&self, writer: usize, known: &Column, wanted: &Column) -> f64 {
+        let numbers =
+            |column: &Column| (0..column.n_points()).map(|p| column.value(p).as_f64()).collect::<Option<Vec<_>>>();
+        let (Some(known), Some(wanted)) = (numbers(known), numbers(wanted)) else { return 0.0 };
+        let with_one =
+            |values: &Mat, n: usize| values.columns(0, n.min(values.ncols())).insert_row(values.nrows(), 1.0);
+        let input = with_one(&self.train[writer], AFFINE_POINTS);
+        let target = Mat::from_row_slice(1, input.ncols(), &known[..input.ncols()]);
+        let Ok(inverse) = input.pseudo_inverse(1e-6) else { return 0.0 };
+        let got = target * inverse * with_one(&self.test[writer], usize::MAX);
+        let good = got.iter().zip(&wanted).filter(|(have, want)| (*have - *want).abs() < AFFINE_ERROR).count();
+        good as f64 / wanted.len().max(1) as f64
     }
 }
 
-/// The alignment of the parts of a program.
+/// What a writer adds to the stream for each class of a variable that it carries.
+fn codes(variable: &Variable, writer: usize) -> Mat {
+    let other = variable.also.iter().find(|(also, _)| *also == writer);
+    other.map_or_else(|| variable.codes.clone(), |(_, codes)| codes.clone())
+}
+
+/// The codes of the other variables that a writer carries.
+fn others(reading: &Reading, id: VarId, writer: usize) -> Vec<Mat> {
+    let variables = reading.dag.variables.iter().zip(reading.dag.needed()).enumerate();
+    let here = variables.filter(|(other, (variable, needed))| {
+        *other != id && *needed && variable.writers().any(|carrier| carrier == writer)
+    });
+    here.map(|(_, (variable, _))| codes(variable, writer)).collect()
+}
+
+/// The directions of a variable's codes that no other variable of the same writer uses; `None` if the others use some of
+/// them, or there are no others.
+fn directions(own: &Mat, others: &[Mat]) -> Option<Mat> {
+    if others.is_empty() {
+        return None;
+    }
+    let taken = orthonormal(&super::live::stack(&others.iter().map(Mat::transpose).collect::<Vec<_>>()).transpose());
+    let rest = own - &taken * taken.tr_mul(own);
+    let free = orthonormal(&rest);
+    (free.ncols() == orthonormal(own).ncols()).then_some(free)
+}
+
+/// An orthonormal basis of the columns.
+fn orthonormal(columns: &Mat) -> Mat {
+    let svd = columns.clone().svd(true, false);
+    let largest = svd.singular_values.iter().copied().fold(0.0, f64::max);
+    let kept: Vec<usize> =
+        (0..svd.singular_values.len()).filter(|&at| svd.singular_values[at] > 1e-5 * largest.max(1e-9)).collect();
+    svd.u.map_or_else(|| Mat::zeros(columns.nrows(), 0), |u| u.select_columns(&kept))
+}
+
+/// The alignment of the parts of a program, and of what else carries one of its subterms.
 ///
 /// # Errors
 /// If a term cannot be evaluated: a fault of the engine.
@@ -84,27 +170,88 @@ pub(super) fn alignment(
         dsl::eval(term, &env).map_err(|error| Error::Term(error.to_string()))
     };
     let mut aligned: Vec<Aligned> = Vec::new();
-    for part in parts {
-        let variable = &reading.dag.variables[part.variable];
+    let mut covered = vec![false; reading.dag.variables.len()];
+    let mut claim = |id: VarId, term: &Term, own: bool| -> Result<bool, Error> {
+        let variable = &reading.dag.variables[id];
         if variable.writer.is_none() {
-            continue;
+            return Ok(false);
         }
-        let (known, wanted) = (evaluate(&part.term, &neighbours.fit)?, evaluate(&part.term, &neighbours.held_out)?);
+        let (known, wanted) = (evaluate(term, &neighbours.fit)?, evaluate(term, &neighbours.held_out)?);
+        let mut carried = false;
         for writer in variable.writers() {
             let site = &reading.wiring.writers[writer].name;
-            if aligned.iter().any(|known| known.site == *site && known.subterm == part.term) {
+            if aligned.iter().any(|known| known.site == *site && known.subterm == *term) {
+                carried = true;
                 continue;
             }
-            let pairs = neighbours.nearest[writer].iter().zip(&wanted.codes);
-            let good = pairs.filter(|(near, code)| known.codes.get(**near) == Some(code)).count();
-            let fit = good as f64 / wanted.codes.len().max(1) as f64;
-            // What a reader makes of a variable need not be what the variable's carrier tells apart.
-            if part.own || fit >= 0.99 {
-                aligned.push(Aligned { subterm: part.term.clone(), site: site.clone(), readout: "partition", fit });
+            let nearest = neighbours.nearest(reading, id, writer);
+            let good = nearest.iter().zip(&wanted.codes).filter(|(near, code)| known.codes.get(**near) == Some(code));
+            let (mut readout, mut fit) = ("partition", good.count() as f64 / wanted.codes.len().max(1) as f64);
+            if fit < 1.0 {
+                let affine = neighbours.affine(writer, &known, &wanted);
+                (readout, fit) = if affine > fit { ("affine", affine) } else { (readout, fit) };
             }
+            // What a reader makes of a variable need not be what the variable's carrier tells apart.
+            if own || fit >= CARRIES {
+                aligned.push(Aligned { subterm: term.clone(), site: site.clone(), readout, fit });
+                carried |= fit >= CARRIES;
+            }
+        }
+        Ok(carried)
+    };
+    for part in parts {
+        covered[part.variable] |= claim(part.variable, &part.term, part.own)?;
+    }
+    // Recodings that the program folds into what reads them carry a subterm of it all the same.
+    let classes = Classes::of(&reading.dag, &reading.domain, &neighbours.held_out);
+    let needed = reading.dag.needed();
+    let mut terms: Vec<(Term, Column)> = Vec::new();
+    for id in (0..covered.len()).filter(|&id| needed[id] && !covered[id]) {
+        if reading.dag.variables[id].writer.is_none() {
+            continue;
+        }
+        if terms.is_empty() {
+            for term in subterms(parts) {
+                let column = evaluate(&term, &neighbours.held_out);
+                terms.extend(column.ok().map(|column| (term, column)));
+            }
+        }
+        let own = &classes.of[id];
+        let term = terms.iter().find(|(_, column)| same_partition(own, &column.codes)).map(|(term, _)| term.clone());
+        if let Some(term) = term {
+            claim(id, &term, false)?;
         }
     }
     Ok(aligned)
+}
+
+/// All subterms that vary, smallest first.
+fn subterms(parts: &[Part]) -> Vec<Term> {
+    fn walk(term: &Term, all: &mut Vec<Term>) {
+        if matches!(term.node(), Node::Const(_)) || all.contains(term) {
+            return;
+        }
+        match term.node() {
+            Node::App(_, args) => args.iter().for_each(|arg| walk(arg, all)),
+            Node::Select { key, query, .. } => [key, query].into_iter().for_each(|side| walk(side, all)),
+            _ => {}
+        }
+        all.push(term.clone());
+    }
+    let mut all = Vec::new();
+    parts.iter().for_each(|part| walk(&part.term, &mut all));
+    all.retain(|term| !matches!(term.node(), Node::Select { .. }));
+    all
+}
+
+/// Whether equal classes go with equal codes and different ones with different ones.
+fn same_partition(classes: &[u32], codes: &[i64]) -> bool {
+    let mut code_of: FxHashMap<u32, i64> = FxHashMap::default();
+    let mut class_of: FxHashMap<i64, u32> = FxHashMap::default();
+    classes.len() == codes.len()
+        && classes.iter().zip(codes).all(|(&class, &code)| {
+            *code_of.entry(class).or_insert(code) == code && *class_of.entry(code).or_insert(class) == class
+        })
 }
 
 /// The nearest training column of every test column.

@@ -16,6 +16,7 @@
 mod align;
 mod build;
 mod circuit;
+mod describe;
 mod expressions;
 mod heads;
 mod labels;
@@ -35,6 +36,8 @@ mod wiring;
 use dsl::Env;
 use graph::Network;
 use samples::{Batch, Column, Decode, Domain, Value, decode_code, rng};
+
+pub use describe::describe;
 
 use crate::{Config, Error, Hypothesis};
 use build::outputs;
