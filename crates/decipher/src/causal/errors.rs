@@ -58,7 +58,7 @@ pub(super) fn errors(study: &Study<'_>, values: &Column) -> Errors {
 }
 
 fn rule(study: &Study<'_>, counted: &[usize], values: &Column, wrong: &[bool]) -> Option<Rule> {
-    let is_first: Vec<bool> = counted.iter().map(|&point| study.points.locate(point).0 % 2 == 0).collect();
+    let is_first: Vec<bool> = counted.iter().map(|&point| study.points.locate(point).0.is_multiple_of(2)).collect();
     let half = |first: bool, numbers: &[Option<i64>]| -> Vec<(i64, bool)> {
         let own = (0..counted.len()).filter(|&i| is_first[i] == first);
         own.filter_map(|i| numbers[i].map(|number| (number, wrong[i]))).collect()

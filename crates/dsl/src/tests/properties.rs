@@ -16,7 +16,7 @@ use super::shipped;
 
 fn inputs(name: &str) -> Vec<(Symbol, Sort)> {
     match name {
-        "rasp" => vec![("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)],
+        "rasp" | "sequences" => vec![("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)],
         "bitvectors" => vec![("x0".into(), Sort::BitVec(8)), ("x1".into(), Sort::BitVec(64))],
         _ => vec![("x0".into(), Sort::Int), ("x1".into(), Sort::Int)],
     }
@@ -45,7 +45,7 @@ fn batch(name: &str, rng: &mut samples::Rng) -> (Points, Vec<(Symbol, Column)>) 
 
 #[test]
 fn printed_programs_read_back_as_they_were() {
-    for name in ["recurrent", "rasp", "bitvectors"] {
+    for name in ["recurrent", "rasp", "sequences", "bitvectors"] {
         let language = shipped(name);
         let vars = inputs(name);
         let mut generator = Generator::new(&language, rng(1, name), &vars);
@@ -184,7 +184,7 @@ fn check_python(name: &str, n_programs: usize) {
         script.push_str(&format!("scope = {{}}\nexec({text:?}, scope)\n"));
         for range in points.ranges() {
             let element = |point: usize| match name {
-                "rasp" => format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol")),
+                "rasp" | "sequences" => format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol")),
                 "bitvectors" => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point] as u64),
                 _ => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point]),
             };
@@ -229,4 +229,9 @@ fn python_computes_what_programs_about_bit_vectors_do() {
 #[test]
 fn python_computes_what_rasp_programs_do() {
     check_python("rasp", 300);
+}
+
+#[test]
+fn python_computes_what_programs_over_token_sequences_do() {
+    check_python("sequences", 150);
 }

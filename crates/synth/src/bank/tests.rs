@@ -284,3 +284,24 @@ fn finite_functions_can_be_searched_with() {
     let twice = bank.find(Sort::Int, &[2, 0, 1, UNDEFINED]).expect("applied twice");
     assert!(dsl::print(&bank.term(twice), &language).ends_with("(next (next x)))"));
 }
+
+#[test]
+fn operators_that_look_along_sequences_are_enumerated_over_sequences() {
+    let include = |name: &str| Language::shipped(name).map(str::to_owned);
+    let language = Language::parse("sequences", &include("sequences").expect("shipped"), &include).expect("it parses");
+    let points = samples::Points::from_lengths([3, 2]);
+    let a = Leaf::variable(&language, "a", Column::new(Sort::Bool, vec![1, 0, 1, 0, 1]));
+    let config =
+        BankConfig::new(&language, vec![a.clone()]).with_operators(&language, &["count", "odd_count", "previous"]);
+    let mut bank = Bank::new(&language, &config).expect("it can be set up").over_sequences(points);
+    run(&mut bank, 3);
+    let text = |sort, codes: &[i64]| bank.find(sort, codes).map(|id| dsl::print(&bank.term(id), &language));
+    assert_eq!(text(Sort::Int, &[1, 1, 2, 0, 1]).as_deref(), Some("(count a)"));
+    assert_eq!(text(Sort::Bool, &[1, 1, 0, 0, 1]).as_deref(), Some("(odd_count a)"));
+    assert_eq!(text(Sort::Bool, &[UNDEFINED, 1, 0, UNDEFINED, 0]).as_deref(), Some("(previous a)"));
+    // Without sequences nothing is before a point: such operators have no value.
+    let mut flat = Bank::new(&language, &config).expect("it can be set up");
+    run(&mut flat, 3);
+    assert_eq!(flat.find(Sort::Int, &[1, 1, 2, 0, 1]), None);
+    assert!(bank.append_points(std::slice::from_ref(&a.column), &mut |_| Watch::Keep).is_err());
+}
