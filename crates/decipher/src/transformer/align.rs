@@ -43,9 +43,11 @@ pub(super) struct Neighbours {
     train: Vec<Mat>,
     test: Vec<Mat>,
     seed: u64,
-    /// By writer, and by variable where the writer carries several.
-    nearest: RefCell<FxHashMap<(usize, Option<VarId>), Rc<Vec<usize>>>>,
+    nearest: RefCell<Known>,
 }
+
+/// The nearest points, by writer, and by variable where the writer carries several.
+type Known = FxHashMap<(usize, Option<VarId>), Rc<Vec<usize>>>;
 
 impl Neighbours {
     /// Runs the network on the samples.
