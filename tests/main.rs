@@ -7,6 +7,7 @@ mod harness;
 mod hostile;
 mod inference;
 mod language;
+mod proofs;
 mod schema;
 mod shared;
 mod synth;

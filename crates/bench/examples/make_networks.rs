@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bench::{AttentionBuilder, TrainConfig, train_recurrent};
+use bench::{AttentionBuilder, Between, CellKind, TrainConfig, train_recurrent};
 use samples::{Batch, Column, Decode, Domain, Elements, Sort, rng};
 
 #[expect(clippy::print_stderr, reason = "a command-line example reports how training went")]
@@ -10,16 +10,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: make_networks FOLDER")?;
     let folder = Path::new(&folder);
 
-    let domain = Domain {
-        elements: Elements::Integers { dim: 1, lo: -1, hi: 1 },
-        length: (12, 12),
-        decode: Decode::Round,
-        n_outputs: 1,
-    };
-    let config = TrainConfig { hidden: 4, width: 16, batch: 128, steps: 4000, learning_rate: 3e-3, seed: 0 };
-    let (network, report) = train_recurrent("saturating_counter", &domain, &saturating_counter, &config)?;
-    eprintln!("saturating_counter: loss {:.2e}, worst error {:.3}", report.loss, report.worst);
-    network.write(&folder.join("saturating_counter"))?;
+    for case in CASES {
+        let elements = Elements::Integers { dim: case.dim, lo: case.range.0, hi: case.range.1 };
+        let domain =
+            Domain { elements, length: (case.length, case.length), decode: Decode::Round, n_outputs: case.n_outputs };
+        let (network, report) = train_recurrent(case.name, &domain, &|batch| run(case, batch), &(case.config)())?;
+        eprintln!("{}: loss {:.2e}, worst error {:.3}", case.name, report.loss, report.worst);
+        network.write(&folder.join(case.name))?;
+    }
 
     let (mut builder, tokens, indices) = AttentionBuilder::new(&["a", "b", "c", "d"], 6);
     let first = builder.aggregate(0, (indices, indices), tokens, |key, _| key == 0);
@@ -29,15 +27,105 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Counts up and down between 0 and 3.
-fn saturating_counter(batch: &Batch) -> Vec<Column> {
-    let mut codes = Vec::new();
+/// A network to train: its domain, and the step of its program from (state, element) to (state, outputs).
+struct Case {
+    name: &'static str,
+    dim: usize,
+    range: (i64, i64),
+    length: usize,
+    n_outputs: usize,
+    step: fn([i64; 2], &[i64]) -> ([i64; 2], Vec<i64>),
+    config: fn() -> TrainConfig,
+}
+
+const CASES: &[Case] = &[
+    // Counts up and down between 0 and 3.
+    Case {
+        name: "saturating_counter",
+        dim: 1,
+        range: (-1, 1),
+        length: 12,
+        n_outputs: 1,
+        step: |s, x| {
+            let count = (s[0] + x[0]).clamp(0, 3);
+            ([count, 0], vec![count])
+        },
+        config: TrainConfig::default,
+    },
+    // Is the element another than the last one?
+    Case {
+        name: "change_elman",
+        dim: 1,
+        range: (0, 1),
+        length: 10,
+        n_outputs: 1,
+        step: |s, x| ([x[0], 0], vec![i64::from(x[0] != s[0])]),
+        config: || TrainConfig {
+            cell: CellKind::Elman,
+            activation: Between::Tanh,
+            hidden: 8,
+            learning_rate: 1e-2,
+            ..TrainConfig::default()
+        },
+    },
+    // The greatest element so far, fed as unit vectors.
+    Case {
+        name: "maximum_gru",
+        dim: 1,
+        range: (0, 3),
+        length: 10,
+        n_outputs: 1,
+        step: |s, x| ([s[0].max(x[0]), 0], vec![s[0].max(x[0])]),
+        config: || TrainConfig {
+            cell: CellKind::Gru,
+            one_hot: true,
+            hidden: 8,
+            learning_rate: 1e-2,
+            ..TrainConfig::default()
+        },
+    },
+    // Whether a 2 was seen since the last 0.
+    Case {
+        name: "latch_lstm",
+        dim: 1,
+        range: (0, 2),
+        length: 10,
+        n_outputs: 1,
+        step: |s, x| {
+            let on = match x[0] {
+                0 => 0,
+                2 => 1,
+                _ => s[0],
+            };
+            ([on, 0], vec![on])
+        },
+        config: || TrainConfig { cell: CellKind::Lstm, hidden: 6, learning_rate: 1e-2, ..TrainConfig::default() },
+    },
+    // Adds two numbers bit by bit: the bit of the sum, and the carry.
+    Case {
+        name: "adder_silu",
+        dim: 2,
+        range: (0, 1),
+        length: 10,
+        n_outputs: 2,
+        step: |s, x| {
+            let sum = s[0] + x[0] + x[1];
+            ([sum / 2, 0], vec![sum % 2, sum / 2])
+        },
+        config: || TrainConfig { activation: Between::Silu, learning_rate: 1e-2, ..TrainConfig::default() },
+    },
+];
+
+/// What a case's program makes of inputs.
+fn run(case: &Case, batch: &Batch) -> Vec<Column> {
+    let mut codes = vec![Vec::new(); case.n_outputs];
     for row in 0..batch.n_sequences() {
-        let mut count = 0;
-        for &x in batch.sequence(row) {
-            count = (count + x).clamp(0, 3);
-            codes.push(count);
+        let mut state = [0; 2];
+        for element in batch.sequence(row).chunks(case.dim) {
+            let (next, outputs) = (case.step)(state, element);
+            state = next;
+            codes.iter_mut().zip(outputs).for_each(|(column, value)| column.push(value));
         }
     }
-    vec![Column::new(Sort::Int, codes)]
+    codes.into_iter().map(|codes| Column::new(Sort::Int, codes)).collect()
 }

@@ -12,4 +12,4 @@ mod recurrent;
 pub use attention::{AttentionBuilder, Basis, Condition};
 pub use folder::{Folder, FolderError};
 pub use harder::{Hardened, Hardening, harden};
-pub use recurrent::{TrainConfig, TrainReport, train_recurrent};
+pub use recurrent::{Between, CellKind, TrainConfig, TrainReport, train_recurrent};

@@ -6,8 +6,11 @@
 //!
 //! This crate gets a program and never makes one; it knows nothing of how programs are found.
 
+mod beyond;
 mod bound;
 mod compare;
+mod machine;
+mod proof;
 mod shrink;
 
 use dsl::{Env, Language, Term};
@@ -15,8 +18,11 @@ use graph::Network;
 use rayon::prelude::*;
 use samples::{Batch, Column, Decode, Domain, Elements, Value, rng};
 
+pub use beyond::{Beyond, beyond};
 pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper};
 pub use compare::{Tally, agrees, compare};
+pub use machine::{Machine, Stepped, integer, primed};
+pub use proof::{Arithmetic, BoxNode, Boxes, Moving, Proof, Proofs, ProveConfig, Refused, Regions, prove, verify};
 pub use shrink::shrink;
 
 /// How much to check.

@@ -57,7 +57,7 @@ pub(crate) enum Command {
     Decipher(DecipherArgs),
     /// Print the computation graph of a network
     Trace(TraceArgs),
-    /// Is this program what the network computes?
+    /// Is this program what the network computes? Does this proof hold?
     Check(CheckArgs),
     /// Does the network compute it this way?
     Scrub(ScrubArgs),
@@ -76,7 +76,7 @@ pub(crate) struct DecipherArgs {
     /// DSL files in place of the one shipped for this family of networks
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,
-    /// Folder for program.dsl, program.py, hypothesis.json and result.json
+    /// Folder for program.dsl, program.py, hypothesis.json, proof.json and result.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
@@ -101,7 +101,11 @@ pub(crate) struct CheckArgs {
     /// Folder with model.safetensors, config.json and task.json
     pub(crate) model: PathBuf,
     /// The program
-    pub(crate) program: PathBuf,
+    #[arg(required_unless_present = "proof")]
+    pub(crate) program: Option<PathBuf>,
+    /// Does this proof hold? A proof.json as `decipher --out` writes it, in place of a program
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["program", "dsl", "min_agreement"])]
+    pub(crate) proof: Option<PathBuf>,
     /// DSL files in place of the one shipped for this family of networks
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use decipher::{JudgeLimits, Limits, Outcome, Stage, Verdict};
 use dsl::{Language, PythonOutput};
 use graph::Network;
-use report::{DecipherResult, Files, HypothesisFile, LanguageFile, Seconds};
+use report::{DecipherResult, Files, HypothesisFile, LanguageFile, ProofFile, Seconds};
 use samples::Decode;
 
 use crate::args::{Common, DecipherArgs, Format};
@@ -18,6 +18,7 @@ use crate::{Status, language, output, trace};
 const PROGRAM: &str = "program.dsl";
 const PYTHON: &str = "program.py";
 const HYPOTHESIS: &str = "hypothesis.json";
+const PROOF: &str = "proof.json";
 const RESULT: &str = "result.json";
 
 /// Deciphers a network and prints what was found.
@@ -28,7 +29,7 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
     let start = Instant::now();
     let out = args.out.as_deref().map(OutFolder::prepare).transpose()?;
     if let Some(out) = &out {
-        [PROGRAM, PYTHON, HYPOTHESIS, RESULT].iter().try_for_each(|name| out.clear(name))?;
+        [PROGRAM, PYTHON, HYPOTHESIS, PROOF, RESULT].iter().try_for_each(|name| out.clear(name))?;
     }
     let progress = Progress::new(common);
     let network = trace::load_model(&args.model)?;
@@ -110,5 +111,10 @@ fn write_files(
     files.python = Some(out.path_of(PYTHON));
     out.write(HYPOTHESIS, &output::json_text(&HypothesisFile::new(hypothesis, language, language_file))?)?;
     files.hypothesis = Some(out.path_of(HYPOTHESIS));
+    if let Some(proof) = &outcome.proof {
+        let file = ProofFile::new(&proof.best, &hypothesis.program, language, language_file);
+        out.write(PROOF, &output::json_text(&file)?)?;
+        files.proof = Some(out.path_of(PROOF));
+    }
     Ok(files)
 }

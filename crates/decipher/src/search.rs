@@ -1,10 +1,10 @@
 //! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
 
-use check::{Agreement, CheckConfig};
+use check::{Agreement, Beyond, CheckConfig, Machine, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
 use samples::Decode;
-use scrub::{Claim, Controls, Interchange, Scrub, ScrubConfig};
+use scrub::{Claim, Controls, Exchange, Interchange, Scrub, ScrubConfig, Variables};
 
 use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
@@ -54,11 +54,19 @@ pub struct JudgeLimits {
     pub scrub_samples: usize,
     /// Controls of scrubbing, at most.
     pub controls: usize,
+    /// Multiply-adds that the search for a proof may cost, about.
+    pub proof_budget: f64,
 }
 
 impl Default for JudgeLimits {
     fn default() -> Self {
-        Self { exhaustive: check::EXHAUSTIVE_LIMIT, check_budget: 2e10, scrub_samples: 2048, controls: 99 }
+        Self {
+            exhaustive: check::EXHAUSTIVE_LIMIT,
+            check_budget: 2e10,
+            scrub_samples: 2048,
+            controls: 99,
+            proof_budget: 4e9,
+        }
     }
 }
 
@@ -85,6 +93,12 @@ pub struct Outcome {
     pub behaviour: Option<Behaviour>,
     /// Hypotheses that were held against the network.
     pub n_tried: usize,
+    /// What interventions on the variables in the hidden state showed; of recurrent networks.
+    pub variables: Option<Variables>,
+    /// A proof that network and program agree; sought for recurrent networks.
+    pub proof: Option<Proofs>,
+    /// What inputs beyond the domain's lengths show; of recurrent networks.
+    pub beyond: Option<Beyond>,
 }
 
 /// Inputs of the first, quick check of a hypothesis.
@@ -135,6 +149,7 @@ fn concluded(
         }
         let agreement = judge(network, &hypothesis.program, config, limits)?;
         if agreement.reaches(config.min_agreement) {
+            let (proof, beyond) = reach(network, &hypothesis.program, config, limits)?;
             stage(Stage::Scrub);
             (config.progress)("scrub");
             if is_causal_language(network) {
@@ -142,7 +157,13 @@ fn concluded(
             }
             let scrub = scrub_alignment(network, &hypothesis, config, limits);
             let interchange = interchange_alignment(network, &hypothesis, config, limits);
-            return Ok(accepted(hypothesis, agreement, scrub, interchange, place + 1));
+            let variables = exchange_variables(network, &hypothesis, config, limits);
+            let outcome = accepted(hypothesis, agreement, scrub, interchange, place + 1);
+            let mechanism = match (&variables, &outcome.hypothesis, &outcome.scrub) {
+                (Some(variables), Some(hypothesis), Some(scrub)) => recurrent_mechanism(hypothesis, scrub, variables),
+                _ => outcome.mechanism,
+            };
+            return Ok(Outcome { mechanism, variables, proof, beyond, ..outcome });
         }
         if best_refuted.as_ref().is_none_or(|(_, best)| agreement.share() > best.share()) {
             best_refuted = Some((hypothesis, agreement));
@@ -179,6 +200,36 @@ fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
         ..quick
     };
     check::agreement(network, program, config.language, &full).map_err(|e| Error::Term(e.to_string()))
+}
+
+/// How many times the domain's greatest length longer inputs have.
+const LONGER: usize = 10;
+
+/// How far beyond what was run the program holds: a proof, and inputs beyond the domain's lengths.
+fn reach(
+    network: &Network,
+    program: &Term,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Result<(Option<Proofs>, Option<Beyond>), Error> {
+    if network.recurrence().is_none() {
+        return Ok((None, None));
+    }
+    let program = &reread(network, program, config.language)?;
+    let length = LONGER * check::longest_length(&network.domain);
+    (config.progress)("longer inputs");
+    let beyond = check::beyond(network, program, config.language, length, config.seed)
+        .map_err(|error| Error::Term(error.to_string()))?;
+    (config.progress)("proof");
+    let departure = beyond.as_ref().and_then(|beyond| beyond.departure.as_ref());
+    let settings = ProveConfig {
+        seed: config.seed,
+        work: limits.proof_budget,
+        length,
+        refuted_beyond: departure.map(|departure| departure.position),
+        deadline: config.deadline,
+    };
+    Ok((check::prove(network, program, config.language, &settings), beyond))
 }
 
 /// Sequences of a sampled check that a budget of multiply-adds allows.
@@ -228,6 +279,57 @@ fn interchange_alignment(
         .unwrap_or_default()
 }
 
+/// Exchanges the variables of a recurrent network's program; where that cannot be done there is no evidence.
+fn exchange_variables(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Option<Variables> {
+    network.recurrence()?;
+    let machine = Machine::new(&hypothesis.program, config.language, &network.domain)?;
+    scrub::variables(network, &machine, &scrub_settings(config, limits)).ok()
+}
+
+/// What the evidence establishes of the alignment of a recurrent network. A variable counts where the hidden state
+/// determines it and exchanging it moves the outputs as the program says, which exchanges with other donors do not.
+/// All of them, scrubbing all at once with donors that are not mostly the samples themselves, and exchanging whole
+/// states: verified; some variables: partial. A program without variables claims that nothing is carried on, and that
+/// scrubbing tests.
+fn recurrent_mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, variables: &Variables) -> Mechanism {
+    let determined = |place: usize| hypothesis.alignment.get(place).is_some_and(|a| a.fit >= LEAST_ACCURACY);
+    let (joint, single): (Vec<&Exchange>, Vec<&Exchange>) =
+        variables.exchanges.iter().partition(|e| e.variable.is_none());
+    let passed =
+        single.iter().enumerate().filter(|(place, exchange)| determined(*place) && exchanged(exchange)).count();
+    let refuted = joint.iter().any(|exchange| exchange.outputs > 0 && exchange.accuracy < LEAST_ACCURACY);
+    // Outputs that are the same for all inputs leave nothing to recover; exchanges between elements still do.
+    let (scrubbed, contradicted) = match scrub {
+        Ok(scrub) => {
+            let sound = scrub.classes.vacuous_share() < 0.5;
+            let stands = scrub.interval.0 >= LEAST_RECOVERED && beats(&scrub.controls);
+            (sound && stands, sound && scrub.interval.0 < LEAST_RECOVERED)
+        }
+        Err(_) => (false, false),
+    };
+    let all = single.iter().enumerate().all(|(place, exchange)| determined(place) && exchanged(exchange))
+        && !hypothesis.alignment.is_empty();
+    match (refuted || contradicted, all && scrubbed, passed) {
+        (true, _, _) => Mechanism::Unverified,
+        (false, true, _) => Mechanism::Verified,
+        (false, false, 0) => Mechanism::Unverified,
+        (false, false, _) => Mechanism::Partial,
+    }
+}
+
+/// Whether an exchange moves the outputs as the program says, often enough to be no accident.
+fn exchanged(exchange: &Exchange) -> bool {
+    exchange.accuracy >= LEAST_ACCURACY
+        && exchange.changed >= LEAST_CHANGED
+        && exchange.changed_accuracy >= LEAST_ACCURACY
+        && exchange.p_value <= 0.05
+}
+
 /// What the alignment of a hypothesis claims: subterms for which a site was found.
 pub fn claims(hypothesis: &Hypothesis) -> Vec<Claim> {
     let carried = hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0);
@@ -270,6 +372,9 @@ fn accepted(
         mechanics: None,
         behaviour: None,
         n_tried,
+        variables: None,
+        proof: None,
+        beyond: None,
     }
 }
 
@@ -388,5 +493,8 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         mechanics: None,
         behaviour: None,
         n_tried,
+        variables: None,
+        proof: None,
+        beyond: None,
     }
 }

@@ -4,17 +4,20 @@
 //! repository and has a version, [`SCHEMA`]; a change that a reader could notice raises it.
 
 mod hypothesis;
+mod proof;
 mod result;
 mod text;
 mod values;
 
 pub use hypothesis::{HypothesisFile, LanguageFile};
+pub use proof::{NodeFile, ProofFile, RegionsFile, proof_arithmetic, proof_kind, proof_scope};
 pub use result::{
-    AgreementEvidence, Aligned, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    Evidence, Files, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult, RuleResult, ScrubEvidence,
-    ScrubResult, Seconds, SelfTestResult, SynthAll, SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
+    AgreementEvidence, Aligned, BesideEvidence, BeyondEvidence, CheckResult, ControlsEvidence, CounterexampleReport,
+    DecipherResult, DslCheckResult, Evidence, Files, InferResult, InferredRuleResult, InterchangeEvidence,
+    OperatorResult, ProofCheckResult, RuleResult, ScrubEvidence, ScrubResult, Seconds, SelfTestResult, SynthAll,
+    SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
 };
-pub use text::{check_text, decipher_text, dsl_check_text, infer_text, scrub_text};
+pub use text::{check_text, decipher_text, dsl_check_text, infer_text, proof_check_text, scrub_text};
 pub use values::{input_json, value_json};
 
 /// The version of everything that is printed as JSON.

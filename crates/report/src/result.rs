@@ -1,15 +1,16 @@
 //! What commands print, as structures.
 
-use check::{Agreement, Kind, Unit};
+use check::{Agreement, Beyond, Counterexample, Kind, Proofs, Unit};
 use decipher::mechanism::{CarriedTerms, Mechanics};
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Controls, Interchange, Loss, Scrub, Variant};
+use scrub::{Beside, Controls, Exchange, Interchange, Loss, Part, Scrub, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::hypothesis::alignment;
+use crate::proof::proof_evidence;
 use crate::values::{input_json, rounded, value_json};
 
 /// What `ventris decipher` prints.
@@ -74,8 +75,11 @@ pub struct Aligned {
 pub struct Evidence {
     /// Agreement of program and network.
     pub agreement: Option<AgreementEvidence>,
-    /// A proof.
+    /// A proof: its kind, scope and arithmetic, and how many regions it has.
     pub proof: Option<Json>,
+    /// What inputs beyond the domain's lengths show; of recurrent networks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beyond: Option<BeyondEvidence>,
     /// Causal scrubbing.
     pub scrub: Option<ScrubEvidence>,
     /// Why there was no scrubbing, where there was none.
@@ -88,6 +92,9 @@ pub struct Evidence {
     /// What the edges of a causal transformer carry, where its mechanism was looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edges: Option<EdgesEvidence>,
+    /// What the hidden state of a recurrent network carries beside the program's state and outputs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub beside: Option<BesideEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
     /// Causal language models: the network against itself.
@@ -242,6 +249,37 @@ pub struct AgreementEvidence {
     pub counterexample: Option<CounterexampleReport>,
 }
 
+/// See [`check::Beyond`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct BeyondEvidence {
+    /// Elements of the sequences.
+    pub length: usize,
+    /// Sequences that were run.
+    pub sequences: usize,
+    /// Counted outputs of the uniform ones.
+    pub outputs: u64,
+    /// Those at which program and network differ.
+    pub mismatches: u64,
+    /// The shortest input found on which they differ.
+    pub departure: Option<CounterexampleReport>,
+    /// Whether it is proved that no shorter input does.
+    pub shortest: bool,
+}
+
+impl BeyondEvidence {
+    fn new(beyond: &Beyond, proved: Option<usize>, domain: &Domain) -> Self {
+        let departure = beyond.departure.as_ref();
+        Self {
+            length: beyond.length,
+            sequences: beyond.sequences,
+            outputs: beyond.outputs,
+            mismatches: beyond.mismatches,
+            departure: departure.map(|c| counterexample(c, domain)),
+            shortest: departure.is_some_and(|c| proved.is_some_and(|length| length >= c.position)),
+        }
+    }
+}
+
 /// An input on which program and network differ.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct CounterexampleReport {
@@ -308,6 +346,12 @@ pub struct ControlsEvidence {
 pub struct InterchangeEvidence {
     /// The site whose value was taken from another input.
     pub site: String,
+    /// In recurrent networks, the variable of the program that was exchanged; all of them where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<String>,
+    /// In recurrent networks, what was exchanged: the component along a `direction`, or the whole `state`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<&'static str>,
     /// Outputs counted.
     pub outputs: usize,
     /// The share on which the network said what the program says of it.
@@ -316,16 +360,56 @@ pub struct InterchangeEvidence {
     pub changed: usize,
     /// The accuracy on these.
     pub changed_accuracy: f64,
+    /// The same with donors of other pairs, on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<f64>,
+    /// The chance that such a control does as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_value: Option<f64>,
+}
+
+/// See [`scrub::Beside`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct BesideEvidence {
+    /// Directions of the hidden space in which states differ.
+    pub directions: usize,
+    /// Those along which more than 1 % of the variance is left where the program's state and outputs are known.
+    pub unexplained: usize,
+    /// The greatest share left along a direction.
+    pub most: f64,
+    /// How state and outputs explain: by `classes` of equal values, or by `least squares`.
+    pub by: &'static str,
 }
 
 impl InterchangeEvidence {
+    fn of_variable(exchange: &Exchange) -> Self {
+        Self {
+            site: scrub::STATE_SITE.to_owned(),
+            variable: exchange.variable.map(|name| name.to_string()),
+            part: Some(match exchange.part {
+                Part::Direction => "direction",
+                Part::State => "state",
+            }),
+            outputs: exchange.outputs,
+            accuracy: rounded(exchange.accuracy),
+            changed: exchange.changed,
+            changed_accuracy: rounded(exchange.changed_accuracy),
+            control: Some(rounded(exchange.control)),
+            p_value: Some(rounded(exchange.p_value)),
+        }
+    }
+
     fn new(interchange: &Interchange) -> Self {
         Self {
             site: interchange.site.clone(),
+            variable: None,
+            part: None,
             outputs: interchange.outputs,
             accuracy: rounded(interchange.accuracy),
             changed: interchange.changed,
             changed_accuracy: rounded(interchange.changed_accuracy),
+            control: None,
+            p_value: None,
         }
     }
 }
@@ -355,6 +439,9 @@ pub struct Files {
     /// Program, alignment and language.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hypothesis: Option<String>,
+    /// The certificate of a proof.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// This object.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -395,14 +482,36 @@ impl DecipherResult {
                 scrub: done.map(ScrubEvidence::new),
                 scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
                 controls: done.map(ControlsEvidence::new),
-                interchange: outcome.interchange.iter().map(InterchangeEvidence::new).collect(),
                 edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
                 yardstick: outcome.behaviour.as_ref().map(|b| YardstickEvidence::new(&b.yardstick)),
                 errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
-                ..Evidence::default()
+                interchange: interchanges(outcome),
+                beside: outcome.variables.as_ref().map(|variables| BesideEvidence::new(&variables.beside)),
+                proof: outcome.proof.as_ref().map(proof_evidence),
+                beyond: outcome.beyond.as_ref().map(|beyond| {
+                    BeyondEvidence::new(beyond, outcome.proof.as_ref().and_then(Proofs::float32), domain)
+                }),
+                minimality: None,
             },
             seconds,
             files,
+        }
+    }
+}
+
+fn interchanges(outcome: &Outcome) -> Vec<InterchangeEvidence> {
+    let variables = outcome.variables.iter().flat_map(|variables| &variables.exchanges);
+    let sites = outcome.interchange.iter().map(InterchangeEvidence::new);
+    sites.chain(variables.map(InterchangeEvidence::of_variable)).collect()
+}
+
+impl BesideEvidence {
+    fn new(beside: &Beside) -> Self {
+        Self {
+            directions: beside.directions,
+            unexplained: beside.unexplained,
+            most: rounded(beside.most),
+            by: if beside.by_class { "classes" } else { "least squares" },
         }
     }
 }
@@ -419,10 +528,6 @@ pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
 impl AgreementEvidence {
     /// What is printed of an agreement.
     pub fn new(agreement: &Agreement, domain: &Domain) -> Self {
-        let one_or_all = |values: &[samples::Value]| match values {
-            [one] => value_json(*one),
-            all => all.iter().map(|&v| value_json(v)).collect(),
-        };
         Self {
             kind: match agreement.kind {
                 Kind::Exhaustive => "exhaustive",
@@ -438,13 +543,22 @@ impl AgreementEvidence {
             error_bound: rounded(agreement.error_bound),
             confidence: agreement.confidence,
             complete: agreement.complete,
-            counterexample: agreement.counterexample.as_ref().map(|c| CounterexampleReport {
-                input: input_json(domain, &c.input, 0),
-                position: c.position,
-                network: one_or_all(&c.network),
-                program: one_or_all(&c.program),
-            }),
+            counterexample: agreement.counterexample.as_ref().map(|c| counterexample(c, domain)),
         }
+    }
+}
+
+/// What is printed of an input on which two differ.
+fn counterexample(c: &Counterexample, domain: &Domain) -> CounterexampleReport {
+    let one_or_all = |values: &[samples::Value]| match values {
+        [one] => value_json(*one),
+        all => all.iter().map(|&v| value_json(v)).collect(),
+    };
+    CounterexampleReport {
+        input: input_json(domain, &c.input, 0),
+        position: c.position,
+        network: one_or_all(&c.network),
+        program: one_or_all(&c.program),
     }
 }
 
@@ -507,6 +621,23 @@ pub struct CheckResult {
     pub verdict: &'static str,
     /// How far both agree.
     pub agreement: AgreementEvidence,
+}
+
+/// What `ventris check --proof` prints.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ProofCheckResult {
+    /// [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The model as it was named.
+    pub model: String,
+    /// The program.
+    pub program: String,
+    /// `holds` or `refused`.
+    pub verdict: &'static str,
+    /// What is proved where it holds: kind, scope, arithmetic.
+    pub proof: Json,
+    /// Why it is refused.
+    pub reason: Option<String>,
 }
 
 /// What `ventris scrub` prints.

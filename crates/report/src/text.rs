@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    InferResult, InterchangeEvidence, ScrubEvidence, ScrubResult, YardstickEvidence,
+    InferResult, InterchangeEvidence, ProofCheckResult, ScrubEvidence, ScrubResult, YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -29,7 +29,7 @@ pub fn decipher_text(result: &DecipherResult, pretty: Option<&str>, verbose: boo
     alignment(&mut text, result, verbose);
     evidence(&mut text, result);
     let files = &result.files;
-    let written: Vec<&str> = [&files.program, &files.python, &files.hypothesis, &files.result]
+    let written: Vec<&str> = [&files.program, &files.python, &files.hypothesis, &files.proof, &files.result]
         .into_iter()
         .flatten()
         .map(String::as_str)
@@ -108,14 +108,57 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     }
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
-        evidence.interchange.iter().for_each(|interchange| interchange_line(text, interchange));
         for missing in evidence.edges.iter().flat_map(|edges| &edges.missing) {
             let _ = writeln!(text, "  missing     {missing}");
         }
     } else if let Some(reason) = &evidence.scrub_skipped {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
-    let _ = writeln!(text, "  proof       none was attempted");
+    evidence.interchange.iter().for_each(|interchange| interchange_line(text, interchange));
+    if let Some(beside) = &evidence.beside {
+        let _ = writeln!(
+            text,
+            "  beside      {} of {} directions of the hidden state carry something beyond the program's state and outputs (up to {})",
+            beside.unexplained,
+            beside.directions,
+            percent(beside.most)
+        );
+    }
+    proof_lines(text, result);
+}
+
+fn proof_lines(text: &mut String, result: &DecipherResult) {
+    let evidence = &result.evidence;
+    let word = |proof: &serde_json::Value, key: &str| proof[key].as_str().unwrap_or_default().to_owned();
+    match (&evidence.proof, &evidence.beyond) {
+        (Some(proof), _) => {
+            let (kind, scope, arithmetic) = (word(proof, "kind"), word(proof, "scope"), word(proof, "arithmetic"));
+            let how = if arithmetic == "real" { "exact arithmetic" } else { "float32 in any order of summation" };
+            let _ =
+                writeln!(text, "  proof       network and program agree for {scope} ({how}):\n              {kind}");
+            if let Some(scope) = proof["float32"].as_str() {
+                let _ = writeln!(text, "              in float32 for {scope}");
+            }
+        }
+        (None, Some(_)) => _ = writeln!(text, "  proof       none was found"),
+        (None, None) => _ = writeln!(text, "  proof       none was attempted"),
+    }
+    let Some(beyond) = &evidence.beyond else { return };
+    let _ = writeln!(
+        text,
+        "  beyond      {} of {} outputs agree on uniform inputs of {} elements",
+        beyond.outputs - beyond.mismatches,
+        beyond.outputs,
+        beyond.length
+    );
+    if let Some(c) = &beyond.departure {
+        let shortest = if beyond.shortest { "; no shorter input does, by the proof" } else { "" };
+        let _ = writeln!(
+            text,
+            "              the network departs from the program on {} (network {}, program {}){shortest}",
+            c.input, c.network, c.program
+        );
+    }
 }
 
 fn yardstick_lines(text: &mut String, y: &YardstickEvidence) {
@@ -200,7 +243,13 @@ fn scrub_lines(text: &mut String, scrub: &ScrubEvidence, controls: Option<&Contr
 }
 
 fn interchange_line(text: &mut String, i: &InterchangeEvidence) {
-    let site = &i.site;
+    let what = match (&i.variable, i.part) {
+        (Some(variable), Some("direction")) => format!("{variable} in {}, along one direction,", i.site),
+        (Some(variable), _) => format!("{variable} in {}, with the whole state,", i.site),
+        (None, Some(_)) => format!("all of {}", i.site),
+        (None, None) => i.site.clone(),
+    };
+    let site = &what;
     if i.changed == 0 {
         let _ = writeln!(
             text,
@@ -225,6 +274,22 @@ pub fn check_text(result: &CheckResult) -> String {
     let mut text = format!("{headline}\n\n");
     agreement_lines(&mut text, &result.agreement);
     text
+}
+
+/// What checking a proof showed.
+pub fn proof_check_text(result: &ProofCheckResult) -> String {
+    let word = |key: &str| result.proof[key].as_str().unwrap_or_default().to_owned();
+    match &result.reason {
+        None => format!(
+            "HOLDS: {} computes {} for {} ({}).\n  {}\n",
+            result.model,
+            result.program,
+            word("scope"),
+            word("arithmetic"),
+            word("kind")
+        ),
+        Some(reason) => format!("REFUSED: the proof does not hold.\n  {reason}\n"),
+    }
 }
 
 /// What scrubbing showed.

@@ -6,6 +6,7 @@
 //! every sequence an independent draw at every occurrence.
 
 use graph::{Matrix, Recurrence};
+use rand::Rng as _;
 use samples::Rng;
 
 use crate::classes::{ClassSizes, Classes};
@@ -48,6 +49,30 @@ pub(crate) fn scrubbed(net: &Recurrence, x: &[Matrix], classes: &[(Classes, Clas
             output
         })
         .collect()
+}
+
+/// Outputs as they are read: rounded where the domain says so.
+pub(crate) fn read(mut steps: Steps, decode: &samples::Decode) -> Steps {
+    if matches!(decode, samples::Decode::Round) {
+        steps.iter_mut().for_each(|y| y.data.iter_mut().for_each(|v| *v = v.round()));
+    }
+    steps
+}
+
+/// Uniform sequences of `kinds` different elements of the domain, the same ones for all.
+pub(crate) fn few_elements(network: &graph::Network, n: usize, kinds: usize, seed: u64) -> samples::Batch {
+    let mut rng = samples::rng(seed, "scrub few elements");
+    let length = check::longest_length(&network.domain);
+    let chosen = network.domain.sample_of_length(1, kinds, &mut rng);
+    let dim = chosen.dim();
+    let pick = |rng: &mut Rng| -> Vec<i64> {
+        (0..length)
+            .flat_map(|_| chosen.sequence(0).chunks(dim).nth(rng.random_range(0..kinds)))
+            .flatten()
+            .copied()
+            .collect()
+    };
+    samples::Batch::from_sequences(dim, (0..n).map(|_| pick(&mut rng)))
 }
 
 /// The sizes of the classes that the next step draws from.

@@ -61,7 +61,8 @@ fn without_a_variable_half_is_lost() {
     for carried in [vec![], vec![column(|_, _| 0)]] {
         let result = run(&carried);
         assert!((result.recovered - 0.5).abs() < 0.2, "{result:?}");
-        assert!(result.controls.p_value > 0.05);
+        // Where nothing is claimed to be carried, controls permute the outputs, and do worse.
+        assert_eq!(result.controls.p_value > 0.05, !carried.is_empty());
     }
 }
 

@@ -1,0 +1,191 @@
+//! Beyond the lengths of the domain: does the network still compute the program, and if not, on which short input does
+//! it first fail?
+
+use dsl::{Language, Term};
+use graph::{Matrix, Network, Recurrence};
+use rand::Rng as _;
+use samples::{Batch, Rng, Value, rng};
+
+use crate::{Counterexample, Error, Machine, Oracle, compare, integer, run_network, run_program};
+
+/// What longer inputs show.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Beyond {
+    /// Elements of the sequences that were run.
+    pub length: usize,
+    /// Sequences: as many uniform ones as periodic ones.
+    pub sequences: usize,
+    /// Counted outputs of the uniform ones.
+    pub outputs: u64,
+    /// Those at which the two differ.
+    pub mismatches: u64,
+    /// The shortest input found on which both differ, at its last element; searched for by following the inputs that
+    /// bring the outputs closest to being read wrongly.
+    pub departure: Option<Counterexample>,
+}
+
+/// Sequences of each kind.
+const SEQUENCES: usize = 400;
+/// Inputs that are followed side by side.
+const BEAM: usize = 192;
+/// Elements that each is continued with, at most.
+const BRANCHES: usize = 16;
+/// Sequences that are run very far, how far at most, and the multiply-adds that this may cost, about.
+const FAR_SEQUENCES: usize = 64;
+const FAR_LENGTH: usize = 20_000;
+const FAR_WORK: f64 = 2e8;
+/// Periods of periodic sequences.
+const PERIODS: usize = 8;
+
+/// Runs a recurrent network and its program on sequences of `length` elements, and searches for a short input on which
+/// they differ. `None` where the network is not recurrent or the program no machine.
+///
+/// # Errors
+/// Where one of the two cannot be run.
+pub fn beyond(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    length: usize,
+    seed: u64,
+) -> Result<Option<Beyond>, Error> {
+    let Some(net) = network.recurrence() else { return Ok(None) };
+    let Some(machine) = Machine::new(program, language, &network.domain) else { return Ok(None) };
+    let uniform = network.domain.sample_of_length(SEQUENCES, length, &mut rng(seed, "beyond uniform"));
+    let periodic = periodic(network, length, &mut rng(seed, "beyond periodic"));
+    let (run_net, run_prog) = (run_network(network), run_program(network, program, language));
+    let mut first: Option<Vec<i64>> = None;
+    let mut counts = (0, 0);
+    for (batch, counted) in [(&uniform, true), (&periodic, false)] {
+        let (tally, wrong) =
+            compare(&network.domain.decode, &batch.points(), &run_net(batch)?, &run_prog(batch)?, None);
+        if counted {
+            counts = (tally.outputs, tally.wrong_outputs);
+        }
+        let earliest = wrong.into_iter().map(|point| batch.points().locate(point)).min_by_key(|&(row, at)| (at, row));
+        if let Some((row, at)) = earliest {
+            let input = batch.sequence(row)[..(at + 1) * batch.dim()].to_vec();
+            if first.as_ref().is_none_or(|known| input.len() < known.len()) {
+                first = Some(input);
+            }
+        }
+    }
+    if first.is_none() {
+        first = far(network, length, seed, &run_net, &run_prog)?;
+    }
+    let most = first.as_ref().map_or(length, |input| (input.len() / net.dim() - 1).min(length));
+    if let Some(shorter) = beam(network, net, &machine, most, &mut rng(seed, "beyond beam"))? {
+        first = Some(shorter);
+    }
+    let departure = match first {
+        None => None,
+        Some(input) => {
+            let batch = Batch::from_sequences(net.dim(), [&input]);
+            let (a, b) = (run_net(&batch)?, run_prog(&batch)?);
+            let position = batch.length(0).saturating_sub(1);
+            let at =
+                |columns: &[samples::Column]| -> Vec<Value> { columns.iter().map(|c| c.value(position)).collect() };
+            let differs = !compare(&network.domain.decode, &batch.points(), &a, &b, None).1.is_empty();
+            differs.then(|| Counterexample { network: at(&a), program: at(&b), position, input: batch })
+        }
+    };
+    Ok(Some(Beyond { length, sequences: 2 * SEQUENCES, outputs: counts.0, mismatches: counts.1, departure }))
+}
+
+/// Very long periodic sequences, on which a slow drift shows: the shortest input among them that is read wrongly.
+fn far(
+    network: &Network,
+    length: usize,
+    seed: u64,
+    run_net: Oracle<'_>,
+    run_prog: Oracle<'_>,
+) -> Result<Option<Vec<i64>>, Error> {
+    let cost = (network.n_parameters() * FAR_SEQUENCES) as f64;
+    let length = ((FAR_WORK / cost) as usize).clamp(length, FAR_LENGTH);
+    let all = periodic(network, length, &mut rng(seed, "beyond far"));
+    // Constant sequences first: every eighth one.
+    let mut rows: Vec<usize> = (0..SEQUENCES).collect();
+    rows.sort_by_key(|row| (row % PERIODS, *row));
+    let batch = all.select(&rows[..FAR_SEQUENCES]);
+    let wrong = compare(&network.domain.decode, &batch.points(), &run_net(&batch)?, &run_prog(&batch)?, None).1;
+    let earliest = wrong.into_iter().map(|point| batch.points().locate(point)).min_by_key(|&(row, at)| (at, row));
+    Ok(earliest.map(|(row, at)| batch.sequence(row)[..(at + 1) * batch.dim()].to_vec()))
+}
+
+/// Sequences that repeat a few elements.
+fn periodic(network: &Network, length: usize, rng: &mut Rng) -> Batch {
+    let heads = network.domain.sample_of_length(SEQUENCES, PERIODS, rng);
+    let dim = heads.dim();
+    let row = |row: usize| {
+        let period = 1 + row % PERIODS;
+        heads.sequence(row)[..period * dim].iter().copied().cycle().take(length * dim).collect::<Vec<i64>>()
+    };
+    Batch::from_sequences(dim, (0..SEQUENCES).map(row))
+}
+
+/// Follows the inputs whose outputs come closest to being rounded wrongly; an input of at most `most` elements on which
+/// the network departs from the program.
+fn beam(
+    network: &Network,
+    net: &Recurrence,
+    machine: &Machine<'_>,
+    most: usize,
+    rng: &mut Rng,
+) -> Result<Option<Vec<i64>>, Error> {
+    if !matches!(network.domain.decode, samples::Decode::Round) {
+        return Ok(None);
+    }
+    let (dim, n_states) = (net.dim(), machine.names().len());
+    let alphabet = crate::proof::alphabet(network);
+    let mut hidden = net.initial(1);
+    let mut states: Vec<Vec<i64>> = machine.initial().iter().map(|&code| vec![code]).collect();
+    let mut paths: Vec<Vec<i64>> = vec![Vec::new()];
+    for _ in 0..most {
+        let mut parents = Vec::new();
+        let mut elements: Vec<Vec<i64>> = vec![Vec::new(); dim];
+        for parent in 0..paths.len() {
+            let chosen: Vec<Vec<i64>> = match &alphabet {
+                Some(all) if all.len() <= BRANCHES => all.clone(),
+                _ => {
+                    let drawn = network.domain.sample_of_length(1, BRANCHES, rng);
+                    drawn.sequence(0).chunks(dim).map(<[i64]>::to_vec).collect()
+                }
+            };
+            for element in chosen {
+                parents.push(parent);
+                elements.iter_mut().zip(element).for_each(|(axis, v)| axis.push(v));
+            }
+        }
+        let n = parents.len();
+        let x = Matrix::new(n, dim, (0..n).flat_map(|i| elements.iter().map(move |axis| axis[i] as f32)).collect());
+        let next = net.step(&hidden.select(&parents), &x);
+        let y = net.readout(&next);
+        let before: Vec<Vec<i64>> = states.iter().map(|column| parents.iter().map(|&p| column[p]).collect()).collect();
+        let stepped = machine.step(&before, &elements)?;
+        let path = |i: usize| -> Vec<i64> {
+            paths[parents[i]].iter().copied().chain(elements.iter().map(|axis| axis[i])).collect()
+        };
+        let off = |i: usize| {
+            let outputs = stepped.outputs.iter().enumerate();
+            let distance = |(k, column): (usize, &samples::Column)| {
+                integer(column, i).map_or(f64::INFINITY, |v| (f64::from(y.at(i, k)) - v as f64).abs())
+            };
+            outputs.map(distance).fold(0.0, f64::max)
+        };
+        let mut order: Vec<(f64, usize)> = (0..n).map(|i| (off(i), i)).collect();
+        order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        if let Some(&(distance, i)) = order.first()
+            && !(distance <= 0.5)
+        {
+            return Ok(Some(path(i)));
+        }
+        // The closest ones, and others at random, so that slow drifts are followed too.
+        let mut kept: Vec<usize> = order.iter().take(BEAM / 2).map(|&(_, i)| i).collect();
+        let rest = order.len().saturating_sub(kept.len());
+        kept.extend((0..(BEAM / 2).min(rest)).map(|_| order[BEAM / 2 + rng.random_range(0..rest)].1));
+        paths = kept.iter().map(|&i| path(i)).collect();
+        hidden = next.select(&kept);
+        states = (0..n_states).map(|k| kept.iter().map(|&i| stepped.states[k][i]).collect()).collect();
+    }
+    Ok(None)
+}

@@ -1,0 +1,453 @@
+//! Sets of vectors as affine forms, and what a network makes of them, with every rounding counted.
+//!
+//! A number is known as `c + sum a_k e_k + r e`, where the symbols `e_k` within -1 to 1 are shared by all numbers and
+//! `e` is its own (Comba and Stolfi 1993; for networks Singh et al. 2018). Coefficients are double precision numbers;
+//! their own rounding is covered by the radius `r`, which also covers single-precision evaluation of the network in
+//! any order of summation: a sum of n products differs from the exact one by at most `gamma(n)` times the sum of the
+//! absolute products (Higham 2002, section 3.1), with or without fused operations. Activations other than ReLU are
+//! taken to be computed within [`ACTIVATION`] of their exact value, relatively, which holds for every libm in use.
+
+use graph::{Activation, Affine, Cell, Encoding, GateLayer, Mlp, Recurrence};
+
+/// Half an ulp of single precision, relatively.
+const SINGLE: f64 = 1.0 / 16_777_216.0;
+/// More than any error of double-precision arithmetic on a handful of numbers, relatively.
+const DOUBLE: f64 = 1e-15;
+/// The relative error allowed to an activation in single precision: 16 half ulps.
+const ACTIVATION: f64 = 16.0 * SINGLE;
+/// The least number that single precision holds: the absolute error of an underflow.
+const TINY: f64 = 1.5e-45;
+/// Makes up for the rounding of radii, which are sums of non-negative numbers.
+const UP: f64 = 1.0 + 1e-9;
+
+/// Numbers as affine forms over shared symbols.
+#[derive(Clone, Debug)]
+pub(crate) struct Forms {
+    /// Shared symbols.
+    pub width: usize,
+    /// The centre of every number.
+    pub center: Vec<f64>,
+    /// `width` coefficients for every number.
+    pub coef: Vec<f64>,
+    /// The radius of every number's own symbol.
+    pub error: Vec<f64>,
+    /// Whether what is computed from these numbers is computed in single precision; else in exact arithmetic.
+    pub single: bool,
+}
+
+impl Forms {
+    /// Exact numbers.
+    pub(crate) fn exact(center: Vec<f64>, width: usize) -> Self {
+        let n = center.len();
+        Self { width, center, coef: vec![0.0; n * width], error: vec![0.0; n], single: false }
+    }
+
+    /// The same numbers, from which a network goes on in single precision or in exact arithmetic.
+    pub(crate) fn computed(mut self, single: bool) -> Self {
+        self.single = single;
+        self
+    }
+
+    /// How many numbers.
+    pub(crate) fn len(&self) -> usize {
+        self.center.len()
+    }
+
+    /// The coefficients of a number.
+    pub(crate) fn row(&self, i: usize) -> &[f64] {
+        &self.coef[i * self.width..(i + 1) * self.width]
+    }
+
+    /// The greatest distance of a number from its centre.
+    pub(crate) fn radius(&self, i: usize) -> f64 {
+        (self.row(i).iter().map(|a| a.abs()).sum::<f64>() + self.error[i]) * UP
+    }
+
+    /// The range of a number.
+    pub(crate) fn range(&self, i: usize) -> (f64, f64) {
+        let (c, r) = (self.center[i], self.radius(i));
+        let slack = DOUBLE * (c.abs() + r);
+        (c - r - slack, c + r + slack)
+    }
+
+    /// Whether everything is a finite number.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.center.iter().chain(&self.coef).chain(&self.error).all(|v| v.is_finite())
+    }
+
+    /// These numbers and then others over the same symbols.
+    fn joined(mut self, mut other: Self) -> Self {
+        let width = self.width.max(other.width);
+        self.widen(width);
+        other.widen(width);
+        self.center.extend(other.center);
+        self.coef.extend(other.coef);
+        self.error.extend(other.error);
+        self.single |= other.single;
+        self
+    }
+
+    /// Makes room for more symbols.
+    fn widen(&mut self, width: usize) {
+        if width > self.width {
+            let (n, old) = (self.len(), self.width);
+            let mut coef = vec![0.0; n * width];
+            for i in 0..n {
+                coef[i * width..i * width + old].copy_from_slice(&self.coef[i * old..(i + 1) * old]);
+            }
+            (self.coef, self.width) = (coef, width);
+        }
+    }
+
+    /// Some of the numbers.
+    pub(crate) fn part(&self, range: std::ops::Range<usize>) -> Self {
+        Self {
+            width: self.width,
+            center: self.center[range.clone()].to_vec(),
+            coef: self.coef[range.start * self.width..range.end * self.width].to_vec(),
+            error: self.error[range].to_vec(),
+            single: self.single,
+        }
+    }
+
+    /// `weight` is `[in, out]`, of any numbers; the result has the error of evaluation in single precision where
+    /// `single`, else that of this computation alone.
+    pub(crate) fn linear(&self, weight: impl Fn(usize, usize) -> f64, bias: &[f64], single: bool) -> Self {
+        let (n, m) = (self.len(), self.width);
+        let terms = (n + 2) as f64;
+        let gamma = if single { 1.01 * terms * SINGLE } else { 0.0 } + (terms + m as f64 + 2.0) * DOUBLE;
+        let size: Vec<f64> = (0..n).map(|i| self.center[i].abs() + self.radius(i)).collect();
+        let mut out = Self::exact(bias.to_vec(), m).computed(self.single);
+        for (o, bias) in bias.iter().enumerate() {
+            let (mut carried, mut total) = (0.0, bias.abs());
+            let row = &mut out.coef[o * m..(o + 1) * m];
+            for i in 0..n {
+                let w = weight(i, o);
+                if w == 0.0 {
+                    continue;
+                }
+                out.center[o] += w * self.center[i];
+                row.iter_mut().zip(&self.coef[i * m..(i + 1) * m]).for_each(|(to, a)| *to += w * a);
+                carried += w.abs() * self.error[i];
+                total += w.abs() * size[i];
+            }
+            let tiny = if single { terms * TINY } else { 0.0 };
+            out.error[o] = (carried + gamma * total + tiny) * UP;
+        }
+        out
+    }
+
+    fn affine(&self, layer: &Affine) -> Self {
+        let cols = layer.weight.cols;
+        let bias: Vec<f64> = layer.bias.iter().map(|&b| f64::from(b)).collect();
+        self.linear(|i, o| f64::from(layer.weight.data[i * cols + o]), &bias, self.single)
+    }
+
+    fn mlp(&self, mlp: &Mlp, fresh: &mut usize) -> Self {
+        let mut value = self.clone();
+        for (k, layer) in mlp.layers.iter().enumerate() {
+            if k > 0 {
+                value.activate(mlp.activation, fresh);
+            }
+            value = value.affine(layer);
+        }
+        value
+    }
+
+    /// Replaces every number by `slope` times itself plus `shift`, within `half`, which gets a symbol of its own:
+    /// the next of those that nothing else in this computation uses.
+    fn relax(&mut self, pieces: Vec<Piece>, fresh: &mut usize) {
+        let mut symbol = *fresh;
+        *fresh += pieces.iter().filter(|piece| piece.half > 0.0).count();
+        self.widen(*fresh);
+        for (i, piece) in pieces.into_iter().enumerate() {
+            let size = self.center[i].abs() + self.radius(i);
+            self.center[i] = piece.slope * self.center[i] + piece.shift;
+            let row = &mut self.coef[i * self.width..(i + 1) * self.width];
+            row.iter_mut().for_each(|a| *a *= piece.slope);
+            let rounding = if piece.slope == 1.0 && piece.shift == 0.0 || piece.slope == 0.0 && piece.shift == 0.0 {
+                0.0
+            } else {
+                4.0 * DOUBLE * (size * piece.slope.abs() + piece.shift.abs())
+            };
+            let single = if self.single { piece.single } else { 0.0 };
+            self.error[i] = (self.error[i] * piece.slope.abs() + rounding + single) * UP;
+            if piece.half > 0.0 {
+                row[symbol] = piece.half * UP;
+                symbol += 1;
+            }
+        }
+    }
+
+    fn activate(&mut self, activation: Activation, fresh: &mut usize) {
+        let pieces = (0..self.len()).map(|i| piece(activation, self.range(i))).collect();
+        self.relax(pieces, fresh);
+    }
+
+    /// Products, number by number; what is of second order goes to each number's own radius.
+    fn times(mut self, mut other: Self) -> Self {
+        let width = self.width.max(other.width);
+        self.widen(width);
+        other.widen(width);
+        self.single |= other.single;
+        let single = if self.single { 2.0 * SINGLE } else { 0.0 };
+        for i in 0..self.len() {
+            let (a, b) = (self.center[i], other.center[i]);
+            let (ra, rb) = (self.radius(i), other.radius(i));
+            let size = (a.abs() + ra) * (b.abs() + rb);
+            let second = (ra * rb + a.abs() * other.error[i] + b.abs() * self.error[i]) * UP;
+            for k in 0..width {
+                let at = i * width + k;
+                self.coef[at] = a * other.coef[at] + b * self.coef[at];
+            }
+            self.center[i] = a * b;
+            self.error[i] = (second + size * (single + (width as f64 + 4.0) * DOUBLE) + TINY) * UP;
+        }
+        self
+    }
+
+    /// Sums, number by number; `sign` is 1 or -1.
+    fn plus(mut self, mut other: Self, sign: f64) -> Self {
+        let width = self.width.max(other.width);
+        self.widen(width);
+        other.widen(width);
+        self.single |= other.single;
+        let single = if self.single { 2.0 * SINGLE } else { 0.0 };
+        for i in 0..self.len() {
+            let size = self.center[i].abs() + self.radius(i) + other.center[i].abs() + other.radius(i);
+            self.center[i] += sign * other.center[i];
+            for k in 0..width {
+                self.coef[i * width + k] += sign * other.coef[i * width + k];
+            }
+            self.error[i] = (self.error[i] + other.error[i] + size * (single + 2.0 * DOUBLE) + TINY) * UP;
+        }
+        self
+    }
+}
+
+/// What an activation does on a range: `slope * x + shift`, within `half`; `single` is the error of computing it.
+struct Piece {
+    slope: f64,
+    shift: f64,
+    half: f64,
+    single: f64,
+}
+
+fn piece(activation: Activation, (lo, hi): (f64, f64)) -> Piece {
+    match activation {
+        Activation::Relu if lo >= 0.0 => Piece { slope: 1.0, shift: 0.0, half: 0.0, single: 0.0 },
+        Activation::Relu if hi <= 0.0 => Piece { slope: 0.0, shift: 0.0, half: 0.0, single: 0.0 },
+        Activation::Relu => {
+            // The function lies between slope * x and a parallel through the higher of its values at the two ends.
+            let slope = (hi / (hi - lo)).clamp(0.0, 1.0);
+            let top = (-slope * lo).max(hi - slope * hi) * UP;
+            Piece { slope, shift: top / 2.0, half: top / 2.0 * UP, single: 0.0 }
+        }
+        Activation::Tanh => squashing((lo, hi), f64::tanh, |t| 1.0 - t * t),
+        Activation::Sigmoid => squashing((lo, hi), |x| 1.0 / (1.0 + (-x).exp()), |s| s * (1.0 - s)),
+        Activation::Silu => silu(lo, hi),
+        // No cell has these; the whole line holds everything.
+        Activation::Gelu | Activation::GeluTanh => Piece { slope: 0.0, shift: 0.0, half: f64::INFINITY, single: 0.0 },
+    }
+}
+
+/// An S-shaped function that grows everywhere: with the lesser of the slopes at the two ends, which is the least on
+/// the range, what remains grows too and lies between its values at the ends.
+fn squashing((lo, hi): (f64, f64), f: impl Fn(f64) -> f64, slope_at: impl Fn(f64) -> f64) -> Piece {
+    let (low, high) = (f(lo), f(hi));
+    let slope = ((slope_at(low).min(slope_at(high)) - 4.0 * DOUBLE) * (1.0 - 1e-9)).max(0.0);
+    let (p, q) = (low - slope * lo, high - slope * hi);
+    let slack = 8.0 * DOUBLE * (1.0 + slope * (lo.abs() + hi.abs()));
+    let single = ACTIVATION * low.abs().max(high.abs()) + TINY;
+    Piece { slope, shift: (p + q) / 2.0, half: ((q - p).abs() / 2.0 + slack) * UP, single }
+}
+
+/// x sigmoid(x): by Taylor's theorem on narrow ranges, where its second derivative is at most a half; else its range.
+fn silu(lo: f64, hi: f64) -> Piece {
+    let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
+    let f = |x: f64| x * sigmoid(x);
+    let (middle, radius) = ((lo + hi) / 2.0, (hi - lo) / 2.0 * UP + DOUBLE * (lo.abs() + hi.abs()));
+    let single = ACTIVATION * lo.abs().max(hi.abs()) + TINY;
+    let slack = 16.0 * DOUBLE * (1.0 + lo.abs().max(hi.abs()));
+    if radius <= 1.0 {
+        let s = sigmoid(middle);
+        let slope = s + middle * s * (1.0 - s);
+        return Piece { slope, shift: f(middle) - slope * middle, half: 0.25 * radius * radius * UP + slack, single };
+    }
+    // Its one minimum is at about -1.27846, of about -0.278465.
+    let least = if lo < -1.278 && hi > -1.279 { -0.278_465 } else { f(lo).min(f(hi)) };
+    let most = f(lo).max(f(hi));
+    Piece { slope: 0.0, shift: (least + most) / 2.0, half: ((most - least) / 2.0 + slack) * UP, single }
+}
+
+/// An input element as it is fed, exactly.
+pub(crate) fn fed(net: &Recurrence, element: &[i64], width: usize) -> Forms {
+    let numbers = match net.encoding() {
+        Encoding::Scalar => element.iter().map(|&v| v as f64).collect(),
+        Encoding::OneHot { lo, width } => {
+            let unit = |&v: &i64| (0..width).map(move |k| f64::from(u8::from(i64::try_from(k) == Ok(v - lo))));
+            element.iter().flat_map(unit).collect()
+        }
+    };
+    Forms::exact(numbers, width)
+}
+
+/// The states after a step.
+pub(crate) fn step(net: &Recurrence, state: &Forms, fed: Forms) -> Forms {
+    let mut fresh = state.width.max(fed.width);
+    match net.cell() {
+        Cell::Mlp(mlp) => state.clone().joined(fed).mlp(mlp, &mut fresh),
+        Cell::Elman(layers, activation) => stacked(layers, state, fed, |layer, h, below| {
+            let mut sum = below.affine(&layer.input).plus(h.affine(&layer.hidden), 1.0);
+            sum.activate(*activation, &mut fresh);
+            sum
+        }),
+        Cell::Gru(layers) => stacked(layers, state, fed, |layer, h, below| gru(layer, h, below, &mut fresh)),
+        Cell::Lstm(layers) => lstm(layers, state, fed, &mut fresh),
+    }
+}
+
+/// The outputs in states.
+pub(crate) fn read(net: &Recurrence, state: &Forms) -> Forms {
+    state.part(net.top()).mlp(net.readout_mlp(), &mut state.width.clone())
+}
+
+/// Layer upon layer, each with its own part of the state.
+fn stacked(
+    layers: &[GateLayer],
+    state: &Forms,
+    fed: Forms,
+    mut advance: impl FnMut(&GateLayer, &Forms, &Forms) -> Forms,
+) -> Forms {
+    let (mut below, mut start) = (fed, 0);
+    let mut next = Forms::exact(Vec::new(), 0);
+    for layer in layers {
+        let size = layer.hidden.weight.rows;
+        below = advance(layer, &state.part(start..start + size), &below);
+        next = next.joined(below.clone());
+        start += size;
+    }
+    next
+}
+
+/// Gates r, z, n: (1 - z) n + z h.
+fn gru(layer: &GateLayer, h: &Forms, below: &Forms, fresh: &mut usize) -> Forms {
+    let m = h.len();
+    let (gi, gh) = (below.affine(&layer.input), h.affine(&layer.hidden));
+    let mut gate = |k: usize| {
+        let mut sum = gi.part(k * m..(k + 1) * m).plus(gh.part(k * m..(k + 1) * m), 1.0);
+        sum.activate(Activation::Sigmoid, fresh);
+        sum
+    };
+    let (r, z) = (gate(0), gate(1));
+    let mut candidate = gi.part(2 * m..3 * m).plus(r.times(gh.part(2 * m..3 * m)), 1.0);
+    candidate.activate(Activation::Tanh, fresh);
+    let rest = Forms::exact(vec![1.0; m], z.width).plus(z.clone(), -1.0);
+    rest.times(candidate).plus(z.times(h.clone()), 1.0)
+}
+
+/// Gates i, f, g, o: c' = f c + i g, h' = o tanh(c').
+fn lstm(layers: &[GateLayer], state: &Forms, fed: Forms, fresh: &mut usize) -> Forms {
+    let half = state.len() / 2;
+    let (mut below, mut start) = (fed, 0);
+    let (mut hs, mut cs) = (Forms::exact(Vec::new(), 0), Forms::exact(Vec::new(), 0));
+    for layer in layers {
+        let m = layer.hidden.weight.rows;
+        let (h, c) = (state.part(start..start + m), state.part(half + start..half + start + m));
+        let gates = below.affine(&layer.input).plus(h.affine(&layer.hidden), 1.0);
+        let mut gate = |k: usize, activation: Activation| {
+            let mut sum = gates.part(k * m..(k + 1) * m);
+            sum.activate(activation, fresh);
+            sum
+        };
+        let (input, forget) = (gate(0, Activation::Sigmoid), gate(1, Activation::Sigmoid));
+        let (new, output) = (gate(2, Activation::Tanh), gate(3, Activation::Sigmoid));
+        let cell = forget.times(c).plus(input.times(new), 1.0);
+        let mut shown = cell.clone();
+        shown.activate(Activation::Tanh, fresh);
+        below = output.times(shown);
+        hs = hs.joined(below.clone());
+        cs = cs.joined(cell);
+        start += m;
+    }
+    hs.joined(cs)
+}
+
+#[cfg(test)]
+mod tests {
+    use graph::Matrix;
+    use proptest::prelude::*;
+    use rand::Rng as _;
+
+    use super::*;
+
+    fn layer(rng: &mut samples::Rng, from: usize, to: usize, scale: f32) -> Affine {
+        let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-scale..scale)).collect::<Vec<f32>>();
+        Affine { weight: Matrix::new(from, to, draw(from * to)), bias: draw(to) }
+    }
+
+    fn network(kind: usize, activation: Activation, rng: &mut samples::Rng) -> Recurrence {
+        let gates = [0, 1, 3, 4][kind];
+        let mut gated =
+            |from| GateLayer { input: layer(rng, from, gates * 3, 1.0), hidden: layer(rng, 3, gates * 3, 1.0) };
+        let cell = match kind {
+            1 => Cell::Elman(vec![gated(2), gated(3)], activation),
+            2 => Cell::Gru(vec![gated(2), gated(3)]),
+            3 => Cell::Lstm(vec![gated(2), gated(3)]),
+            _ => Cell::Mlp(Mlp { layers: vec![layer(rng, 5, 6, 1.0), layer(rng, 6, 3, 1.0)], activation }),
+        };
+        let readout = Mlp { layers: vec![layer(rng, 3, 4, 1.0), layer(rng, 4, 2, 1.0)], activation };
+        Recurrence::new(cell, readout, Encoding::Scalar, 2).expect("shapes fit")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever point of a set the network starts from, single precision ends within what the forms say.
+        #[test]
+        fn single_precision_stays_within(seed in 0_u64..1_000_000, kind in 0_usize..4, which in 0_usize..4, size in -3.0_f64..1.0) {
+            let mut rng = samples::rng(seed, "forms");
+            let activation = [Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Silu][which];
+            let net = network(kind, activation, &mut rng);
+            let d = net.hidden_dim();
+            let mut forms = Forms::exact((0..d).map(|_| rng.random_range(-1.0..1.0)).collect(), d).computed(true);
+            let scale = 10_f64.powf(size);
+            forms.coef.iter_mut().for_each(|a| *a = scale * rng.random_range(-1.0..1.0));
+            let element = [rng.random_range(-2..=2_i64), rng.random_range(-2..=2)];
+            let next = step(&net, &forms, fed(&net, &element, 0));
+            let y = read(&net, &next);
+            let n = 40;
+            let mut points = Matrix::zeros(n, d);
+            for row in 0..n {
+                let at: Vec<f64> = (0..d).map(|_| if row % 2 == 0 { rng.random_range(-1.0..1.0) } else if rng.random() { 1.0 } else { -1.0 }).collect();
+                for i in 0..d {
+                    let exact: f64 = forms.center[i] + forms.row(i).iter().zip(&at).map(|(a, e)| a * e).sum::<f64>();
+                    points.row_mut(row)[i] = exact as f32;
+                }
+            }
+            // The points themselves were rounded to single precision.
+            for i in 0..d {
+                forms.error[i] += 1e-6 * (1.0 + forms.radius(i));
+            }
+            let (next_wide, x) = (step(&net, &forms, fed(&net, &element, 0)), Matrix::new(n, 2, element.iter().map(|&v| v as f32).cycle().take(2 * n).collect()));
+            let got = net.step(&points, &x);
+            let out = net.readout(&got);
+            let y_wide = read(&net, &next_wide);
+            for row in 0..n {
+                for i in 0..d {
+                    let (lo, hi) = next_wide.range(i);
+                    prop_assert!((lo..=hi).contains(&f64::from(got.at(row, i))), "{} not in {lo} .. {hi}", got.at(row, i));
+                }
+                for o in 0..2 {
+                    let (lo, hi) = y_wide.range(o);
+                    prop_assert!((lo..=hi).contains(&f64::from(out.at(row, o))), "{} not in {lo} .. {hi}", out.at(row, o));
+                }
+            }
+            // A point alone is known almost exactly.
+            let point = step(&net, &Forms::exact(forms.center.clone(), 0).computed(true), fed(&net, &element, 0));
+            prop_assert!((0..d).all(|i| point.radius(i) < 1e-4), "{point:?}");
+            let exact = step(&net, &Forms::exact(forms.center.clone(), 0), fed(&net, &element, 0));
+            prop_assert!((0..d).all(|i| exact.radius(i) < 1e-9), "{exact:?}");
+            prop_assert!((0..2).all(|o| y.radius(o).is_finite()));
+        }
+    }
+}

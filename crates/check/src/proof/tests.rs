@@ -1,0 +1,176 @@
+//! Networks whose program is known by construction: what is proved of them, and what is refused.
+
+use graph::{Activation, Affine, Cell, Encoding, GateLayer, Matrix, Mlp};
+use samples::{Domain, Elements};
+
+use super::*;
+use crate::beyond;
+
+fn affine(rows: usize, cols: usize, weight: &[f32], bias: &[f32]) -> Affine {
+    Affine { weight: Matrix::new(rows, cols, weight.to_vec()), bias: bias.to_vec() }
+}
+
+fn domain(lo: i64, hi: i64) -> Domain {
+    Domain { elements: Elements::Integers { dim: 1, lo, hi }, length: (6, 6), decode: Decode::Round, n_outputs: 1 }
+}
+
+fn network(domain: Domain, cell: Cell, readout: Mlp) -> Network {
+    Network::recurrent(domain, graph::Recurrence::new(cell, readout, Encoding::Scalar, 1).expect("shapes fit"))
+}
+
+/// h' = step(z) - step(z - 1) for z = h + x, with steps of slope 2: the parity of the inputs, flat around every state.
+fn parity() -> Network {
+    let first = affine(2, 4, &[2., 2., 2., 2., 2., 2., 2., 2.], &[-0.5, -1.5, -2.5, -3.5]);
+    let second = affine(4, 1, &[1., -1., -1., 1.], &[0.0]);
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    network(domain(0, 1), Cell::Mlp(relu(vec![first, second])), relu(vec![affine(1, 1, &[1.0], &[0.1])]))
+}
+
+/// h' = (x, h0): the output is the sum of the last two inputs, or that of all of them where `keep` is 1.
+fn sums(keep: f32) -> Network {
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    let step = affine(3, 2, &[keep, 1., 0., 0., 1., 0.], &[0.0, 0.0]);
+    let weights = if keep == 0.0 { [1.0, 1.0] } else { [1.0, 0.0] };
+    network(domain(-50, 50), Cell::Mlp(relu(vec![step])), relu(vec![affine(2, 1, &weights, &[0.0])]))
+}
+
+fn language() -> Language {
+    Language::load_shipped("recurrent").expect("shipped")
+}
+
+fn program(text: &str, network: &Network) -> Term {
+    dsl::parse_term(text, &language(), &network.domain.inputs()).expect("sound")
+}
+
+fn config() -> ProveConfig<'static> {
+    ProveConfig { seed: 0, work: 2e8, length: 60, refuted_beyond: None, deadline: &|| false }
+}
+
+fn found(network: &Network, text: &str) -> Option<Proof> {
+    prove(network, &program(text, network), &language(), &config()).map(|proofs| proofs.best)
+}
+
+const PARITY: &str = "(scan ((s 0 (% (+ s x) 2))) s')";
+const LAST_TWO: &str = "(scan ((x_1 0 x)) (+ x x_1))";
+const SUM: &str = "(scan ((s 0 (+ s x))) s')";
+
+#[test]
+fn a_finite_machine_is_proved_for_all_lengths_in_single_precision() {
+    let proof = found(&parity(), PARITY).expect("the network is flat around its states");
+    assert_eq!((proof.length, proof.arithmetic), (None, Arithmetic::Float32));
+    assert!(matches!(proof.regions, Regions::Boxes(_)));
+}
+
+#[test]
+fn a_wide_window_is_proved_without_listing_its_states() {
+    let proof = found(&sums(0.0), LAST_TWO).expect("linear");
+    assert_eq!((proof.length, proof.arithmetic), (None, Arithmetic::Float32));
+    assert!(matches!(proof.regions, Regions::Moving(_)));
+}
+
+#[test]
+fn an_unbounded_sum_is_proved_for_a_length_only() {
+    let proof = found(&sums(1.0), SUM).expect("exact for a while");
+    let length = proof.length.expect("single precision cannot count for ever");
+    assert!(length >= 100, "{length}");
+    let longer = Proof { length: Some(20 * length), ..proof };
+    let network = sums(1.0);
+    assert!(matches!(verify(&network, &program(SUM, &network), &language(), &longer), Err(Refused::Fails(_))));
+}
+
+#[test]
+fn what_is_not_so_is_not_proved() {
+    // How long each is right: the outputs after no, one or two elements.
+    let wrong = [
+        ("(scan ((s 0 (% (+ s x) 2))) (- 1 s'))", 0),
+        ("(scan ((s 1 (% (+ s x) 2))) s')", 0),
+        ("x", 1),
+        ("(scan ((s 0 (max s x))) s')", 1),
+        ("(scan ((x_1 0 x)) (!= x x_1))", 2),
+    ];
+    for (text, right) in wrong {
+        let length = found(&parity(), text).map_or(0, |proof| proof.length.unwrap_or(usize::MAX));
+        assert!(length <= right, "{text}: {length}");
+    }
+    assert_eq!(found(&sums(0.0), "(scan ((x_1 0 x)) (- x x_1))").and_then(|proof| proof.length), Some(1));
+}
+
+#[test]
+fn certificates_that_were_tampered_with_are_refused() {
+    let network = parity();
+    let term = program(PARITY, &network);
+    let proof = found(&network, PARITY).expect("proved");
+    let Regions::Boxes(boxes) = proof.regions.clone() else { panic!("boxes") };
+    let refused = |change: &dyn Fn(&mut Boxes)| {
+        let mut changed = boxes.clone();
+        change(&mut changed);
+        let changed = Proof { regions: Regions::Boxes(changed), ..proof.clone() };
+        assert!(verify(&network, &term, &language(), &changed).is_err(), "{changed:?}");
+    };
+    refused(&|boxes| boxes.nodes.clear());
+    refused(&|boxes| boxes.nodes[0].state = vec![1]);
+    refused(&|boxes| boxes.nodes[1].state = vec![1 - boxes.nodes[1].state[0]]);
+    refused(&|boxes| boxes.nodes[0].next.reverse());
+    refused(&|boxes| boxes.nodes[0].next[1] = 1_000_000);
+    refused(&|boxes| boxes.nodes[1].basis = 7);
+    refused(&|boxes| boxes.nodes[1].region = Vec::new());
+    refused(&|boxes| boxes.nodes[1].region = vec![[0.4, 0.6]]);
+    refused(&|boxes| boxes.nodes[1].region = vec![[f64::NAN, f64::NAN]]);
+    refused(&|boxes| boxes.nodes.iter_mut().for_each(|node| node.region = vec![[-0.6, 1.6]]));
+    refused(&|boxes| boxes.bases[0] = vec![2.0]);
+    // The same certificate for another program, and for another network.
+    let other = program("(scan ((s 0 (% (+ s x) 2))) (- 1 s'))", &network);
+    assert!(verify(&network, &other, &language(), &proof).is_err());
+    let cell = parity().recurrence().expect("recurrent").cell().clone();
+    let readout = Mlp { layers: vec![affine(1, 1, &[1.0], &[0.6])], activation: Activation::Relu };
+    let shifted = network(domain(0, 1), cell, readout);
+    assert!(verify(&shifted, &term, &language(), &proof).is_err());
+}
+
+#[test]
+fn a_moving_box_that_was_tampered_with_is_refused() {
+    let network = sums(0.0);
+    let term = program(LAST_TWO, &network);
+    let proof = found(&network, LAST_TWO).expect("proved");
+    let Regions::Moving(moving) = proof.regions.clone() else { panic!("moving") };
+    let refused = |change: &dyn Fn(&mut Moving)| {
+        let mut changed = moving.clone();
+        change(&mut changed);
+        let changed = Proof { regions: Regions::Moving(changed), ..proof.clone() };
+        assert!(verify(&network, &term, &language(), &changed).is_err());
+    };
+    refused(&|moving| moving.matrix[0] += 0.1);
+    refused(&|moving| moving.offsets.iter_mut().for_each(|offset| offset[0] += 1.0));
+    refused(&|moving| moving.offsets.clear());
+    refused(&|moving| moving.region.iter_mut().for_each(|side| *side = [0.0, 0.0]));
+    refused(&|moving| moving.region.iter_mut().for_each(|side| *side = [-9.0, 9.0]));
+    refused(&|moving| moving.ranges[0] = [0, 1]);
+    refused(&|moving| moving.basis[0] = 0.5);
+    let other = program("(scan ((x_1 0 x)) (+ x (+ x_1 1)))", &network);
+    assert!(verify(&network, &other, &language(), &proof).is_err());
+}
+
+/// A gated cell that forgets everything: the output is the sign of the input.
+#[test]
+fn cells_with_gates_are_proved_too() {
+    let input = affine(1, 3, &[0.0, 0.0, 30.0], &[0.0, -30.0, 0.0]);
+    let hidden = affine(1, 3, &[0.0, 0.0, 0.1], &[0.0, 0.0, 0.0]);
+    let cell = Cell::Gru(vec![GateLayer { input, hidden }]);
+    let readout = Mlp { layers: vec![affine(1, 1, &[1.0], &[0.0])], activation: Activation::Tanh };
+    let network = network(domain(-1, 1), cell, readout);
+    let proof = found(&network, "x").expect("a state for every input");
+    assert_eq!(proof.length, None);
+}
+
+#[test]
+fn the_shortest_difference_is_found() {
+    // A leak: the sum of all inputs loses a hundredth at every step, so that 50 is read as 49 once it has lost 0.5.
+    let network = sums(0.99);
+    let term = program(SUM, &network);
+    let shown = beyond(&network, &term, &language(), 60, 0).expect("runs").expect("recurrent");
+    let departure = shown.departure.expect("it leaks");
+    assert_eq!(departure.position, 2, "{departure:?}");
+    let config = ProveConfig { refuted_beyond: Some(departure.position), ..config() };
+    let proofs = prove(&network, &term, &language(), &config).expect("two elements are right");
+    assert_eq!(proofs.float32(), Some(1), "50 and 50 lose exactly a half");
+}
