@@ -65,7 +65,7 @@ impl Default for JudgeLimits {
             check_budget: 2e10,
             scrub_samples: 2048,
             controls: 99,
-            proof_budget: 4e9,
+            proof_budget: 6e9,
         }
     }
 }

@@ -47,7 +47,7 @@ const ROUNDS: usize = 200;
 /// Into how many pieces regions are cut: a network is followed more closely on small ones, where activations bend less.
 const PIECES: [usize; 2] = [1, 6];
 /// Shares of all work that one attempt may take.
-const SHARE: f64 = 0.25;
+const SHARE: f64 = 0.6;
 
 /// What was proved.
 #[derive(Clone, PartialEq, Debug)]
