@@ -426,8 +426,7 @@ impl<'a> Test<'a> {
         let decode = &self.network.domain.decode;
         let mut counts = [0; 4];
         for (step, ((got, expected), unchanged)) in got.iter().zip(expected).zip(unchanged).enumerate() {
-            for (i, pair) in pairs.iter().enumerate().filter(|(_, pair)| step < pair.steps) {
-                _ = pair;
+            for (i, _) in pairs.iter().enumerate().filter(|(_, pair)| step < pair.steps) {
                 if got.iter().any(|column| column.codes[i] == UNDEFINED) {
                     continue;
                 }
