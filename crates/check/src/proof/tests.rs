@@ -123,7 +123,7 @@ fn certificates_that_were_tampered_with_are_refused() {
     assert!(verify(&network, &other, &language(), &proof).is_err());
     let cell = parity().recurrence().expect("recurrent").cell().clone();
     let readout = Mlp { layers: vec![affine(1, 1, &[1.0], &[0.6])], activation: Activation::Relu };
-    let shifted = network(domain(0, 1), cell, readout);
+    let shifted = super::tests::network(domain(0, 1), cell, readout);
     assert!(verify(&shifted, &term, &language(), &proof).is_err());
 }
 
