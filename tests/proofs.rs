@@ -19,7 +19,7 @@ fn a_proof_holds_from_its_file_and_is_refused_where_it_was_changed() {
     assert!(departure >= length, "no proof reaches beyond a difference");
 
     let path = out.path().join("proof.json");
-    let check = |path: &std::path::Path| run("check --proof {0} {1} --format json", &[&path, &model]);
+    let check = |path: &std::path::Path| run("check --proof {0} {1} --format json", &[path, &model]);
     let held = check(&path);
     assert_eq!((held.code, &held.json()["verdict"]), (0, &json!("holds")), "{}", held.stderr);
     assert_eq!(held.json()["proof"]["scope"], json!(scope));

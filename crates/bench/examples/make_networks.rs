@@ -27,6 +27,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
+/// From a program's state and an element to the next state and the outputs.
+type Step = fn([i64; 2], &[i64]) -> ([i64; 2], Vec<i64>);
+
 /// A network to train: its domain, and the step of its program from (state, element) to (state, outputs).
 struct Case {
     name: &'static str,
@@ -34,7 +37,7 @@ struct Case {
     range: (i64, i64),
     length: usize,
     n_outputs: usize,
-    step: fn([i64; 2], &[i64]) -> ([i64; 2], Vec<i64>),
+    step: Step,
     config: fn() -> TrainConfig,
 }
 

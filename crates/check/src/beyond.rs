@@ -175,7 +175,7 @@ fn beam(
         let mut order: Vec<(f64, usize)> = (0..n).map(|i| (off(i), i)).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if let Some(&(distance, i)) = order.first()
-            && !(distance <= 0.5)
+            && (distance > 0.5 || distance.is_nan())
         {
             return Ok(Some(path(i)));
         }

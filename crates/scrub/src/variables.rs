@@ -217,7 +217,7 @@ impl<'a> Test<'a> {
         let stride = (learn.len() / 1500).max(1);
         let thin = |places: Vec<At>| -> Vec<At> {
             // A stride without common factor with the length visits every position.
-            let stride = (stride..).find(|s| self.length % s != 0 || *s == 1).unwrap_or(1);
+            let stride = (stride..).find(|s| !self.length.is_multiple_of(*s) || *s == 1).unwrap_or(1);
             places.into_iter().step_by(stride).collect()
         };
         let (learn, held_out) = (thin(learn), thin(held_out));

@@ -121,7 +121,7 @@ impl Forms {
         for (o, bias) in bias.iter().enumerate() {
             let (mut carried, mut total) = (0.0, bias.abs());
             let row = &mut out.coef[o * m..(o + 1) * m];
-            for i in 0..n {
+            for (i, size) in size.iter().enumerate() {
                 let w = weight(i, o);
                 if w == 0.0 {
                     continue;
@@ -129,7 +129,7 @@ impl Forms {
                 out.center[o] += w * self.center[i];
                 row.iter_mut().zip(&self.coef[i * m..(i + 1) * m]).for_each(|(to, a)| *to += w * a);
                 carried += w.abs() * self.error[i];
-                total += w.abs() * size[i];
+                total += w.abs() * size;
             }
             let tiny = if single { terms * TINY } else { 0.0 };
             out.error[o] = (carried + gamma * total + tiny) * UP;
@@ -165,7 +165,7 @@ impl Forms {
             self.center[i] = piece.slope * self.center[i] + piece.shift;
             let row = &mut self.coef[i * self.width..(i + 1) * self.width];
             row.iter_mut().for_each(|a| *a *= piece.slope);
-            let rounding = if piece.slope == 1.0 && piece.shift == 0.0 || piece.slope == 0.0 && piece.shift == 0.0 {
+            let rounding = if piece.shift == 0.0 && (piece.slope == 1.0 || piece.slope == 0.0) {
                 0.0
             } else {
                 4.0 * DOUBLE * (size * piece.slope.abs() + piece.shift.abs())

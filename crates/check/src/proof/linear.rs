@@ -44,14 +44,13 @@ impl Mover<'_> {
         let rest = self.basis.region(&place.region);
         let width = n + p + d;
         let mut state = Forms::exact(offset.to_vec(), width).computed(self.single);
-        for i in 0..d {
+        for (i, offset) in offset.iter().enumerate() {
             let row = &mut state.coef[i * width..(i + 1) * width];
-            let mut size = offset[i].abs() + rest.center[i].abs();
-            for j in 0..n {
-                let m = self.matrix[i * n + j];
-                let (middle, radius) = middle(place.states[j]);
+            let mut size = offset.abs() + rest.center[i].abs();
+            for ((to, &m), &states) in row.iter_mut().zip(&self.matrix[i * n..(i + 1) * n]).zip(&place.states) {
+                let (middle, radius) = middle(states);
                 state.center[i] += m * middle;
-                row[j] = m * radius;
+                *to = m * radius;
                 size += m.abs() * (middle.abs() + radius);
             }
             state.center[i] += rest.center[i];
@@ -80,7 +79,7 @@ impl Mover<'_> {
     /// One step from a place with one offset to the next one; `None` where the output may be another than the
     /// program's.
     pub(super) fn step(&self, place: &Place, from: &[f64], to: &[f64]) -> Option<Place> {
-        let (n, p, d) = (self.rule.n_states, self.rule.n_inputs, from.len());
+        let (n, p, _d) = (self.rule.n_states, self.rule.n_inputs, from.len());
         let state = self.around(place, from);
         let (middle, radius) = middle(self.input);
         let mut fed = Forms::exact(vec![middle; p], state.width);
@@ -98,9 +97,9 @@ impl Mover<'_> {
                 return None;
             }
         }
-        for i in 0..d {
-            image.error[i] += 2e-16 * (image.center[i].abs() + to[i].abs());
-            image.center[i] -= to[i];
+        for (i, to) in to.iter().enumerate() {
+            image.error[i] += 2e-16 * (image.center[i].abs() + to.abs());
+            image.center[i] -= to;
             for j in 0..n {
                 self.subtract(&mut image, i, &self.rule.updates[j], self.matrix[i * n + j], place);
             }
@@ -116,8 +115,8 @@ impl Mover<'_> {
     pub(super) fn start(&self, init: &[i64], offset: &[f64]) -> Place {
         let n = self.rule.n_states;
         let mut rest = Forms::exact(offset.iter().map(|v| -v).collect(), 0);
-        for i in 0..offset.len() {
-            let mut size = offset[i].abs();
+        for (i, offset) in offset.iter().enumerate() {
+            let mut size = offset.abs();
             for (j, &s) in init.iter().enumerate() {
                 rest.center[i] -= self.matrix[i * n + j] * s as f64;
                 size += (self.matrix[i * n + j] * s as f64).abs();

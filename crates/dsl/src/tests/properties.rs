@@ -184,7 +184,9 @@ fn check_python(name: &str, n_programs: usize) {
         script.push_str(&format!("scope = {{}}\nexec({text:?}, scope)\n"));
         for range in points.ranges() {
             let element = |point: usize| match name {
-                "rasp" | "sequences" => format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol")),
+                "rasp" | "sequences" => {
+                    format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol"))
+                }
                 "bitvectors" => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point] as u64),
                 _ => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point]),
             };
