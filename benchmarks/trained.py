@@ -10,15 +10,7 @@ import csv
 import json
 import sys
 
-
-def cell(value):
-    return "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
-
-
-def short(program, limit=140):
-    text = " ".join((program or "").split())
-    text = text if len(text) <= limit else text[: limit - 3] + "..."
-    return "`" + text.replace("|", "\\|") + "`" if text else ""
+from table import cell, short
 
 
 def said(evidence):
@@ -37,7 +29,7 @@ def main():
     for row in rows:
         other = peer.get(row["name"], {})
         match = float(other["peer_match"]) if other.get("peer_match") else None
-        cells = [row["name"], row["result"], short(row.get("program")), row.get("size"), other.get("peer_lines"),
+        cells = [row["name"], row["result"], short(row.get("program"), 140), row.get("size"), other.get("peer_lines"),
                  row.get("network"), row.get("self_agreement"), match, said(row.get("evidence") or {}),
                  row.get("mechanism")]
         print("| " + " | ".join(map(cell, cells)) + f" | {row['seconds']:.1f} |")

@@ -1,22 +1,18 @@
 //! Subnetworks that do a task and mean nothing, and circuits that are too small, too large or right.
 
-use graph::{Activation, Device, Family, Feeding, Graph, Matrix, Network, NodeId, Op, Tensor};
+mod common;
+
+use graph::{Activation, Family, Feeding, Graph, Matrix, Network, NodeId, Op};
 use rand::Rng as _;
-use samples::{Batch, Decode, Domain, Elements, Rng, Value, rng};
+use samples::{Batch, Decode, Domain, Elements, Value, rng};
 use scrub::{
     CircuitConfig, Components, Edge, EdgeHypothesis, Pool, ScrubConfig, Scrubber, Treatment, Variant, circuit_tests,
 };
 
+use common::{random, tensor};
+
 const TOKENS: usize = 16;
 const UNITS: usize = 40;
-
-fn tensor(data: Vec<f32>, shape: &[usize]) -> Tensor {
-    Tensor::from_vec(data, shape, &Device::Cpu).expect("the shape fits")
-}
-
-fn random(rng: &mut Rng, shape: &[usize]) -> Tensor {
-    tensor((0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect(), shape)
-}
 
 /// One output against zero: the network says 1 where it is positive.
 fn network(graph: Graph) -> Network {

@@ -1,23 +1,19 @@
 //! The engine against causal scrubbing written down literally: a recursion over the treeified graph, one draw at a time,
 //! in double precision, on networks small enough for it.
 
+mod common;
+
 use std::collections::BTreeMap;
 
-use graph::{Activation, Device, Family, Feeding, Graph, Matrix, Network, NodeId, Op, Tensor};
+use graph::{Activation, Family, Feeding, Graph, Matrix, Network, NodeId, Op, Tensor};
 use rand::Rng as _;
 use samples::{Batch, Decode, Domain, Elements, Rng, Value, rng};
 use scrub::{Ablation, Components, Edge, EdgeHypothesis, Pool, Scrubber, Treatment};
 
+use common::{random, tensor};
+
 const TOKENS: usize = 4;
 const WIDTH: usize = 4;
-
-fn tensor(data: Vec<f32>, shape: &[usize]) -> Tensor {
-    Tensor::from_vec(data, shape, &Device::Cpu).expect("the shape fits")
-}
-
-fn random(rng: &mut Rng, shape: &[usize]) -> Tensor {
-    tensor((0..shape.iter().product()).map(|_| rng.random_range(-1.0..1.0)).collect(), shape)
-}
 
 fn network(graph: Graph) -> Network {
     let vocab = (0..TOKENS as i64).map(Value::Int).collect();

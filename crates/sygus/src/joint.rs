@@ -142,15 +142,8 @@ impl<'p> Joint<'p> {
         let args: Vec<i64> = function.params.iter().map(|_| 0).collect();
         self.points[slot].insert(args, 0);
         let params: Vec<Column> = function.params.iter().map(|&(_, sort)| Column::new(sort, vec![0])).collect();
-        let leaves = function.leaves(&params, 1);
-        BankConfig {
-            grammar: Some(self.grammars[slot].clone()),
-            operators: None,
-            extra: Vec::new(),
-            leaves,
-            sorts: None,
-            alternatives: 2,
-        }
+        let variables = function.bindings(&params, 1);
+        BankConfig { alternatives: 2, ..BankConfig::from_grammar(self.grammars[slot].clone(), variables) }
     }
 
     fn variables(&self, valuations: &[Vec<i64>]) -> Vec<(Symbol, Column)> {
@@ -196,8 +189,8 @@ impl<'p> Joint<'p> {
             let params = function.params.iter().enumerate();
             let columns: Vec<Column> =
                 params.map(|(i, (_, sort))| Column::new(*sort, rows.iter().map(|row| row[i]).collect())).collect();
-            let leaves = function.leaves(&columns, rows.len());
-            let columns: Vec<Column> = leaves.into_iter().map(|leaf| leaf.column).collect();
+            let bound = function.bindings(&columns, rows.len());
+            let columns: Vec<Column> = bound.into_iter().map(|(_, column)| column).collect();
             self.banks[slot].append_points(&columns, &mut |_| Watch::Keep).map_err(error)?;
         }
         Ok(())

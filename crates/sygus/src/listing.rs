@@ -62,16 +62,8 @@ pub fn list(
     let spec =
         session.spec().ok_or("only problems with one function, applied at one point in each constraint, are listed")?;
     let grammar = session.grammar_for(&spec);
-    let points: Vec<usize> = (0..spec.n_points()).collect();
-    let leaves = problem.functions[0].leaves(&spec.columns_at(&points), points.len().max(1));
-    let config = BankConfig {
-        grammar: Some(grammar),
-        operators: None,
-        extra: Vec::new(),
-        leaves,
-        sorts: None,
-        alternatives: ALTERNATIVES,
-    };
+    let variables = problem.functions[0].bindings(&spec.columns, spec.n_points().max(1));
+    let config = BankConfig { alternatives: ALTERNATIVES, ..BankConfig::from_grammar(grammar, variables) };
     let mut bank = Bank::new(&problem.language, &config).map_err(|error| error.to_string())?;
     let mut found = Found { spec: &spec, best: 0, front: Vec::new(), right: Vec::new() };
     let mut complete = found.fill(&mut bank, solution.cost, options, is_late);

@@ -2,7 +2,6 @@
 
 use dsl::{Grammar, Language, Production, Term};
 use samples::{Column, Sort, Symbol, Value};
-use synth::Leaf;
 
 /// A synthesis problem: functions to find, such that the constraints hold for all values of the variables that satisfy
 /// the assumptions.
@@ -41,6 +40,13 @@ pub struct Logic {
     pub bitvectors: bool,
 }
 
+impl Logic {
+    /// The degree of polynomials that are tried.
+    pub(crate) fn degree(self) -> usize {
+        if self.nonlinear { 2 } else { 1 }
+    }
+}
+
 /// A function to find.
 #[derive(Clone, Debug)]
 pub struct SynthFun {
@@ -77,12 +83,6 @@ impl SynthFun {
         let params = self.params.iter().zip(params).map(|((name, _), column)| (*name, column.clone()));
         let constant = |(name, value): &(Symbol, Value)| Some((*name, Column::constant(value.sort()?, *value, n)));
         params.chain(self.constants.iter().filter_map(constant)).collect()
-    }
-
-    /// The same as leaves of a bank.
-    pub(crate) fn leaves(&self, params: &[Column], n: usize) -> Vec<Leaf> {
-        let leaf = |(name, column)| Leaf { term: Term::var(name), column, cost: 1 };
-        self.bindings(params, n).into_iter().map(leaf).collect()
     }
 }
 

@@ -152,12 +152,9 @@ impl<'s, 'p> Search<'s, 'p> {
         }
         let active = first_points(spec);
         let config = BankConfig {
-            grammar: Some(grammar.clone()),
-            operators: None,
-            extra: Vec::new(),
             leaves: leaves(spec, &extra, &active),
-            sorts: None,
             alternatives: 6,
+            ..BankConfig::from_grammar(grammar.clone(), Vec::new())
         };
         let bank = Bank::new(&spec.problem.language, &config)?;
         let undecided = FxHashSet::default();
@@ -468,7 +465,8 @@ fn is_right(spec: &Pointwise<'_>, active: &[usize], codes: &[i64]) -> bool {
 fn leaves(spec: &Pointwise<'_>, extra: &[Term], points: &[usize]) -> Vec<Leaf> {
     let function = &spec.problem.functions[spec.function];
     let columns = spec.columns_at(points);
-    let mut all = function.leaves(&columns, points.len().max(1));
+    let leaf = |(name, column)| Leaf { term: Term::var(name), column, cost: 1 };
+    let mut all: Vec<Leaf> = function.bindings(&columns, points.len().max(1)).into_iter().map(leaf).collect();
     for term in extra {
         if let Some(column) = spec.evaluate(term, &columns) {
             all.push(Leaf { term: term.clone(), column, cost: 1 });

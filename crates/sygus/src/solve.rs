@@ -176,11 +176,6 @@ impl<'p> Session<'_, 'p> {
         self.jointly(component, &formulas, &file_constants, valuations)
     }
 
-    /// Of polynomials that the logic has.
-    fn degree(&self) -> usize {
-        if self.problem.logic.nonlinear { 2 } else { 1 }
-    }
-
     fn grammar(&self, function: usize, file: &[Value], wanted: &[Value]) -> Grammar {
         let own = &self.problem.functions[function];
         let mut grammar =
@@ -195,7 +190,7 @@ impl<'p> Session<'_, 'p> {
         let function = &problem.functions[index];
         let grammar = self.grammar_for(&spec);
         let mut hints = spec.hints(formulas);
-        for fit in polynomial::fits(&spec, self.degree(), self.options.seed) {
+        for fit in polynomial::fits(&spec, problem.logic.degree(), self.options.seed) {
             if !hints.contains(&fit) {
                 hints.push(fit);
             }

@@ -37,7 +37,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// All shapes that are tried, simple ones first.
     pub(crate) fn all(problem: &Problem, functions: &[usize]) -> Vec<Self> {
-        let degree = if problem.logic.nonlinear { 2 } else { 1 };
+        let degree = problem.logic.degree();
         let is_truth = |index: &usize| problem.functions[*index].sort == Sort::Bool;
         let shape = |(join, equations, inequalities)| Self { join, equations, inequalities, degree };
         if !functions.iter().any(is_truth) {

@@ -37,7 +37,7 @@ pub use saturate::{
     simplify_explained,
 };
 pub use solve::{Outcome, Solution, SolveConfig, solve};
-pub use top::{Topped, UnifyLimits, invert, ite_operator, unify};
+pub use top::{Topped, UnifyLimits, invert, ite_operator, mask, unify};
 pub use verify::{
     CheckReport, Counterexample, Extent, OperatorReport, RuleReport, Verdict, VerifyLimits, check_language,
     check_operators, check_rule, run_checks,

@@ -175,7 +175,8 @@ pub fn unify(bank: &Bank<'_>, goal: &Goal, ite: OpId, bound: u32, limits: &Unify
     best
 }
 
-fn mask(bits: impl Iterator<Item = bool>) -> Mask {
+/// A set of points as bits, 64 in a word: point `i` is in it where the `i`-th truth value holds.
+pub fn mask(bits: impl Iterator<Item = bool>) -> Vec<u64> {
     let mut words = Vec::new();
     for (i, bit) in bits.enumerate() {
         if i % 64 == 0 {

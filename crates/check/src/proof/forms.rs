@@ -184,13 +184,19 @@ impl Forms {
         self.relax(pieces, fresh);
     }
 
-    /// Products, number by number; what is of second order goes to each number's own radius.
-    fn times(mut self, mut other: Self) -> Self {
+    /// Gives two sets of numbers the same symbols and the less precise arithmetic; the symbols, and the relative error of
+    /// one operation in single precision.
+    fn meet(&mut self, other: &mut Self) -> (usize, f64) {
         let width = self.width.max(other.width);
         self.widen(width);
         other.widen(width);
         self.single |= other.single;
-        let single = if self.single { 2.0 * SINGLE } else { 0.0 };
+        (width, if self.single { 2.0 * SINGLE } else { 0.0 })
+    }
+
+    /// Products, number by number; what is of second order goes to each number's own radius.
+    fn times(mut self, mut other: Self) -> Self {
+        let (width, single) = self.meet(&mut other);
         for i in 0..self.len() {
             let (a, b) = (self.center[i], other.center[i]);
             let (ra, rb) = (self.radius(i), other.radius(i));
@@ -208,11 +214,7 @@ impl Forms {
 
     /// Sums, number by number; `sign` is 1 or -1.
     fn plus(mut self, mut other: Self, sign: f64) -> Self {
-        let width = self.width.max(other.width);
-        self.widen(width);
-        other.widen(width);
-        self.single |= other.single;
-        let single = if self.single { 2.0 * SINGLE } else { 0.0 };
+        let (width, single) = self.meet(&mut other);
         for i in 0..self.len() {
             let size = self.center[i].abs() + self.radius(i) + other.center[i].abs() + other.radius(i);
             self.center[i] += sign * other.center[i];

@@ -120,14 +120,7 @@ impl<'a> Study<'a> {
     pub(super) fn rows(&self, rows: &[usize]) -> Self {
         let points: Vec<usize> = rows.iter().flat_map(|&row| self.points.range(row)).collect();
         let batch = self.batch.select(rows);
-        Self {
-            network: self.network,
-            points: batch.points(),
-            vars: self.vars.iter().map(|(name, column)| (*name, column.select(&points))).collect(),
-            output: self.output.select(&points),
-            scored: points.iter().map(|&point| self.scored[point]).collect(),
-            batch,
-        }
+        self.at(&points, batch)
     }
 
     /// The same with every sequence cut to at most so many elements: a causal network's outputs do not change by that.
@@ -142,11 +135,16 @@ impl<'a> Study<'a> {
             let sequence = self.batch.sequence(row);
             batch.push_at(&sequence[..sequence.len().min(length)], self.batch.origin(row));
         }
+        self.at(&points, batch)
+    }
+
+    /// What is known at some of the points, which are those of a batch.
+    fn at(&self, points: &[usize], batch: Batch) -> Self {
         Self {
             network: self.network,
             points: batch.points(),
-            vars: self.vars.iter().map(|(name, column)| (*name, column.select(&points))).collect(),
-            output: self.output.select(&points),
+            vars: self.vars.iter().map(|(name, column)| (*name, column.select(points))).collect(),
+            output: self.output.select(points),
             scored: points.iter().map(|&point| self.scored[point]).collect(),
             batch,
         }

@@ -7,7 +7,7 @@
 
 use dsl::{Kernel, Language, OpId, Term};
 use samples::{Sort, UNDEFINED, Value, decode_code, encode_value};
-use synth::{Bank, BankConfig, Leaf, Limits, Watch};
+use synth::{Bank, BankConfig, Leaf, Limits, Watch, mask};
 
 /// Candidates of the bank over arithmetic.
 const CANDIDATES: u64 = 250_000;
@@ -240,17 +240,6 @@ fn conditions(language: &Language, terms: &Terms, codes: &[Option<i64>]) -> Vec<
         }
     }
     found
-}
-
-fn mask(bits: impl Iterator<Item = bool>) -> Mask {
-    let mut words = Vec::new();
-    for (i, bit) in bits.enumerate() {
-        if i % 64 == 0 {
-            words.push(0);
-        }
-        words[i / 64] |= u64::from(bit) << (i % 64);
-    }
-    words
 }
 
 fn count(mask: &Mask) -> u32 {
