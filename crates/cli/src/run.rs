@@ -17,14 +17,25 @@ use crate::{Status, language, output};
 pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
     let text = output::read_text(&args.program)?;
     let over_tokens = words(&text).any(|word| word == "tokens" || word == "indices");
-    let (language, _) = language::load(&args.dsl, if over_tokens { "rasp" } else { "recurrent" })?;
     let lines = read_lines(&args.inputs)?;
     let points = Points::from_lengths(lines.iter().map(Vec::len));
     let vars = if over_tokens { tokens(&lines) } else { numbers(&args.inputs, &lines)? };
     let sorts: Vec<(Symbol, Sort)> = vars.iter().map(|(name, column)| (*name, column.sort)).collect();
-    let program = dsl::parse_program(&args.program.display().to_string(), &text, &language, &sorts)?;
-    let columns = evaluate(&program, &language, &points, &vars, args.causal)
-        .map_err(|error| Failure::at(&args.program, error))?;
+    let read = |name: &str| -> Result<_, Failure> {
+        let (language, _) = language::load(&args.dsl, name)?;
+        let program = dsl::parse_program(&args.program.display().to_string(), &text, &language, &sorts)?;
+        Ok((language, program))
+    };
+    // Which shipped language a program over tokens is in shows in its words: those of trained transformers have their own.
+    let (language, program, causal) = match read(if over_tokens { "rasp" } else { "recurrent" }) {
+        Err(error) if over_tokens && args.dsl.is_empty() => {
+            let (language, program) = read("sequences").map_err(|_| error)?;
+            (language, program, true)
+        }
+        found => found.map(|(language, program)| (language, program, args.causal))?,
+    };
+    let columns =
+        evaluate(&program, &language, &points, &vars, causal).map_err(|error| Failure::at(&args.program, error))?;
     let mut out = String::new();
     for range in points.ranges() {
         let value = |column: &Column, point: usize| match column.value(point) {
