@@ -107,6 +107,14 @@ pub struct Scrubber<'a> {
     pool: &'a Pool,
 }
 
+/// One forward pass with one draw per edge.
+#[derive(Clone, Debug)]
+pub struct Pass {
+    seed: u64,
+    /// The value of every writer and of the output; none where it is the clean one.
+    values: BTreeMap<NodeId, Value>,
+}
+
 /// How donors of an edge are drawn.
 type Draw<'d> = &'d dyn Fn(&Classes, Edge, &mut Rng) -> Vec<usize>;
 
@@ -139,18 +147,50 @@ impl<'a> Scrubber<'a> {
     /// # Errors
     /// A graph that cannot be run.
     pub fn shared_noise(&self, hypothesis: &EdgeHypothesis, rng: &mut Rng) -> Result<Matrix, Error> {
-        // Every edge has a stream of its own, so that what one edge is given does not change the draws of another.
-        let seed: u64 = rng.random();
-        let permute = |classes: &Classes, (writer, reader): Edge, _: &mut Rng| {
-            classes.permute(&mut samples::rng(seed, &format!("edge {} {}", writer.0, reader.0)))
-        };
-        let mut values: BTreeMap<NodeId, Value> = BTreeMap::new();
+        self.output(self.pass(hypothesis, rng)?.values.remove(&self.components.output()).flatten())
+    }
+
+    /// The same pass with the values of all writers, from which [`Scrubber::resumed`] goes on.
+    ///
+    /// # Errors
+    /// A graph that cannot be run.
+    pub fn pass(&self, hypothesis: &EdgeHypothesis, rng: &mut Rng) -> Result<Pass, Error> {
+        let mut pass = Pass { seed: rng.random(), values: BTreeMap::new() };
         for &writer in self.components.writers().iter().chain([&self.components.output()]) {
-            let source = |writer: NodeId, _: &mut Rng| Ok(values.get(&writer).cloned().flatten());
-            let value = self.evaluate(writer, hypothesis, &permute, rng, &mut { source })?;
-            values.insert(writer, value);
+            let value = self.noisy(writer, hypothesis, &pass)?;
+            pass.values.insert(writer, value);
         }
-        self.output(values.remove(&self.components.output()).flatten())
+        Ok(pass)
+    }
+
+    /// The raw outputs of a pass with the same draws, for a hypothesis that differs in the treatment of the edges
+    /// `changed` alone: what does not lie after one of them is taken from the pass.
+    ///
+    /// # Errors
+    /// A graph that cannot be run.
+    pub fn resumed(&self, pass: &Pass, hypothesis: &EdgeHypothesis, changed: &[Edge]) -> Result<Matrix, Error> {
+        let mut pass = pass.clone();
+        let mut affected: BTreeSet<NodeId> = BTreeSet::new();
+        for &writer in self.components.writers().iter().chain([&self.components.output()]) {
+            if self.reads(writer).any(|edge| changed.contains(&edge) || affected.contains(&edge.0)) {
+                affected.insert(writer);
+                let value = self.noisy(writer, hypothesis, &pass)?;
+                pass.values.insert(writer, value);
+            }
+        }
+        self.output(pass.values.remove(&self.components.output()).flatten())
+    }
+
+    /// A writer's value in a pass that has those of all writers before it.
+    fn noisy(&self, writer: NodeId, hypothesis: &EdgeHypothesis, pass: &Pass) -> Result<Value, Error> {
+        // Every edge has a stream of its own, so that what one edge is given does not change the draws of another.
+        let permute = |classes: &Classes, (writer, reader): Edge, _: &mut Rng| {
+            classes.permute(&mut samples::rng(pass.seed, &format!("edge {} {}", writer.0, reader.0)))
+        };
+        let source = |writer: NodeId, _: &mut Rng| Ok(pass.values.get(&writer).cloned().flatten());
+        // Nothing is drawn from this one.
+        let mut unused = samples::rng(pass.seed, "pass");
+        self.evaluate(writer, hypothesis, &permute, &mut unused, &mut { source })
     }
 
     /// The raw outputs `[cells, outputs]` where every occurrence of a node draws for itself.
@@ -276,6 +316,22 @@ impl<'a> Scrubber<'a> {
         for ((writer, reader), donors) in edges {
             let value = gather(self.pool.value(*writer)?, donors)?;
             interventions.push(Intervention::edge(*writer, *reader, value));
+        }
+        let output = self.components.output();
+        let value = self.graph.value_with(self.pool.base(), &interventions, output).map_err(failed)?;
+        Matrix::from_tensor(&value).map_err(failed)
+    }
+
+    /// The raw outputs when some nodes have other values `[cells, width]`; all else follows from the clean run.
+    ///
+    /// # Errors
+    /// Nodes that the graph does not have, values of another shape.
+    pub fn replaced(&self, values: &[(NodeId, Matrix)]) -> Result<Matrix, Error> {
+        let mut interventions = Vec::new();
+        for (node, value) in values {
+            let shape = self.pool.value(*node)?.shape().clone();
+            let value = Tensor::from_vec(value.data.clone(), shape, &Device::Cpu);
+            interventions.push(Intervention::node(*node, value.map_err(|error| Error::Network(error.to_string()))?));
         }
         let output = self.components.output();
         let value = self.graph.value_with(self.pool.base(), &interventions, output).map_err(failed)?;

@@ -33,7 +33,7 @@ pub use classes::{ClassSizes, Classes};
 use components::is_writer;
 pub use components::{Components, Edge, circuit_name};
 pub use controls::{Controls, permuted_columns, random_circuits};
-pub use engine::{Ablation, EdgeHypothesis, Scrubber, Treatment, Variant};
+pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Interchange, Swap, counterfactual, interchange, partners};
 pub use pool::Pool;
 pub use statistics::{Effect, Loss, holm};
