@@ -46,7 +46,8 @@
 (define-fun recent ((p Bool) (a Symbol)) Symbol (scan ((s none (ite p a s))) s') :cost 1)
 (define-fun last_index ((p Bool)) Int (greatest (select p true =) (- (width (select 0 0 =)) 1))
   :cost 1)
-(define-fun odd_count ((p Bool)) Bool (scan ((s false (xor s p))) s') :cost 1)
+; Dearer than a count: a chain of parities is a long word for a remainder.
+(define-fun odd_count ((p Bool)) Bool (scan ((s false (xor s p))) s') :cost 2)
 (define-fun run ((p Bool)) Int (scan ((s 0 (ite p (+ s 1) 0))) s') :cost 1)
 (define-fun odd_run ((p Bool)) Bool (scan ((s false (and p (not s)))) s') :cost 1)
 
@@ -55,6 +56,10 @@
   :cost 1)
 ; What came after the earlier occurrences of this token, if it is always the same (induction).
 (define-fun after ((a Symbol)) Symbol (copy (select (previous a) a =) a) :cost 1)
+; What came after the earlier positions at which both stood as they stand here.
+(define-fun after_both ((a Symbol) (b Symbol)) Symbol
+  (copy (sel_and (select (previous a) a =) (select (previous b) b =)) a)
+  :cost 1)
 ; What came before the earlier occurrences of this token.
 (define-fun before ((a Symbol)) Symbol
   (let ((i (width (select 0 0 =)))) (copy (sel_and (select a a =) (select i i <)) (previous a)))

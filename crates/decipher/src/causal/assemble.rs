@@ -41,7 +41,12 @@ pub(super) fn hypotheses(
         }
         parts.push((role.token, ranked));
     }
-    let n = parts.iter().map(|(_, ranked)| ranked.len()).max().unwrap_or(0).min(config.limits.hypotheses);
+    let n = parts
+        .iter()
+        .map(|(_, ranked)| ranked.len())
+        .max()
+        .unwrap_or(0)
+        .min(super::PROGRAMS.max(config.limits.hypotheses));
     let mut found: Vec<(f64, Hypothesis)> = Vec::new();
     for place in 0..n {
         let Some(program) = builder.joined(&parts, place) else { continue };
@@ -56,7 +61,8 @@ pub(super) fn hypotheses(
                 (program, agreement) = (plain, alone);
             }
         }
-        (config.progress)(&format!("program {} agrees on {agreement:.4} of the sequences", place + 1));
+        let text = dsl::print(&program, config.language);
+        (config.progress)(&format!("program {} agrees on {agreement:.4} of the sequences: {text}", place + 1));
         let hypothesis = Hypothesis { program, alignment: Vec::new(), circuit: None, source: "causal: behaviour" };
         found.push((agreement, hypothesis));
     }
@@ -96,6 +102,7 @@ impl Builder<'_, '_> {
             }
             Plan::Set(set) => self.set(set, points)?,
             Plan::Unless(value, target, rest) => self.unless(*value, *target, rest, points)?,
+            Plan::Begin(token, first, rest) => self.begin(*token, first, rest, points)?,
             Plan::Either(a, b) => {
                 let mut both = self.plan(a, points)?;
                 both.extend(self.plan(b, points)?);
@@ -171,6 +178,21 @@ impl Builder<'_, '_> {
         Ok(rivals(&tests, &rests).into_iter().map(join).collect())
     }
 
+    fn begin(&self, token: i64, first: &Plan, rest: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {
+        let words = (self.op(Kernel::Ite), self.op(Kernel::Eq), self.config.language.operator("previous"));
+        let (Some(ite), Some(equal), Some(previous)) = words else { return Ok(Vec::new()) };
+        let (firsts, others) = super::targets::beginning(self.study, token, points);
+        let (firsts, rests) = (self.plan(first, &firsts)?, self.plan(rest, &others)?);
+        let token = Term::constant(decode_code(self.study.tokens().sort, token));
+        let test = Term::op(previous, vec![Term::op(equal, vec![Term::var("tokens"), token])]);
+        let join = |(first, rest): (&Ranked, &Ranked)| Ranked {
+            term: Term::op(ite, vec![test.clone(), first.term.clone(), rest.term.clone()]),
+            cost: first.cost + rest.cost + 3,
+            errors: first.errors + rest.errors,
+        };
+        Ok(rivals(&firsts, &rests).into_iter().map(join).collect())
+    }
+
     fn set(&self, set: &[(Symbol, Option<usize>)], points: &[usize]) -> Result<Vec<Ranked>, Error> {
         let Some(also) = self.config.language.operator("also") else { return Ok(Vec::new()) };
         let mut lists = vec![Ranked { term: Term::constant(Value::Symbol("#json:[]".into())), cost: 1, errors: 0 }];
@@ -238,7 +260,7 @@ fn sort(ranked: &mut [Ranked], n: usize) {
 fn rivals<'r>(a: &'r [Ranked], b: &'r [Ranked]) -> Vec<(&'r Ranked, &'r Ranked)> {
     let (Some(first), Some(second)) = (a.first(), b.first()) else { return Vec::new() };
     let mut pairs = vec![(first, second)];
-    for i in 1..4 {
+    for i in 1..super::PROGRAMS {
         pairs.extend(b.get(i).map(|other| (first, other)));
         pairs.extend(a.get(i).map(|other| (other, second)));
     }

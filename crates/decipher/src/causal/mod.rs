@@ -34,6 +34,8 @@ const WHOLE: usize = 44;
 const ROUNDS: usize = 2;
 /// A program that misses so small a share beyond what is expected needs no further round.
 const SLACK: f64 = 0.015;
+/// Programs returned at least, where there are so many: what the network carries tells them apart.
+const PROGRAMS: usize = 8;
 /// Elements of a refuting sequence that are kept after the one that refutes.
 const AFTER: usize = 4;
 /// Sequences are cut to so many elements for the search, in turn.
@@ -93,7 +95,7 @@ fn explained(
     for round in 0..ROUNDS {
         let sample = sample(study, &roles, &refuting, config);
         let on_sample = targets::roles(&sample);
-        let (plans, pieces) = targets::plans(&sample, &on_sample);
+        let (plans, pieces) = targets::plans(&sample, &on_sample, round > 0);
         // Errors gather in long sequences: per output of a short one there are fewer.
         let candidates = search::candidates(&sample, &pieces, separator, noise / 50.0, config)?;
         found.extend(assemble::hypotheses(study, made.as_ref(), &on_sample, &plans, &candidates, config)?);
@@ -111,7 +113,7 @@ fn explained(
             programs.push(hypothesis);
         }
     }
-    programs.truncate(config.limits.hypotheses);
+    programs.truncate(PROGRAMS.max(config.limits.hypotheses));
     Ok(programs)
 }
 

@@ -89,6 +89,7 @@ impl<'a> Study<'a> {
             return Ok(None);
         }
         let mut rng = rng(config.seed, "causal: recombined");
+        let reached = self.reached();
         let mut batch = Batch::new(self.batch.dim());
         for _ in 0..n {
             let [first, second] = [0; 2].map(|_| rng.random_range(0..ranges.len()));
@@ -98,7 +99,9 @@ impl<'a> Study<'a> {
             let rest = &b[rng.random_range(1..=b.len())..];
             let mut sequence = a[..begin].to_vec();
             sequence.extend(rest.iter().take(longest - begin));
-            batch.push_at(&sequence, self.batch.origin(first).min(self.batch.origin(second)));
+            sequence.truncate(usize::try_from(reached).unwrap_or(0).max(1));
+            let origin = self.batch.origin(first).min(self.batch.origin(second));
+            batch.push_at(&sequence, origin.min(reached - sequence.len() as i64).max(0));
         }
         let n_points = batch.points().len();
         Self::with(self.network, batch, vec![true; n_points]).map(Some)
@@ -195,15 +198,18 @@ impl<'a> Study<'a> {
         rows.iter().filter(|&&same| same).count() as f64 / rows.len().max(1) as f64
     }
 
+    /// The position after the last one that the inputs reach: what lies beyond is untrained, or not there.
+    fn reached(&self) -> i64 {
+        let rows = 0..self.batch.n_sequences();
+        rows.map(|row| self.batch.origin(row) + self.batch.length(row) as i64).max().unwrap_or(0)
+    }
+
     /// Measures the network against itself at other positions.
     ///
     /// # Errors
     /// Where the network cannot be run.
     pub(super) fn yardstick(&self, config: &Config) -> Result<Yardstick, Error> {
-        // No further than the inputs reach: beyond, positions are untrained.
-        let rows = 0..self.batch.n_sequences();
-        let reached = rows.map(|row| self.batch.origin(row) + self.batch.length(row) as i64).max();
-        let room = reached.and_then(|reached| usize::try_from(reached).ok()).unwrap_or(0);
+        let room = usize::try_from(self.reached()).unwrap_or(0);
         let mut rng = rng(config.seed, "causal: origins");
         let mut moved = Batch::new(self.batch.dim());
         for row in 0..self.batch.n_sequences() {

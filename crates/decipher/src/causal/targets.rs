@@ -41,6 +41,8 @@ pub(super) enum Plan {
     Value(usize),
     /// This value where the target is true, else the rest.
     Unless(i64, usize, Box<Plan>),
+    /// The first plan right after this token, the second elsewhere.
+    Begin(i64, Box<Plan>, Box<Plan>),
     /// Whichever explains better.
     Either(Box<Plan>, Box<Plan>),
 }
@@ -68,15 +70,29 @@ pub(super) fn roles(study: &Study) -> Vec<Role> {
     roles
 }
 
-/// The plan of every role, and the targets that they speak of.
-pub(super) fn plans(study: &Study, roles: &[Role]) -> (Vec<Plan>, Vec<Target>) {
+/// The plan of every role, and the targets that they speak of. `begins` says that answers may begin in a way of their own:
+/// what goes by more than one element before it has nothing to go by there.
+pub(super) fn plans(study: &Study, roles: &[Role], begins: bool) -> (Vec<Plan>, Vec<Target>) {
     let mut targets = Vec::new();
     let read = inputs_before_answers(study);
-    let plan = |role: &Role| match study.network.domain.decode {
-        Decode::LegalTokens => set_plan(study, &role.points, &mut targets),
+    let separator = roles.iter().find_map(|role| role.token).filter(|_| begins);
+    let plan = |role: &Role| match (&study.network.domain.decode, separator) {
+        (Decode::LegalTokens, _) => set_plan(study, &role.points, &mut targets),
+        (_, Some(separator)) if role.token.is_none() => {
+            let (first, rest) = beginning(study, separator, &role.points);
+            let [first, rest] = [first, rest].map(|points| Box::new(value_plan(study, &points, &read, &mut targets)));
+            Plan::Begin(separator, first, rest)
+        }
         _ => value_plan(study, &role.points, &read, &mut targets),
     };
     (roles.iter().map(plan).collect(), targets)
+}
+
+/// Some points that follow a token at once, and the others.
+pub(super) fn beginning(study: &Study, token: i64, points: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let tokens = &study.tokens().codes;
+    let follows = |&point: &usize| study.points.locate(point).1 > 0 && tokens[point - 1] == token;
+    points.iter().copied().partition(follows)
 }
 
 /// The tokens at positions that count or before them: what is never among them ends a sequence.

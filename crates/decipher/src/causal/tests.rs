@@ -211,3 +211,22 @@ fn parity() {
     let body = |rng: &mut Rng| (0..rng.random_range(1..=40)).map(|_| rng.random_range(0..2)).collect::<Vec<usize>>();
     task(&letters, body, |body| vec![body.iter().sum::<usize>() % 2], false);
 }
+
+#[test]
+fn copies_by_two_tokens() {
+    let letters: Vec<String> = numerals(12);
+    // Every pair of neighbours stands there once.
+    let body = |rng: &mut Rng| {
+        let (mut seen, mut word) = (Vec::new(), vec![rng.random_range(0..12)]);
+        for _ in 1..rng.random_range(2..=24) {
+            let last = word[word.len() - 1];
+            let pair = (last, rng.random_range(0..12));
+            if !seen.contains(&pair) {
+                seen.push(pair);
+                word.push(pair.1);
+            }
+        }
+        word
+    };
+    task(&letters, body, |body| body.to_vec(), true);
+}
