@@ -5,6 +5,7 @@
 //! budgets count steps, and the caller's [`Config::deadline`] is the only way in which time can end a search.
 
 pub mod causal;
+mod holdout;
 pub mod mechanism;
 pub mod recurrent;
 mod search;
@@ -13,6 +14,7 @@ pub mod transformer;
 use dsl::{Language, Term};
 use graph::Network;
 
+pub use holdout::Halves;
 pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, claims, covers_domain, decipher, scrub_alignment};
 
 /// A program with the sites of the network that carry its parts.

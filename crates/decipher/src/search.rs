@@ -8,7 +8,7 @@ use scrub::{Claim, Controls, Exchange, Interchange, Scrub, ScrubConfig, Variable
 
 use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
-use crate::{Config, Error, Hypothesis, hypotheses};
+use crate::{Config, Error, Halves, Hypothesis, hypotheses};
 
 /// What is concluded about behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,10 +114,11 @@ pub fn decipher(
     limits: &JudgeLimits,
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
-    let outcome = concluded(network, config, limits, stage)?;
     if network.family() != graph::Family::Gpt2 {
-        return Ok(outcome);
+        return concluded(network, None, config, limits, stage);
     }
+    let halves = Halves::of(network, config.seed);
+    let outcome = concluded(&halves.judge, Some(&halves), config, limits, stage)?;
     stage(Stage::Check);
     (config.progress)("the network against itself, and where the program parts from it");
     let accepted = outcome.hypothesis.as_ref().filter(|_| outcome.verdict == Verdict::Accepted);
@@ -125,14 +126,16 @@ pub fn decipher(
     Ok(Outcome { behaviour: Some(behaviour), ..outcome })
 }
 
+/// `network` has the inputs that are judged on; with halves, hypotheses come from the other ones.
 fn concluded(
     network: &Network,
+    halves: Option<&Halves>,
     config: &Config<'_>,
     limits: &JudgeLimits,
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
     stage(Stage::Synth);
-    let found = match hypotheses(network, config) {
+    let found = match hypotheses(halves.map_or(network, |halves| &halves.find), config) {
         // A network that is out of reach is no error: nothing is claimed of it.
         Err(error @ Error::Unsupported(_)) => return Ok(blank(Verdict::Undecided, error.to_string(), 0)),
         found => found?,
@@ -141,7 +144,7 @@ fn concluded(
     let mut best_refuted: Option<(Hypothesis, Agreement)> = None;
     let mut refused: Option<(Hypothesis, String)> = None;
     let n_found = found.len();
-    for (place, hypothesis) in found.into_iter().enumerate() {
+    for (place, hypothesis) in found.iter().cloned().enumerate() {
         (config.progress)(&format!("check: candidate {} of {n_found}", place + 1));
         if let Some(reason) = covers_domain(network, &hypothesis.program) {
             refused.get_or_insert((hypothesis, reason));
@@ -152,8 +155,10 @@ fn concluded(
             let (proof, beyond) = reach(network, &hypothesis.program, config, limits)?;
             stage(Stage::Scrub);
             (config.progress)("scrub");
-            if is_causal_language(network) {
-                return explained(network, hypothesis, agreement, config, place + 1);
+            if let Some(halves) = halves.filter(|_| is_causal_language(network)) {
+                let rest = &found[place + 1..];
+                let rivals = rivals(network, &hypothesis, &agreement, rest, config, limits)?;
+                return explained(halves, rivals, config, place + 1);
             }
             let scrub = scrub_alignment(network, &hypothesis, config, limits);
             let interchange = interchange_alignment(network, &hypothesis, config, limits);
@@ -385,19 +390,43 @@ fn is_causal_language(network: &Network) -> bool {
         && matches!(network.domain.decode, Decode::NextToken | Decode::LegalTokens)
 }
 
-/// An accepted program with the mechanism that is found for it.
-fn explained(
+/// Programs that agree with the network as far as an accepted one does, that one first: behaviour does not tell them
+/// apart, what the network carries may.
+fn rivals(
     network: &Network,
-    mut hypothesis: Hypothesis,
-    agreement: Agreement,
+    first: &Hypothesis,
+    agreement: &Agreement,
+    rest: &[Hypothesis],
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Result<Vec<(Hypothesis, Agreement)>, Error> {
+    let mut rivals = vec![(first.clone(), agreement.clone())];
+    for hypothesis in rest {
+        let other = judge(network, &hypothesis.program, config, limits)?;
+        if other.mismatches <= agreement.mismatches && covers_domain(network, &hypothesis.program).is_none() {
+            rivals.push((hypothesis.clone(), other));
+        }
+    }
+    Ok(rivals)
+}
+
+/// The program of some whose mechanism is found, with that mechanism; the first where there is none.
+fn explained(
+    halves: &Halves,
+    mut rivals: Vec<(Hypothesis, Agreement)>,
     config: &Config<'_>,
     n_tried: usize,
 ) -> Result<Outcome, Error> {
-    let found = match explain(network, &hypothesis.program, config) {
+    let programs: Vec<Term> = rivals.iter().map(|(hypothesis, _)| hypothesis.program.clone()).collect();
+    let (place, found) = match explain(halves, &programs, config) {
         Ok(found) => found,
-        Err(error) => return Ok(accepted(hypothesis, agreement, Err(error.to_string()), Vec::new(), n_tried)),
+        Err(error) => {
+            let (hypothesis, agreement) = rivals.swap_remove(0);
+            return Ok(accepted(hypothesis, agreement, Err(error.to_string()), Vec::new(), n_tried));
+        }
     };
-    hypothesis.alignment = found.alignment(config.language, &network.domain.inputs());
+    let (mut hypothesis, agreement) = rivals.swap_remove(place);
+    hypothesis.alignment = found.alignment(config.language, &halves.judge.domain.inputs());
     hypothesis.circuit = Some(found.circuit.clone());
     let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
     let outcome = accepted(hypothesis, agreement, Ok(found.scrub()), interchange, n_tried);
@@ -452,7 +481,7 @@ fn described(agreement: &Agreement) -> &'static str {
     match (agreement.kind, agreement.unit) {
         (check::Kind::Exhaustive, _) => "outputs that count, over all inputs of the domain",
         (check::Kind::Sampled, check::Unit::Outputs) => "outputs that count, over fresh random inputs",
-        (check::Kind::Sampled, check::Unit::Sequences) => "recorded sequences",
+        (check::Kind::Sampled, check::Unit::Sequences) => "recorded sequences that played no part in finding it",
     }
 }
 

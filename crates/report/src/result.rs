@@ -1,7 +1,7 @@
 //! What commands print, as structures.
 
 use check::{Agreement, Beyond, Counterexample, Kind, Proofs, Unit};
-use decipher::mechanism::{CarriedTerms, Mechanics};
+use decipher::mechanism::{CarriedTerms, Joined, Mechanics};
 use decipher::{Mechanism, Outcome, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
@@ -197,8 +197,103 @@ pub struct EdgesEvidence {
     pub kept: usize,
     /// What the others' readers may rely on: any donor that agrees on these terms is as good.
     pub carried: Vec<CarriedReport>,
+    /// Variables with the sites that carry them, and what interchanging them showed on inputs of its own.
+    pub variables: Vec<VariableReport>,
+    /// What the heads select whose outputs matter.
+    pub selectors: Vec<SelectorReport>,
+    /// What the network does with all selectors that fit in the places of the patterns, on inputs of their own.
+    pub selected: Option<SelectedEvidence>,
     /// What is missing from a verified mechanism.
     pub missing: Vec<String>,
+}
+
+/// See [`decipher::mechanism::Selected`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SelectorReport {
+    /// The head.
+    pub head: String,
+    /// Which keys are related to which queries, a selector; `null`: positions by themselves decide.
+    pub relation: Option<String>,
+    /// Whether weights go by the tokens at key and query.
+    pub by_token: bool,
+    /// Weights of the table.
+    pub entries: usize,
+    /// The share of sequences that stay as they are with the selector in the place of the pattern, where it was fitted.
+    pub sequence_matches: f64,
+    /// The recovered fraction there.
+    pub recovered: f64,
+    /// Whether that is near enough to be put to the test.
+    pub passes: bool,
+    /// A short sequence, the head's weights on it (query by key), and the selector's.
+    pub example: ExampleReport,
+}
+
+/// See [`decipher::mechanism::Example`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ExampleReport {
+    /// The sequence.
+    pub tokens: Vec<Json>,
+    /// The head's weights.
+    pub pattern: Vec<Vec<f64>>,
+    /// The selector's.
+    pub selector: Vec<Vec<f64>>,
+}
+
+/// What remains with selectors in the places of patterns.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SelectedEvidence {
+    /// Heads.
+    pub heads: usize,
+    /// Sequences.
+    pub sequences: usize,
+    /// The share of them that stay as they are.
+    pub sequence_matches: f64,
+    /// The recovered fraction.
+    pub recovered: f64,
+}
+
+impl SelectorReport {
+    fn new(found: &decipher::mechanism::Selected, language: &Language) -> Self {
+        let token = |&code: &i64| samples::Symbol::from_code(code).map_or(Json::Null, |s| Json::from(s.as_str()));
+        let rows = |rows: &[Vec<f32>]| -> Vec<Vec<f64>> {
+            // Two digits are enough for a picture.
+            let digits = |&v: &f32| (f64::from(v) * 100.0).round() / 100.0;
+            rows.iter().map(|row| row.iter().map(digits).collect()).collect()
+        };
+        Self {
+            head: found.head.clone(),
+            relation: found.relation.as_ref().map(|term| dsl::print(term, language)),
+            by_token: found.by_token,
+            entries: found.entries,
+            sequence_matches: rounded(found.fitted.sequence_matches),
+            recovered: rounded(found.fitted.recovered),
+            passes: found.passes,
+            example: ExampleReport {
+                tokens: found.example.tokens.iter().map(token).collect(),
+                pattern: rows(&found.example.pattern),
+                selector: rows(&found.example.selector),
+            },
+        }
+    }
+}
+
+/// See [`decipher::mechanism::Joined`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct VariableReport {
+    /// Terms over the inputs.
+    pub terms: Vec<String>,
+    /// The writers that carry them together.
+    pub writers: Vec<String>,
+    /// What donors agreed on beside the part of the sequence.
+    pub agree: Vec<String>,
+    /// Outputs that the program says change.
+    pub changed: usize,
+    /// The share of them on which the network follows the program.
+    pub accuracy: f64,
+    /// The same with donors that the program did not get; 1 where the accuracy is too low to be compared.
+    pub by_chance: f64,
+    /// Whether this speaks for the variable.
+    pub passes: bool,
 }
 
 /// Edges with what they carry.
@@ -220,7 +315,30 @@ impl EdgesEvidence {
             all: found.n_edges,
             kept: found.circuit.len(),
             carried: found.carried.iter().map(one).collect(),
+            variables: found.sites.iter().map(|site| VariableReport::new(site, language)).collect(),
+            selectors: found.selectors.iter().map(|selected| SelectorReport::new(selected, language)).collect(),
+            selected: found.selected.map(|effect| SelectedEvidence {
+                heads: found.selectors.iter().filter(|selected| selected.passes).count(),
+                sequences: effect.sequences,
+                sequence_matches: rounded(effect.sequence_matches),
+                recovered: rounded(effect.recovered),
+            }),
             missing: found.reasons.clone(),
+        }
+    }
+}
+
+impl VariableReport {
+    fn new(site: &Joined, language: &Language) -> Self {
+        let printed = |terms: &[dsl::Term]| terms.iter().map(|term| dsl::print(term, language)).collect();
+        Self {
+            terms: printed(&site.terms),
+            writers: site.writers.clone(),
+            agree: printed(&site.agree),
+            changed: site.interchange.changed,
+            accuracy: rounded(site.interchange.changed_accuracy),
+            by_chance: rounded(site.control),
+            passes: site.passes,
         }
     }
 }

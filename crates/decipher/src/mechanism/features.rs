@@ -24,6 +24,8 @@ pub(super) struct Feature {
     /// In the flat program, or the input's.
     pub(super) name: String,
     pub(super) step: Symbol,
+    /// Later steps that tell the same points apart: what replaces this one replaces them.
+    pub(super) same: Vec<Symbol>,
     pub(super) term: Term,
     pub(super) kind: Kind,
     /// Whether the token at a point (and the part that the point plays) determines it.
@@ -58,11 +60,16 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
         let Some(column) = column else { continue };
         let own = partition(&column);
         if kind != Kind::Given && (own == constant || seen.contains(&own)) {
+            // What holds the same on these inputs is one variable under several names.
+            if let (Kind::Program, Some(place)) = (kind, seen.iter().position(|other| *other == own)) {
+                let feature: &mut Feature = &mut features[place];
+                feature.same.push(step);
+            }
             continue;
         }
         let local = by_token.meet(&sample.classes(&[&column])).n_classes() == by_token.n_classes();
         seen.push(own);
-        features.push(Feature { name: step.to_string(), step, term, kind, local });
+        features.push(Feature { name: step.to_string(), step, same: Vec::new(), term, kind, local });
         values.push(column);
     }
     Ok((features, values))

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use dsl::{Env, Func, Language, Node, Scan, Term};
-use samples::{Column, Points, Sort, Symbol};
+use dsl::{Env, Func, Kernel, Language, Node, OpId, Scan, Term};
+use samples::{Column, Points, Sort, Symbol, Value};
 
 use crate::Error;
 
@@ -69,6 +69,7 @@ impl Flat {
     /// A program that cannot be evaluated.
     pub(super) fn new(program: &Term, inputs: Inputs<'_>) -> Result<Self, Error> {
         let mut state = Flattening { inputs, steps: Vec::new(), columns: inputs.vars.to_vec() };
+        let program = &differences(program, inputs);
         let output = state.part(program, &BTreeMap::new())?;
         Ok(Self { steps: state.steps, output: output.named })
     }
@@ -172,6 +173,50 @@ impl Flattening<'_> {
     }
 }
 
+/// A program whose comparisons of two integers are comparisons of their difference with a constant: whatever computes
+/// the one has the other at hand, and a network that keeps a difference keeps neither of the two.
+fn differences(program: &Term, inputs: Inputs<'_>) -> Term {
+    let language = inputs.language;
+    let own = |kernel| language.kernel_operator(kernel);
+    let Some(minus) = own(Kernel::Sub) else { return program.clone() };
+    let sorts: Vec<(Symbol, Sort)> = inputs.vars.iter().map(|(name, column)| (*name, column.sort)).collect();
+    let is_int = |term: &Term| dsl::sort_of(term, language, &sorts).is_ok_and(|sort| sort == Sort::Int);
+    let compares = |id: OpId| [Kernel::Lt, Kernel::Le, Kernel::Eq].iter().any(|&kernel| own(kernel) == Some(id));
+    let rewrite = |func: &Func, args: &[Term]| -> Option<Term> {
+        let (Func::Op(id), [a, b]) = (func, args) else { return None };
+        let (a, b) = (shifted(a, language), shifted(b, language));
+        let constant = |term: &Term| matches!(term.node(), Node::Const(_));
+        if !compares(*id) || constant(&a.0) || constant(&b.0) || !is_int(&a.0) || !is_int(&b.0) {
+            return None;
+        }
+        Some(Term::op(*id, vec![Term::op(minus, vec![a.0, b.0]), Term::int(b.1 - a.1)]))
+    };
+    match program.node() {
+        Node::App(func, args) => {
+            let args: Vec<Term> = args.iter().map(|arg| differences(arg, inputs)).collect();
+            rewrite(func, &args).unwrap_or_else(|| Term::app(func.clone(), args))
+        }
+        _ => program.clone(),
+    }
+}
+
+/// A term without the small constant that it adds or takes away, and that constant.
+fn shifted(term: &Term, language: &Language) -> (Term, i64) {
+    if let Node::App(Func::Op(id), args) = term.node()
+        && let [rest, constant] = &args[..]
+        && let Node::Const(Value::Int(k)) = constant.node()
+        && k.abs() < 1 << 32
+    {
+        if language.kernel_operator(Kernel::Add) == Some(*id) {
+            return (rest.clone(), *k);
+        }
+        if language.kernel_operator(Kernel::Sub) == Some(*id) {
+            return (rest.clone(), -k);
+        }
+    }
+    (term.clone(), 0)
+}
+
 /// Whether a meaning relates positions to each other.
 fn looks_beyond(meaning: &Term) -> bool {
     match meaning.node() {
@@ -228,6 +273,20 @@ mod tests {
 
     fn parse(text: &str, language: &Language) -> Term {
         dsl::parse_term(text, language, &[("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)]).expect(text)
+    }
+
+    #[test]
+    fn comparisons_become_those_of_differences() {
+        let (language, points, vars) = setting();
+        let inputs = Inputs { language: &language, points: &points, vars: &vars };
+        let check = |text: &str, expected: &str| {
+            assert_eq!(dsl::print(&differences(&parse(text, &language), inputs), &language), expected);
+        };
+        let (a, b) = ("(count (= tokens \"a\"))", "(count (= tokens \"b\"))");
+        check(&format!("(< {a} (+ {b} 3))"), &format!("(< (- {a} {b}) 3)"));
+        check(&format!("(not (= (- {a} 1) {b}))"), &format!("(not (= (- {a} {b}) 1))"));
+        check(&format!("(< {a} 3)"), &format!("(< {a} 3)"));
+        check("(= tokens (at tokens 1))", "(= tokens (at tokens 1))");
     }
 
     #[test]

@@ -16,6 +16,9 @@ const LENGTHS: [usize; 5] = [12, 8, 16, 24, 40];
 const LONGEST: usize = 32;
 /// Sequences at least, where there are so many.
 const SEQUENCES: usize = 100;
+/// Outputs that count at least, where there are so many and sequences are not too long for it: a few times as many points.
+const OUTPUTS: usize = 600;
+const AT_MOST: usize = 4;
 
 /// Inputs with the network's values on them, and what a program sees.
 pub(super) struct Sample {
@@ -24,10 +27,14 @@ pub(super) struct Sample {
     pub(super) pool: Pool,
     /// The part that a point plays in its sequence.
     role: Vec<u32>,
+    parts: Vec<Role>,
     pub(super) roles: Classes,
 }
 
-/// Which half of the recorded inputs.
+/// A part of a sequence: how many dividing tokens were passed, which one stands here, whether the output counts.
+pub(super) type Role = (usize, Option<i64>, bool);
+
+/// What a sample is for: the networks come with inputs of their own for each, see [`crate::Halves`].
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Half {
     Explore,
@@ -35,7 +42,7 @@ pub(super) enum Half {
 }
 
 impl Sample {
-    /// A sample of about so many points from one half of what the domain shows.
+    /// A sample of about so many points of what the domain shows.
     ///
     /// # Errors
     /// Where the network cannot be run.
@@ -49,9 +56,15 @@ impl Sample {
         let (batch, scored) = recorded(network, half, n_points, config);
         let pool = Pool::new(network, graph, &batch, Some(&scored)).map_err(super::failed)?;
         let vars = network.domain.columns(&batch);
-        let role = roles(&batch, &scored);
+        let parts = roles(&batch, &scored);
+        let role = samples::Partition::from_keys(parts.iter().copied()).classes().to_vec();
         let roles = pool.classes(|point| role[point]);
-        Ok(Self { points: batch.points(), vars, pool, role, roles })
+        Ok(Self { points: batch.points(), vars, pool, role, parts, roles })
+    }
+
+    /// The part that a point plays.
+    pub(super) fn part(&self, point: usize) -> Role {
+        self.parts[point]
     }
 
     pub(super) fn inputs<'a>(&'a self, config: &Config<'a>) -> Inputs<'a> {
@@ -72,39 +85,40 @@ fn recorded(network: &Network, half: Half, n_points: usize, config: &Config<'_>)
     let (all, scored) = match &network.domain.elements {
         Elements::Recorded { inputs, scored, .. } => (inputs.clone(), scored.clone()),
         _ => {
-            let batch = network.domain.sample(500, &mut rng(config.seed, "mechanism: inputs"));
+            let purpose = match half {
+                Half::Explore => "mechanism: inputs",
+                Half::Confirm => "mechanism: other inputs",
+            };
+            let batch = network.domain.sample(500, &mut rng(config.seed, purpose));
             let n = batch.points().len();
             (batch, vec![true; n])
         }
     };
     let mut rows: Vec<usize> = (0..all.n_sequences()).collect();
     rows.shuffle(&mut rng(config.seed, "mechanism: rows"));
-    let middle = rows.len() / 2;
-    let mut rows = match half {
-        Half::Explore => rows[..middle].to_vec(),
-        Half::Confirm => rows[middle..].to_vec(),
-    };
     let cut = network.domain.decode == Decode::LegalTokens;
     if !cut {
         rows.sort_by_key(|&row| all.length(row).max(LONGEST));
     }
     let points = all.points();
-    let (mut batch, mut counts) = (Batch::new(all.dim()), Vec::new());
+    let (mut batch, mut counts, mut n_outputs) = (Batch::new(all.dim()), Vec::new(), 0);
     for row in rows {
-        if counts.len() >= n_points && (batch.n_sequences() >= SEQUENCES || counts.len() >= 2 * n_points) {
+        let few = batch.n_sequences() < SEQUENCES || n_outputs < OUTPUTS;
+        if counts.len() >= n_points && (!few || counts.len() >= AT_MOST * n_points) {
             break;
         }
         let longest = if cut { LENGTHS[batch.n_sequences() % LENGTHS.len()] } else { usize::MAX };
         let length = all.length(row).min(longest);
         batch.push_at(&all.sequence(row)[..length * all.dim()], all.origin(row));
         counts.extend(points.range(row).take(length).map(|point| scored[point]));
+        n_outputs += points.range(row).take(length).filter(|&point| scored[point]).count();
     }
     (batch, counts)
 }
 
 /// The part that every point plays: tokens that stand exactly once in every sequence that is long enough to show it divide
 /// a sequence into parts, and play a part of their own; and outputs count or do not.
-fn roles(batch: &Batch, scored: &[bool]) -> Vec<u32> {
+fn roles(batch: &Batch, scored: &[bool]) -> Vec<Role> {
     let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
     let mut repeated: BTreeMap<i64, bool> = BTreeMap::new();
     for row in 0..batch.n_sequences() {
@@ -127,5 +141,5 @@ fn roles(batch: &Batch, scored: &[bool]) -> Vec<u32> {
             point += 1;
         }
     }
-    samples::Partition::from_keys(keys).classes().to_vec()
+    keys
 }

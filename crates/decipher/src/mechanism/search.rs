@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use samples::{Column, Decode, rng};
-use scrub::{Classes, Edge, EdgeHypothesis, Effect, ScrubConfig, Scrubber, Treatment};
+use scrub::{Classes, Edge, EdgeHypothesis, Effect, Pass, ScrubConfig, Scrubber, Treatment};
 
 use super::features::{Feature, Kind};
 use super::sample::Sample;
@@ -25,7 +25,7 @@ const FEW: usize = 30;
 /// Draws that a variable must pass with.
 const STREAMS: [&str; 2] = ["mechanism: draws", "mechanism: other draws"];
 /// A variable with more of its samples alone in their classes is taken only where nothing coarser does.
-const VACUOUS: f64 = 0.5;
+pub(super) const VACUOUS: f64 = 0.25;
 
 /// What one edge or some edges together carry.
 #[derive(Clone, Debug)]
@@ -64,6 +64,23 @@ impl Found {
         }
         hypothesis
     }
+
+    /// The edges in whose classes too many inputs are alone for scrubbing to test anything.
+    pub(super) fn alone(&self, sample: &Sample, columns: &[Column]) -> Vec<Edge> {
+        let is_vacuous = |carried: &&Carried| {
+            let key: Vec<&Column> = carried.key.iter().map(|&feature| &columns[feature]).collect();
+            let mut sizes = scrub::ClassSizes::default();
+            sizes.add(&sample.classes(&key));
+            sizes.vacuous_share() > VACUOUS
+        };
+        self.carried.iter().filter(is_vacuous).flat_map(|carried| carried.edges.iter().copied()).collect()
+    }
+}
+
+/// A hypothesis with a pass under it, from which those that differ in few edges go on.
+struct Base {
+    hypothesis: EdgeHypothesis,
+    pass: Pass,
 }
 
 pub(super) struct Search<'a> {
@@ -76,13 +93,15 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// What a hypothesis does to the output, with draws that depend on the seed and the edge alone.
-    fn effect(&self, hypothesis: &EdgeHypothesis) -> Result<Effect, Error> {
-        self.effect_with(hypothesis, "mechanism: draws")
+    /// A hypothesis in force, with draws that depend on the seed, the stream and the edge alone.
+    fn base(&self, hypothesis: EdgeHypothesis, stream: &str) -> Result<Base, Error> {
+        let pass = self.scrubber.pass(&hypothesis, &mut rng(self.config.seed, stream)).map_err(super::failed)?;
+        Ok(Base { hypothesis, pass })
     }
 
-    fn effect_with(&self, hypothesis: &EdgeHypothesis, stream: &str) -> Result<Effect, Error> {
-        let outputs = self.scrubber.shared_noise(hypothesis, &mut rng(self.config.seed, stream));
+    /// What some edges' treatment does to the output beside a base.
+    fn effect(&self, base: &Base, hypothesis: &EdgeHypothesis, changed: &[Edge]) -> Result<Effect, Error> {
+        let outputs = self.scrubber.resumed(&base.pass, hypothesis, changed);
         let settings = ScrubConfig { seed: self.config.seed, bootstrap: 0, ..ScrubConfig::default() };
         outputs
             .and_then(|outputs| scrub::effect(self.decode, &self.sample.pool, &self.sample.roles, &outputs, &settings))
@@ -110,10 +129,16 @@ impl Search<'_> {
 
     /// Cuts as many sets of edges as can be, those that do least first.
     fn cut_sets(&self, chosen: Vec<Edge>, sets: Vec<Vec<Edge>>) -> Result<Vec<Edge>, Error> {
-        let cutting = |cut: &[Edge]| {
+        let of = |cut: &[Edge]| {
             let mut hypothesis = EdgeHypothesis::new(self.sample.roles.clone());
             hypothesis.edges = cut.iter().map(|&edge| (edge, Treatment::Cut)).collect();
-            self.effect(&hypothesis)
+            hypothesis
+        };
+        let base = self.base(of(&chosen), STREAMS[0])?;
+        let cutting = |cut: &[Edge]| {
+            let more: Vec<Edge> =
+                cut.iter().copied().filter(|&edge| base.hypothesis.treatment(edge) != Treatment::Cut).collect();
+            self.effect(&base, &of(cut), &more)
         };
         let mut order: Vec<(f64, Vec<Edge>)> = Vec::with_capacity(sets.len());
         for set in sets.into_iter().filter(|set| !set.is_empty()) {
@@ -214,10 +239,12 @@ impl Search<'_> {
     /// The coarsest variable that some edges can carry, with what was found before in force.
     fn variable(&self, found: &Found, edges: &[Edge], joint: bool) -> Result<Option<Carried>, Error> {
         let base = found.on(self.sample, self.columns);
-        let before = STREAMS.map(|stream| self.effect_with(&base, stream));
-        let [Ok(first), Ok(second)] = &before else {
-            return Err(before.into_iter().find_map(Result::err).unwrap_or(Error::Network(String::new())));
-        };
+        let mut bases = Vec::with_capacity(STREAMS.len());
+        for stream in STREAMS {
+            let base = self.base(base.clone(), stream)?;
+            let before = self.effect(&base, &base.hypothesis, &[])?;
+            bases.push((base, before));
+        }
         for step in STEPS {
             let least = |before: &Effect| {
                 // Among few sequences one near a margin must not decide.
@@ -229,8 +256,12 @@ impl Search<'_> {
                 let treatment = Treatment::Class { variable: hypothesis.classes.len(), joint };
                 hypothesis.classes.push(self.classes(key));
                 hypothesis.edges.extend(edges.iter().map(|&edge| (edge, treatment)));
-                Ok(good(&self.effect_with(&hypothesis, STREAMS[0])?, least(first))
-                    && good(&self.effect_with(&hypothesis, STREAMS[1])?, least(second)))
+                for (base, before) in &bases {
+                    if !good(&self.effect(base, &hypothesis, edges)?, least(before)) {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             };
             // Where all that is known of an input does not do, less does not.
             let all: Vec<usize> = (0..self.features.len()).collect();

@@ -21,6 +21,9 @@ const OTHERS: usize = 4;
 /// Draws until a donor with a given value is given up.
 const TRIES: usize = 40;
 
+/// What the network may say of the program's answers with donors that the program did not get.
+pub(super) const BY_CHANCE: f64 = 0.9;
+
 /// A set of writers, what they carry together, and what interchanging it showed.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
@@ -30,11 +33,20 @@ pub(super) struct Site {
     /// Inputs that donors agree on.
     pub(super) agree: Vec<usize>,
     pub(super) result: Interchange,
+    /// The accuracy where the network gets other donors than the program, drawn in the same way: what is right by chance.
+    pub(super) control: f64,
+    place: Place,
+    way: Way,
 }
 
 impl Site {
     pub(super) fn passes(&self) -> bool {
-        self.result.changed >= CHANGED && self.result.changed_accuracy >= ACCURATE
+        self.result.changed >= CHANGED && self.result.changed_accuracy >= ACCURATE && self.control <= BY_CHANCE
+    }
+
+    /// The edges that were interchanged.
+    pub(super) fn edges(&self) -> &[Edge] {
+        &self.place.edges
     }
 }
 
@@ -71,6 +83,16 @@ pub(super) struct Swaps<'a> {
 }
 
 impl Swaps<'_> {
+    /// The same interchange on other inputs.
+    ///
+    /// # Errors
+    /// A program or a network that cannot be run.
+    pub(super) fn again(&self, site: &Site) -> Result<Site, Error> {
+        let (result, control) =
+            self.interchange(&site.place.edges, &site.writers, &site.place.key, &site.agree, site.way)?;
+        Ok(Site { result, control, ..site.clone() })
+    }
+
     /// For every variable that some edges carry, the first place at which interchanging it does what the program says, or
     /// the best that was tried: on its edges from one writer, on all its edges, on all edges of one writer with all that it
     /// carries, on those of the heads of a layer, or of all heads that carry it. Inputs are no variables.
@@ -203,8 +225,9 @@ impl Swaps<'_> {
         writers.dedup();
         let mut best: Option<Site> = None;
         for agree in sets {
-            let result = self.interchange(&place.edges, &writers, &place.key, &agree, way)?;
-            let site = Site { variable: place.key.clone(), writers: writers.clone(), agree, result };
+            let (result, control) = self.interchange(&place.edges, &writers, &place.key, &agree, way)?;
+            let (variable, writers, place) = (place.key.clone(), writers.clone(), place.clone());
+            let site = Site { variable, writers, agree, result, control, place, way };
             if best.as_ref().is_none_or(|best| score(&site) > score(best)) {
                 best = Some(site);
             }
@@ -216,6 +239,7 @@ impl Swaps<'_> {
         self.features[feature].kind == Kind::Given && self.features[feature].name == name
     }
 
+    /// What interchanging showed, and the share that is right with donors that the program did not get.
     fn interchange(
         &self,
         edges: &[Edge],
@@ -223,37 +247,72 @@ impl Swaps<'_> {
         key: &[usize],
         agree: &[usize],
         way: Way,
-    ) -> Result<Interchange, Error> {
+    ) -> Result<(Interchange, f64), Error> {
         let pool = &self.sample.pool;
         let mut rng = rng(self.config.seed, "mechanism: interchange");
-        let columns = |places: &[usize]| places.iter().map(|&f| &self.columns[f]).collect::<Vec<&Column>>();
-        let agreeing = self.sample.classes(&columns(agree));
-        let agreeing = match way {
-            Way::Within => agreeing.meet(&pool.classes(|point| self.sample.points.locate(point).0)),
-            _ => agreeing,
-        };
-        let differing: Classes = self.sample.classes(&columns(key));
-        let mut donors = match way {
-            Way::Within => agreeing.permute(&mut rng),
-            _ => scrub::partners(&agreeing, &differing, pool.n_cells(), &mut rng),
-        };
-        match way {
-            Way::One => self.only_one(&mut donors, &mut rng),
-            Way::From => self.onwards(&mut donors, &agreeing, &differing, &mut rng),
-            Way::All | Way::Within => {}
-        }
+        let donors = self.donors(key, agree, way, &mut rng);
         let mut point_of = vec![0; pool.n_cells()];
         (0..self.sample.points.len()).for_each(|point| point_of[pool.cell(point)] = point);
         let sources: Vec<usize> =
             (0..self.sample.points.len()).map(|point| point_of[donors[pool.cell(point)]]).collect();
-        let replaced: Vec<(Symbol, Column)> =
-            key.iter().map(|&f| (self.features[f].step, self.columns[f].select(&sources))).collect();
         let inputs = self.sample.inputs(self.config);
-        let (_, unchanged) = self.flat.run(inputs, &[])?;
-        let (_, expected) = self.flat.run(inputs, &replaced)?;
+        let (columns, unchanged) = self.flat.run(inputs, &[])?;
+        let names = key.iter().flat_map(|&f| self.features[f].same.iter().chain([&self.features[f].step]));
+        let taken =
+            |name: &Symbol| columns.iter().find(|(other, _)| other == name).map(|(_, column)| column.select(&sources));
+        let replaced: Vec<(Symbol, Column)> = names.filter_map(|name| Some((*name, taken(name)?))).collect();
+        let unchanged = [unchanged];
+        let expected = [self.flat.run(inputs, &replaced)?.1];
         let names: Vec<&str> = writers.iter().map(|node| self.scrubber.graph().name(*node)).collect();
-        let swap = Swap { edges, donors: &donors, expected: &[expected], unchanged: &[unchanged] };
-        scrub::counterfactual(self.scrubber, self.network, &names.join("+"), &swap).map_err(super::failed)
+        let swapped = |donors: &[usize]| {
+            let swap = Swap { edges, donors, expected: &expected, unchanged: &unchanged };
+            scrub::counterfactual(self.scrubber, self.network, &names.join("+"), &swap).map_err(super::failed)
+        };
+        let result = swapped(&donors)?;
+        let others = self.strangers(&donors, agree, way, &mut rng);
+        // Only what speaks for a variable needs to be held against chance.
+        let speaks = result.changed >= CHANGED && result.changed_accuracy >= ACCURATE;
+        let control = if speaks { swapped(&others)?.changed_accuracy } else { 1.0 };
+        Ok((result, control))
+    }
+
+    /// For every cell that has a donor another one that agrees with it as the donor does, drawn whatever it carries.
+    fn strangers(&self, donors: &[usize], agree: &[usize], way: Way, rng: &mut samples::Rng) -> Vec<usize> {
+        let drawn = self.agreeing(agree, way).permute(rng);
+        donors
+            .iter()
+            .zip(drawn)
+            .enumerate()
+            .map(|(cell, (&donor, other))| if donor == cell { cell } else { other })
+            .collect()
+    }
+
+    /// Cells that may stand for each other.
+    fn agreeing(&self, agree: &[usize], way: Way) -> Classes {
+        let columns: Vec<&Column> = agree.iter().map(|&f| &self.columns[f]).collect();
+        let agreeing = self.sample.classes(&columns);
+        match way {
+            Way::Within => agreeing.meet(&self.sample.pool.classes(|point| self.sample.points.locate(point).0)),
+            _ => agreeing,
+        }
+    }
+
+    /// For every cell the one that it gets its value from.
+    fn donors(&self, key: &[usize], agree: &[usize], way: Way, rng: &mut samples::Rng) -> Vec<usize> {
+        let pool = &self.sample.pool;
+        let agreeing = self.agreeing(agree, way);
+        let columns: Vec<&Column> = key.iter().map(|&f| &self.columns[f]).collect();
+        let differing = self.sample.classes(&columns);
+        let mut donors = match way {
+            Way::Within => agreeing.permute(rng),
+            _ => scrub::partners(&agreeing, &differing, pool.n_cells(), rng),
+        };
+        match way {
+            Way::One => self.only_one(&mut donors, rng),
+            Way::From => self.onwards(&mut donors, &agreeing, &differing, rng),
+            Way::All | Way::Within => {}
+        }
+        donors
     }
 }
 

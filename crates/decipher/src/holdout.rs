@@ -1,0 +1,65 @@
+//! Recorded inputs in two halves: one on which hypotheses are found, ranked and chosen, one on which they are judged.
+//!
+//! What was chosen among many on some inputs looks better there than it is. Where inputs are drawn afresh the judges draw
+//! their own; recorded ones are all that there are, so that half of them are kept from everything before the judgement.
+
+use graph::Network;
+use rand::seq::SliceRandom as _;
+use samples::{Elements, rng};
+
+/// A network with the inputs that hypotheses are found on, and the same with those that they are judged on.
+#[derive(Clone, Debug)]
+pub struct Halves {
+    /// For finding and choosing.
+    pub find: Network,
+    /// For judging.
+    pub judge: Network,
+}
+
+impl Halves {
+    /// Divides the recorded inputs at random; other domains are as they are in both.
+    pub fn of(network: &Network, seed: u64) -> Self {
+        let (mut find, mut judge) = (network.clone(), network.clone());
+        if let Elements::Recorded { inputs, .. } = &network.domain.elements
+            && inputs.n_sequences() > 1
+        {
+            let mut rows: Vec<usize> = (0..inputs.n_sequences()).collect();
+            rows.shuffle(&mut rng(seed, "halves of the recorded inputs"));
+            let (first, second) = rows.split_at_mut(inputs.n_sequences() / 2);
+            for (rows, half) in [(first, &mut find), (second, &mut judge)] {
+                rows.sort_unstable();
+                half.domain.elements = some(&network.domain.elements, rows);
+            }
+        }
+        Self { find, judge }
+    }
+}
+
+/// Some of the recorded sequences; other domains as they are.
+fn some(elements: &Elements, rows: &[usize]) -> Elements {
+    let Elements::Recorded { vocab, inputs, scored } = elements else { return elements.clone() };
+    let points = inputs.points();
+    let scored = rows.iter().flat_map(|&row| points.range(row)).filter_map(|point| scored.get(point).copied());
+    Elements::Recorded { vocab: vocab.clone(), inputs: inputs.select(rows), scored: scored.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use samples::Batch;
+
+    use super::*;
+
+    #[test]
+    fn halves_keep_each_sequence_with_what_counts_of_it() {
+        let sequences: Vec<Vec<i64>> = (1..=9).map(|n| (0..n).collect()).collect();
+        let inputs = Batch::from_sequences(1, sequences);
+        let points = inputs.points();
+        // What counts is the last element of each.
+        let scored = (0..points.len()).map(|point| points.range(points.locate(point).0).end == point + 1).collect();
+        let all = Elements::Recorded { vocab: Vec::new(), inputs, scored };
+        let Elements::Recorded { inputs, scored, .. } = some(&all, &[1, 4, 8]) else { panic!("they stay recorded") };
+        assert_eq!((0..3).map(|row| inputs.length(row)).collect::<Vec<_>>(), [2, 5, 9]);
+        let counted: Vec<usize> = (0..scored.len()).filter(|&point| scored[point]).collect();
+        assert_eq!(counted, [1, 6, 15]);
+    }
+}
