@@ -121,3 +121,31 @@ fn usage_errors_have_a_code_of_their_own() {
     assert_eq!(run("--help", &[]).code, 0);
     assert_eq!(run("--version", &[]).code, 0);
 }
+
+#[test]
+fn a_trained_transformer_is_deciphered_with_its_mechanism() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let model = network("once_d");
+    let done = run("decipher {0} --out {1} --format json --min-agreement 0.95", &[&model, out.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let result = done.json();
+    assert_eq!((&result["verdict"], &result["mechanism"]), (&json!("accepted"), &json!("verified")), "{result:#}");
+    let evidence = &result["evidence"];
+    assert_eq!(evidence["agreement"]["unit"], "sequences");
+    assert_eq!(evidence["agreement"]["inputs"], 40, "half of the recorded sequences are kept for judging");
+    let variables = evidence["edges"]["variables"].as_array().expect("variables");
+    assert!(!variables.is_empty());
+    for variable in variables {
+        assert!(variable["accuracy"].as_f64() > variable["by_chance"].as_f64(), "{variable}");
+    }
+    assert!(!evidence["edges"]["selectors"].as_array().expect("selectors").is_empty());
+
+    // Programs in the language of sequences run without being told so.
+    let inputs = write(out.path(), "inputs.jsonl", "[\"<bos>\", \"b\", \"d\"]\n");
+    let ran = run("run {0} {1}", &[&out.path().join("program.dsl"), &inputs]);
+    let lists = ["[\"a\",\"b\",\"d\"]", "[\"a\",\"b\",\"d\"]", "[\"b\",\"c\",\"<eos>\"]"];
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for list in lists {
+        assert!(ran.stdout.replace("\\\"", "\"").contains(list), "{}", ran.stdout);
+    }
+}
