@@ -1,6 +1,7 @@
 //! A language: what a DSL file defines.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
@@ -9,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::eval::Tapes;
 use crate::grammar::GrammarDefinition;
 use crate::kernel::{Kernel, SortClass};
-use crate::term::{Func, Node, Term};
+use crate::term::{Func, Node, Table, Term};
 
 /// An operator of a [`Language`]: its index.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -111,12 +112,20 @@ impl Operator {
     /// The kernel function that this operator is, if its meaning is just that function of the parameters in order.
     pub fn kernel(&self) -> Option<Kernel> {
         let Node::App(Func::Kernel(kernel), args) = self.meaning.node() else { return None };
-        let plain = args.len() == self.params.len()
-            && args
-                .iter()
-                .zip(&self.params)
-                .all(|(arg, (name, _))| matches!(arg.node(), Node::Var(var) if var == name));
-        plain.then_some(*kernel)
+        self.are_parameters(args).then_some(*kernel)
+    }
+
+    /// The table that this operator is, if it is that alone.
+    pub fn table(&self) -> Option<&Arc<Table>> {
+        let Node::App(Func::Table(table), args) = self.meaning.node() else { return None };
+        (self.condition.is_none() && self.are_parameters(args)).then_some(table)
+    }
+
+    /// Whether some terms are the parameters, in order.
+    fn are_parameters(&self, args: &[Term]) -> bool {
+        let is_param =
+            |(arg, (name, _)): (&Term, &(Symbol, SortPattern))| matches!(arg.node(), Node::Var(var) if var == name);
+        args.len() == self.params.len() && args.iter().zip(&self.params).all(is_param)
     }
 
     /// Every way to choose the sorts of the parameters among `sorts`: (sorts of the parameters, sort of the result).
@@ -345,13 +354,14 @@ pub struct Language {
 }
 
 impl Language {
-    /// A DSL file that comes with the project: `booleans`, `integers`, `bitvectors`, `recurrent`, `rasp` or
+    /// A DSL file that comes with the project: `booleans`, `integers`, `elementary`, `bitvectors`, `recurrent`, `rasp` or
     /// `sequences`.
     pub fn shipped(name: &str) -> Option<&'static str> {
         Some(match name {
             "booleans" => include_str!("../../../dsl/booleans.dsl"),
             "integers" => include_str!("../../../dsl/integers.dsl"),
             "recurrent" => include_str!("../../../dsl/recurrent.dsl"),
+            "elementary" => include_str!("../../../dsl/elementary.dsl"),
             "rasp" => include_str!("../../../dsl/rasp.dsl"),
             "sequences" => include_str!("../../../dsl/sequences.dsl"),
             "bitvectors" => include_str!("../../../dsl/bitvectors.dsl"),
@@ -360,7 +370,8 @@ impl Language {
     }
 
     /// The names that [`Language::shipped`] knows.
-    pub const SHIPPED: [&'static str; 6] = ["booleans", "integers", "bitvectors", "recurrent", "rasp", "sequences"];
+    pub const SHIPPED: [&'static str; 7] =
+        ["booleans", "integers", "elementary", "bitvectors", "recurrent", "rasp", "sequences"];
 
     /// Adds an operator that was made, not read: its meaning has the sorts that it says, over its parameters and operators
     /// that are there already. An operator of the same name is hidden.

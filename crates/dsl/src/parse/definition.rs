@@ -4,9 +4,10 @@ use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::Span;
 use crate::infer::{Infer, Ty, infer_rule};
+use crate::kernel::Kernel;
 use crate::language::{Facts, Language, SortPattern};
 use crate::sexpr::{Kind, Sexpr};
-use crate::term::Term;
+use crate::term::{Func, Term};
 
 use super::term::TermParser;
 
@@ -37,19 +38,37 @@ pub(super) fn range(item: &Sexpr) -> Option<Option<(i64, i64)>> {
     })
 }
 
-pub(super) fn sort_pattern(parser: &mut TermParser<'_>, item: &Sexpr) -> Option<SortPattern> {
-    match item.symbol() {
-        Some(name) if name.starts_with('\'') && name.len() > 1 => Some(SortPattern::Var(Symbol::new(name))),
-        _ => parser.sort(item).map(SortPattern::Sort),
+/// A sort, and the range where it is one of integers: `(range LOW HIGH)`.
+pub(super) fn sort_or_range(parser: &mut TermParser<'_>, item: &Sexpr) -> (Option<SortPattern>, Option<(i64, i64)>) {
+    match (item.symbol(), range(item)) {
+        (Some(name), _) if name.starts_with('\'') && name.len() > 1 => {
+            (Some(SortPattern::Var(Symbol::new(name))), None)
+        }
+        (_, Some(Some(range))) => (Some(SortPattern::Sort(Sort::Int)), Some(range)),
+        _ => (parser.sort(item).map(SortPattern::Sort), None),
     }
 }
 
-/// `((NAME SORT) ...)`.
-pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> Vec<(Symbol, SortPattern)> {
-    let mut params: Vec<(Symbol, SortPattern)> = Vec::new();
+/// Whether a term is defined and within a range.
+pub(super) fn in_range(term: &Term, (low, high): (i64, i64)) -> Term {
+    let at_most = |a: Term, b: Term| Term::app(Func::Kernel(Kernel::Le), vec![a, b]);
+    both(at_most(Term::int(low), term.clone()), at_most(term.clone(), Term::int(high)))
+}
+
+/// Whether both of two conditions hold.
+pub(super) fn both(a: Term, b: Term) -> Term {
+    Term::app(Func::Kernel(Kernel::And), vec![a, b])
+}
+
+/// Names and sorts of parameters.
+type Parameters = Vec<(Symbol, SortPattern)>;
+
+/// `((NAME SORT) ...)`, and the ranges of those parameters that have one.
+pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Parameters, Vec<(Symbol, (i64, i64))>) {
+    let (mut params, mut ranges): (Parameters, Vec<_>) = (Vec::new(), Vec::new());
     let Some(list) = item.list() else {
         parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
-        return params;
+        return (params, ranges);
     };
     for entry in list {
         match entry.list() {
@@ -58,15 +77,16 @@ pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> Vec<(Symb
                 if params.iter().any(|(other, _)| *other == name) {
                     parser.report(*span, format!("the parameter {name} is there twice"));
                 }
-                let sort = sort_pattern(parser, sort);
+                let (sort, range) = sort_or_range(parser, sort);
                 params.push((name, sort.unwrap_or(SortPattern::Var(Symbol::new("'unknown")))));
+                ranges.extend(range.map(|range| (name, range)));
             }
             _ => {
                 parser.report(entry.span, "this is no parameter").expected = Some("(NAME SORT)".to_owned());
             }
         }
     }
-    params
+    (params, ranges)
 }
 
 /// Checks that a meaning has the sort that is declared, for every choice of the sort variables.

@@ -5,14 +5,14 @@ use samples::{Sort, Symbol, Value};
 
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 use crate::eval::Tapes;
-use crate::language::{ConstantGroup, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SortPattern};
+use crate::language::{ConstantGroup, Form, Language, OpId, Operator, Rule};
 use crate::sexpr::{self, Kind, Sexpr};
-use crate::term::{Func, Node, Term};
+use crate::term::{Node, Term};
 use crate::total::gap;
 use crate::walk::{expansion, map_ops, mentions, op_uses};
 
 use super::definition::{
-    Attributes, FACTS, charges, check_definition, facts, parameters, range, rule_sorts, sort_pattern,
+    Attributes, FACTS, both, charges, check_definition, facts, in_range, parameters, range, rule_sorts, sort_or_range,
 };
 use super::term::{Mode, RESERVED, TermParser};
 use super::{REPORT_LIMIT, in_order, nearest, tail};
@@ -95,6 +95,7 @@ impl Builder<'_> {
                 "include" => self.include(source, item, rest, depth),
                 "without" => self.without(source, rest),
                 "declare-datatype" => self.datatype(source, item, rest),
+                "declare-sequence" => self.sequence(source, item, rest),
                 "define-fun" => self.define_fun(source, item, rest),
                 "define-table" => self.define_table(source, item, rest),
                 "constants" => self.constants(source, item, rest),
@@ -123,6 +124,7 @@ impl Builder<'_> {
             "include",
             "without",
             "declare-datatype",
+            "declare-sequence",
             "define-fun",
             "define-table",
             "constants",
@@ -169,7 +171,7 @@ impl Builder<'_> {
     }
 
     /// The value of `:cost`, at least 1.
-    fn cost(&mut self, source: Source<'_>, attributes: &Attributes<'_>, default: u32) -> u32 {
+    pub(super) fn cost(&mut self, source: Source<'_>, attributes: &Attributes<'_>, default: u32) -> u32 {
         let Some((_, span, values)) = attributes.entries.iter().find(|(key, _, _)| *key == "cost") else {
             return default;
         };
@@ -269,38 +271,6 @@ impl Builder<'_> {
             self.language.operators.iter().enumerate().map(|(i, op)| (op.name, OpId(i as u32))).collect();
     }
 
-    fn datatype(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
-        let shape = "(declare-datatype NAME ((VALUE) ...))";
-        let [name, values] = rest else { return self.report(source, item.span, "this is no datatype", shape) };
-        let (Some(text), Some(list)) = (name.symbol(), values.list()) else {
-            return self.report(source, item.span, "this is no datatype", shape);
-        };
-        let taken = ["Bool", "Int", "Real", "Symbol", "Selector"].contains(&text)
-            || self.language.enums.iter().any(|e| e.name.as_str() == text);
-        if taken {
-            return self.report(source, name.span, &format!("the sort {text} exists already"), "another name");
-        }
-        let mut found: Vec<Symbol> = Vec::new();
-        for value in list {
-            let symbol = value.symbol().or_else(|| match value.list() {
-                Some([only]) => only.symbol(),
-                _ => None,
-            });
-            let Some(symbol) = symbol.filter(|symbol| !RESERVED.contains(symbol)).map(Symbol::new) else {
-                self.report(source, value.span, "this is no constructor", "(NAME), without fields");
-                continue;
-            };
-            if found.contains(&symbol) || self.language.enums.iter().any(|e| e.values.contains(&symbol)) {
-                self.report(source, value.span, &format!("the constructor {symbol} exists already"), "another name");
-            }
-            found.push(symbol);
-        }
-        if found.is_empty() {
-            self.report(source, values.span, "a datatype without values", shape);
-        }
-        self.language.enums.push(Enumeration { name: Symbol::new(text), values: found });
-    }
-
     fn constants(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr]) {
         let (positional, attributes) = self.attributes(source, rest, &["cost", "from-samples", "solve"]);
         let cost = self.cost(source, &attributes, 1);
@@ -392,6 +362,11 @@ impl Builder<'_> {
             return None;
         };
         let span = item.map_or(whole, |item| item.span);
+        self.free_name(source, name, span)
+    }
+
+    /// A name as a symbol, unless it is taken.
+    pub(super) fn free_name(&mut self, source: Source<'_>, name: &str, span: Span) -> Option<Symbol> {
         if RESERVED.contains(&name) {
             self.report(source, span, &format!("the name {name} is taken by the language"), "another name");
             return None;
@@ -417,8 +392,8 @@ impl Builder<'_> {
         let total = self.flag(source, &attributes, "total");
         let language = std::mem::take(&mut self.language);
         let mut parser = TermParser::new(&language, source, Mode::Meaning);
-        let params = parameters(&mut parser, params);
-        let result_sort = sort_pattern(&mut parser, result);
+        let (params, ranges) = parameters(&mut parser, params);
+        let (result_sort, result_range) = sort_or_range(&mut parser, result);
         parser.variables = params.iter().map(|(name, _)| *name).collect();
         let term = parser.term(meaning);
         let condition_item = attributes.get("when").and_then(|values| match values {
@@ -446,11 +421,14 @@ impl Builder<'_> {
         self.language = language;
         self.problems.extend(problems);
         let (Some(meaning), Some(result)) = (term, result_sort) else { return };
+        let within = ranges.into_iter().map(|(name, range)| (Term::var(name), range));
+        let within = within.chain(result_range.map(|range| (meaning.clone(), range)));
+        let condition = within.map(|(term, range)| in_range(&term, range)).chain(condition).reduce(both);
         let operator = Operator { name, params, result, meaning, condition, cost, charges, facts, total, place };
         self.add(source, item.span, operator);
     }
 
-    fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
+    pub(super) fn add(&mut self, source: Source<'_>, span: Span, operator: Operator) {
         let mut memo = FxHashMap::default();
         let parts = [Some(&operator.meaning), operator.condition.as_ref()];
         let (mut size, mut depth) = (0_usize, 0);
@@ -491,24 +469,7 @@ impl Builder<'_> {
         self.language = language;
         self.problems.extend(problems);
         let Some(table) = table else { return };
-        let params: Vec<(Symbol, SortPattern)> = (1..)
-            .zip(&table.params)
-            .map(|(i, &sort)| (Symbol::new(&format!("a{i}")), SortPattern::Sort(sort)))
-            .collect();
-        let args = params.iter().map(|(name, _)| Term::var(*name)).collect();
-        let operator = Operator {
-            name,
-            result: SortPattern::Sort(table.result),
-            charges: vec![0; params.len()],
-            params,
-            meaning: Term::app(Func::Table(table), args),
-            condition: None,
-            cost,
-            facts: Facts::default(),
-            total,
-            place: source.place(item.span),
-        };
-        self.add(source, item.span, operator);
+        self.add(source, item.span, Operator::of_table(table, cost, total, source.place(item.span)));
     }
 
     fn rewrite(&mut self, source: Source<'_>, item: &Sexpr, rest: &[Sexpr], both_ways: bool) {

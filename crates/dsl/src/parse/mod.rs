@@ -1,6 +1,7 @@
 //! From text to terms and languages.
 
 mod check;
+mod datatype;
 mod definition;
 mod file;
 mod grammar;

@@ -1,6 +1,6 @@
 //! Every example of the reference does what the reference says.
 
-use samples::{Column, Points, Sort, Symbol};
+use samples::{Column, Points, Sort, Symbol, Value};
 
 use crate::{Env, Language, REFERENCE, eval, parse_term, print_value};
 
@@ -33,6 +33,15 @@ fn values(language: &Language, program: &str) -> String {
     (0..3).map(|point| print_value(column.value(point))).collect::<Vec<_>>().join(" ")
 }
 
+fn tests_of_its_own_pass(language: &Language) {
+    let points = Points::from_lengths([1]);
+    let env = Env { language, points: &points, vars: &[], causal: false };
+    for check in &language.checks {
+        let value = eval(&check.term, &env).expect("evaluates").value(0);
+        assert_eq!(value == Value::Bool(true), check.holds, "{}", crate::print(&check.term, language));
+    }
+}
+
 #[test]
 fn examples_do_what_they_say() {
     let include = |name: &str| Language::shipped(name).map(str::to_owned);
@@ -40,7 +49,10 @@ fn examples_do_what_they_say() {
     for (mark, text) in blocks() {
         match mark.split_once(' ').unwrap_or((&mark, "")) {
             ("dsl", _) => match Language::parse("reference", &text, &include) {
-                Ok(language) => assert!(language.warnings.is_empty(), "{text}"),
+                Ok(language) => {
+                    assert!(language.warnings.is_empty(), "{text}");
+                    tests_of_its_own_pass(&language);
+                }
                 Err(problems) => panic!("{problems}"),
             },
             ("refused", _) => {

@@ -174,3 +174,19 @@ fn files_test_themselves() {
     let passed: Vec<bool> = run_checks(&language).iter().map(|report| report.passed).collect();
     assert_eq!(passed, [true, true, false, true, true, false, true]);
 }
+
+#[test]
+fn what_sorts_with_parts_say_of_themselves_holds() {
+    let language = language(
+        "(declare-datatype Color ((red) (green) (blue)))
+         (declare-datatype Pair ((pair (size (range 0 3)) (color Color))))
+         (declare-datatype Found ((nothing) (found (what Pair)) (seen (how_often (range 1 2)))))
+         (declare-sequence Word Color 2)
+         (rewrite last-of-push (Word.last (Word.push w c)) c :when (defined (Word.push w c)))
+         (rewrite wrong (Word.first (Word.push w c)) c :when (defined (Word.push w c)))",
+    );
+    let reports = reports(&language);
+    let wrong: Vec<&str> = reports.iter().filter(|r| !r.verdict.holds()).map(|r| r.rule.as_str()).collect();
+    assert_eq!(wrong, ["wrong"]);
+    assert_eq!(reports.len(), 7, "{reports:?}");
+}
