@@ -294,7 +294,9 @@ impl Simplifier<'_> {
         let root = store.add(term);
         self.stop = self.stop.max(store.saturate(self.limits));
         self.n_nodes = self.n_nodes.max(store.n_nodes());
-        let simplest = store.tree(root, &LanguageCost(self.language)).map_or_else(|| term.clone(), |form| form.term);
+        let cost = |term: &Term| dsl::cost(term, self.language);
+        let simplest = store.tree(root, &LanguageCost(self.language)).map(|form| form.term);
+        let simplest = simplest.filter(|found| cost(found) < cost(term)).unwrap_or_else(|| term.clone());
         if self.explained && simplest != *term {
             let steps = store.explain(term, &simplest).unwrap_or_default();
             let (from, to) = (term.clone(), simplest.clone());
