@@ -9,6 +9,7 @@
 ;   (mean (select indices indices <=) (= tokens "x"))            the share of x so far
 
 (include "integers")
+(include "elementary")
 
 (form select :cost 2)
 (form lambda :cost 2)

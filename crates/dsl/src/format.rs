@@ -145,12 +145,17 @@ fn flat(items: &[Piece], out: &mut String) {
     out.push(')');
 }
 
+fn is_table(head: &str) -> bool {
+    matches!(head, "define-table" | "table")
+}
+
 /// Items of a broken list that stay beside its head.
 fn kept(items: &[Piece]) -> usize {
     match items.first().map(|item| &item.kind) {
         Some(PieceKind::Atom(head)) => match head.as_str() {
             "define-fun" => 4,
             "define-table" => 3,
+            "table" => 2,
             _ => 1,
         },
         _ => 0,
@@ -162,6 +167,7 @@ fn broken(items: &[Piece], column: usize, closing: usize, out: &mut String) {
     let is_list_of_lists = items.first().is_some_and(|item| matches!(item.kind, PieceKind::List(_)));
     let indent = if is_list_of_lists { column + 1 } else { column + 2 };
     let kept = kept(items);
+    let fills = matches!(&items[..], [Piece { kind: PieceKind::Atom(head), .. }, ..] if is_table(head));
     let mut after_comment = false;
     let mut on_keyword_line = false;
     for (i, item) in items.iter().enumerate() {
@@ -180,7 +186,8 @@ fn broken(items: &[Piece], column: usize, closing: usize, out: &mut String) {
         } else if on_keyword_line {
             fits(at + 1)
         } else {
-            i <= kept && fits(at + 1)
+            // Entries of tables fill lines.
+            (i <= kept || (fills && i > kept + 1)) && fits(at + 1)
         };
         if i > 0 {
             if beside {
@@ -222,6 +229,16 @@ mod tests {
         check("; a\n\n\n\n(form   scan) ; b\n(form let)", "; a\n\n(form scan)  ; b\n(form let)\n");
         check("(a ; why\n b)", "(a  ; why\n  b)\n");
         check("(a\n ; last\n )", "(a\n  ; last\n  )\n");
+    }
+
+    #[test]
+    fn entries_of_tables_fill_lines() {
+        let entries = |from: i64| (from..from + 9).map(|i| format!("(({i}) {i})")).collect::<Vec<_>>().join(" ");
+        let (first, second) = (entries(10), entries(30));
+        check(
+            &format!("(define-table t (Int) Int {first} {second} ((80) 1) :cost 2)"),
+            &format!("(define-table t (Int) Int\n  {first}\n  {second} ((80) 1)\n  :cost 2)\n"),
+        );
     }
 
     #[test]

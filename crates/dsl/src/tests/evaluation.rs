@@ -75,3 +75,32 @@ fn partial_operators_are_undefined_outside_their_domain() {
         &[Some(10), Some(20), None],
     );
 }
+
+#[test]
+fn elementary_functions_have_their_values() {
+    let functions: [(&str, fn(f64) -> f64); 13] = [
+        ("sqrt", f64::sqrt),
+        ("cbrt", f64::cbrt),
+        ("exp", f64::exp),
+        ("ln", f64::ln),
+        ("log2", f64::log2),
+        ("log10", f64::log10),
+        ("sin", f64::sin),
+        ("cos", f64::cos),
+        ("tan", f64::tan),
+        ("atan", f64::atan),
+        ("sinh", f64::sinh),
+        ("cosh", f64::cosh),
+        ("tanh", f64::tanh),
+    ];
+    let arguments: Vec<i64> = (-31..=31).collect();
+    for (name, function) in functions {
+        let values = run("rasp", &format!("({name} x)"), false, &[&arguments]);
+        for (&x, &found) in arguments.iter().zip(&values[0]) {
+            let expected = function(x as f64);
+            let listed = x.abs() <= 30 && expected.is_finite();
+            let close = found.as_f64().is_some_and(|found| (found - expected).abs() <= 1e-11 * expected.abs());
+            assert!(if listed { close } else { found == Value::Undefined }, "({name} {x}) = {found:?}");
+        }
+    }
+}

@@ -122,6 +122,9 @@ impl Code {
         {
             return Self::Primitive(primitive);
         }
+        if let Some(table) = operator.table() {
+            return Self::compile(language, &Func::Table(table.clone()), params);
+        }
         let mut compiler = Compiler { language, steps: Vec::new() };
         let scope: Vec<(Symbol, Operand, Sort)> = operator
             .params
