@@ -17,6 +17,9 @@ use super::search::Space;
 use super::symbolic::Classes;
 use super::variables::{Dag, Origin, Select, VarId};
 
+/// Numbers that differ by less are taken for equal: outputs that are numbers come from weights in single precision.
+const NEAR: f64 = 1e-3;
+
 /// Finds expressions for everything the output needs; labels may change where an expression names classes better.
 pub(super) fn expressions(
     dag: &Dag,
@@ -202,7 +205,7 @@ impl Search<'_> {
     fn free_name(&mut self, id: VarId, over: &Occurring, classes: &[u32], bound: u32) -> Option<Term> {
         let mut names = vec![UNDEFINED; self.dag.variables[id].n_classes()];
         let mut sort_found = Sort::Int;
-        let term = self.space(over, &[]).accepted(bound, |sort, codes| {
+        let term = self.space(over, &[]).accepted(Sort::Int, bound, |sort, codes| {
             names.fill(UNDEFINED);
             let consistent = codes.iter().zip(classes).all(|(&code, &class)| {
                 let name = &mut names[class as usize];
@@ -262,7 +265,10 @@ impl Search<'_> {
             }
         }
         self.found.readout = match self.domain.decode {
-            Decode::Number => self.near(&over, &wanted, bound),
+            Decode::Number => {
+                let whole = whole(&wanted).and_then(|wanted| self.value(&over, &wanted, bound));
+                whole.or_else(|| self.near(&over, &wanted, bound))
+            }
             _ => self.value(&over, &wanted, bound),
         };
         if self.found.readout.is_none() {
@@ -277,10 +283,10 @@ impl Search<'_> {
         let wanted: Vec<Option<f64>> = wanted.iter().map(|v| v.as_f64()).collect();
         let close = |sort: Sort, code: i64, want: Option<f64>| match (want, decode_code(sort, code).as_f64()) {
             (None, _) => true,
-            (Some(want), Some(have)) => (want - have).abs() < 1e-3,
+            (Some(want), Some(have)) => (want - have).abs() < NEAR,
             (Some(_), None) => false,
         };
-        self.space(over, &[]).accepted(bound, |sort, codes| {
+        self.space(over, &[]).accepted(Sort::Real, bound, |sort, codes| {
             matches!(sort, Sort::Int | Sort::Real)
                 && codes.iter().zip(&wanted).all(|(&code, &want)| close(sort, code, want))
         })
@@ -536,7 +542,7 @@ impl Relation {
         if let Some((key, sort, values)) = Self::single(search, &self.keys) {
             let space = search.space(&self.queries, &[]);
             let mut hit = None;
-            let query = space_or_constant(&space, bound, |found, codes| {
+            let query = space.accepted(sort, bound, |found, codes| {
                 if found != sort {
                     return false;
                 }
@@ -557,7 +563,7 @@ impl Relation {
         let operators: Vec<(Kernel, Func)> = eq.into_iter().chain(operators).collect();
         let mut hit = None;
         let space = search.space(&self.keys, &[]);
-        let term = space_or_constant(&space, bound, |sort, codes| {
+        let term = space.accepted(Sort::Int, bound, |sort, codes| {
             hit = operators.iter().position(|(kernel, _)| {
                 (matches!(sort, Sort::Int | Sort::Real) || matches!(*kernel, Kernel::Distinct | Kernel::Eq))
                     && self.holds(|k, q| {
@@ -626,7 +632,7 @@ fn equated(
     }
     let wanted: Vec<Value> = need.iter().flatten().map(|&code| decode_code(sort, code)).collect();
     let space = search.space(side, &wanted);
-    space_or_constant(&space, bound, |found, codes| found == sort && fits(codes)).or_else(|| {
+    space.accepted(sort, bound, |found, codes| found == sort && fits(codes)).or_else(|| {
         // One operator further, at the price of leaving open what nothing may be selected by.
         let term = (!side.variables.is_empty()).then(|| space.value(sort, need.clone(), bound)).flatten()?;
         let points = samples::Points::from_lengths(std::iter::repeat_n(1, space.n_points));
@@ -636,7 +642,11 @@ fn equated(
     })
 }
 
-/// [`Space::accepted`], for sides without any variable too: one point, constants alone.
-fn space_or_constant(space: &Space<'_>, bound: u32, accept: impl FnMut(Sort, &[i64]) -> bool) -> Option<Term> {
-    space.accepted(bound, accept)
+/// Numbers as the integers that they are within what counts as equal, where all are.
+fn whole(values: &[Value]) -> Option<Vec<Value>> {
+    let integer = |value: &Value| match value.as_f64() {
+        Some(number) => ((number - number.round()).abs() < NEAR).then(|| Value::Int(number.round() as i64)),
+        None => Some(Value::Undefined),
+    };
+    values.iter().map(integer).collect()
 }

@@ -10,7 +10,7 @@
 //! 3. [`build`], [`heads`]: variables with classes and, from the weights, the finite functions between them.
 //! 4. [`labels`], [`program`]: values for the classes, and a program of selects, counts, copies, means and tables.
 //! 5. [`expressions`], [`search`], [`piecewise`]: tables replaced by expressions of the language, where a shorter one is
-//!    found.
+//!    found; [`simplify`]: these in the cheapest form that proved rules lead to.
 //! 6. [`circuit`]: the edges between components that this takes.
 
 mod align;
@@ -25,6 +25,7 @@ mod piecewise;
 mod program;
 mod ramps;
 mod search;
+mod simplify;
 mod symbolic;
 #[cfg(test)]
 mod tests;
@@ -207,6 +208,7 @@ impl Reading {
             &classes,
             config.deadline,
         );
+        let found = simplify::simplified(found, &named, config.language);
         let readable = program::program(&self.dag, &named, config.language, &found);
         let readable = readable.map(|p| Candidate { term: p.term, parts: p.parts, source: "transformer: expressions" });
         readable.into_iter().chain(tables).collect()

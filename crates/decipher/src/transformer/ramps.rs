@@ -134,4 +134,39 @@ mod tests {
             assert!((got - want).abs() < 1e-6, "{out}");
         }
     }
+
+    /// One number in, `n` out for the n-th of the thresholds that it is above, all in one direction; ramps are so wide that
+    /// neighbours overlap.
+    fn overlapping(thresholds: &[f64], slope: f64) -> Mlp {
+        let n = thresholds.len();
+        let offsets = [0.5, -0.5];
+        Mlp {
+            hidden: Slot {
+                weight: Mat::from_element(2 * n, 1, slope),
+                bias: DVector::from_fn(2 * n, |unit, _| offsets[unit % 2] - slope * thresholds[unit / 2]),
+                reads: vec![0],
+            },
+            out: Mat::from_fn(1, 2 * n, |_, unit| if unit % 2 == 0 { 1.0 } else { -1.0 }),
+            bias: DVector::zeros(1),
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ramps_that_overlap_in_one_direction_become_one_step_each() {
+        // Between 1/5, 1/6, ... 1/9: the ramps are 1/25 wide, three times as wide as the last gap.
+        let values: Vec<f64> = (5..10).map(|n| 1.0 / f64::from(n)).collect();
+        let thresholds: Vec<f64> = values.windows(2).map(|pair| (pair[0] + pair[1]) / 2.0).collect();
+        let mut mlp = overlapping(&thresholds, 25.0);
+        let pre = |mlp: &Mlp| Mat::from_fn(8, values.len(), |row, col| 25.0 * values[col] + mlp.hidden.bias[row]);
+        let columns: Vec<usize> = (0..values.len()).collect();
+        mlp.steps = steps(&mlp, &pre(&mlp), &columns, Tolerance::exact());
+        assert_eq!(mlp.steps.len(), 4);
+        let mut hidden = pre(&mlp);
+        mlp.activate(&mut hidden);
+        let out = &mlp.out * hidden;
+        for (got, want) in out.iter().zip([4.0, 3.0, 2.0, 1.0, 0.0]) {
+            assert!((got - want).abs() < 1e-6, "{out}");
+        }
+    }
 }

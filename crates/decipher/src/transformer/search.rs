@@ -19,9 +19,6 @@ const CLASSES: usize = 200_000;
 /// found may cost as much as both.
 const COST: u32 = 32;
 
-/// Terms of up to this cost are met before any limit ends the search.
-const EARLY: u32 = 8;
-
 /// Candidates of a search whose condition is costlier than a comparison of columns.
 const RELATION_CANDIDATES: u64 = 300_000;
 
@@ -35,8 +32,9 @@ pub(super) struct Space<'a> {
 }
 
 impl Space<'_> {
-    /// What is enumerated; with few constants those that the language lists, symbols, and the greatest number.
-    fn config(&self, few: bool) -> BankConfig {
+    /// What is enumerated for a goal of a sort; with few constants those that the language lists, symbols, and the greatest
+    /// number.
+    fn config(&self, goal: Sort, few: bool) -> BankConfig {
         let mut leaves: Vec<Leaf> =
             self.columns.iter().map(|(name, column)| Leaf::variable(self.language, *name, column.clone())).collect();
         let mut constants: Vec<Value> = Vec::new();
@@ -45,15 +43,30 @@ impl Space<'_> {
         let kept = |value: &&Value| {
             !few || matches!(value, Value::Symbol(_) | Value::Bool(_)) || value.as_f64() == Some(greatest)
         };
+        let sorts = self.sorts(goal);
         for value in listed.chain(self.constants.iter().filter(kept).copied()) {
-            let sort = value.sort();
             // Constants of a sort that neither variables nor the goal have only widen the search.
-            if !constants.contains(&value) && sort.is_some() {
+            let has_use = |sort| sorts.as_ref().is_none_or(|sorts| sorts.contains(&sort));
+            if !constants.contains(&value) && value.sort().is_some_and(has_use) {
                 constants.push(value);
             }
         }
         leaves.extend(constants.into_iter().filter_map(|value| Leaf::constant(self.language, value, self.n_points)));
-        BankConfig { grammar: None, operators: None, extra: Vec::new(), leaves, sorts: None, alternatives: 2 }
+        BankConfig { grammar: None, operators: None, extra: Vec::new(), leaves, sorts, alternatives: 2 }
+    }
+
+    /// The sorts of terms: any, but real numbers only where some are given or wanted. What integers say by way of real
+    /// numbers, they say without; the detour only widens the search.
+    fn sorts(&self, goal: Sort) -> Option<Vec<Sort>> {
+        let given = self.columns.iter().map(|(_, column)| column.sort);
+        let given = given.chain(self.constants.iter().filter_map(|value| value.sort())).chain([goal]);
+        let mut sorts: Vec<Sort> = given.chain([Sort::Bool, Sort::Int]).collect();
+        if sorts.contains(&Sort::Real) {
+            return None;
+        }
+        sorts.sort_unstable();
+        sorts.dedup();
+        Some(sorts)
     }
 
     /// A cheapest term with the values wanted, not costlier than `bound`: with few constants or with all, whichever gives the
@@ -68,20 +81,17 @@ impl Space<'_> {
                 max_candidates: if self.columns.len() == 1 && self.n_points < 64 { FEW_CANDIDATES } else { CANDIDATES },
                 max_bytes: 1 << 27,
             };
-            let config = SolveConfig::new(self.config(few), limits);
+            let config = SolveConfig::new(self.config(sort, few), limits);
             let solution = solve(self.language, &goal, &config).ok()?.solution()?;
             (solution.cost <= bound).then_some((solution.cost, solution.term))
         };
         let with_all = find(false, bound);
-        let with_few = match &with_all {
-            // What was found early is the cheapest.
-            Some((cost, _)) if *cost <= EARLY => None,
-            found => find(true, found.as_ref().map_or(bound, |(cost, _)| cost - 1)),
-        };
+        // Few constants reach further, and of two that cost the same the one with listed constants reads better.
+        let with_few = find(true, with_all.as_ref().map_or(bound, |(cost, _)| *cost));
         let found = with_few.or(with_all).map(|(_, term)| term).or_else(|| self.but_for_zero(&goal, bound));
         found.or_else(|| {
-            let leaves = self.config(true).leaves;
-            let mut others = self.config(false).leaves;
+            let leaves = self.config(sort, true).leaves;
+            let mut others = self.config(sort, false).leaves;
             others.retain(|leaf| !leaves.iter().any(|known| known.term == leaf.term));
             piecewise(self.language, &leaves, &others, sort, &goal.codes, bound)
         })
@@ -104,7 +114,7 @@ impl Space<'_> {
                 max_candidates: FEW_CANDIDATES,
                 max_bytes: 1 << 27,
             };
-            let mut bank = self.config(true);
+            let mut bank = self.config(goal.sort, true);
             let kernels = [Kernel::Add, Kernel::Sub, Kernel::Mul, Kernel::Div, Kernel::Mod, Kernel::Eq, Kernel::Lt];
             let more = [Kernel::Ite, Kernel::ToReal, Kernel::RealDiv];
             let operators = kernels.iter().chain(&more).filter_map(|&kernel| self.language.kernel_operator(kernel));
@@ -117,9 +127,14 @@ impl Space<'_> {
         })
     }
 
-    /// A cheapest term that a condition on sort and codes accepts, not costlier than `bound`.
-    pub(super) fn accepted(&self, bound: u32, mut accept: impl FnMut(Sort, &[i64]) -> bool) -> Option<Term> {
-        let mut bank = Bank::new(self.language, &self.config(false)).ok()?;
+    /// A cheapest term that a condition on sort and codes accepts, not costlier than `bound`. Terms are real where `goal` is.
+    pub(super) fn accepted(
+        &self,
+        goal: Sort,
+        bound: u32,
+        mut accept: impl FnMut(Sort, &[i64]) -> bool,
+    ) -> Option<Term> {
+        let mut bank = Bank::new(self.language, &self.config(goal, false)).ok()?;
         let limits = synth::Limits {
             max_cost: COST.min(bound),
             max_classes: CLASSES,
