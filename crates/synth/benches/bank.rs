@@ -1,10 +1,10 @@
-//! Candidates a second of the bank, deduplication included: `cargo bench -p synth`.
+//! Candidates a second of the bank and of the closure, deduplication included: `cargo bench -p synth`.
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use dsl::Language;
-use samples::{Column, Sort};
-use synth::{Bank, BankConfig, Leaf, Limits, Watch};
+use dsl::{Func, Grammar, Language, NonterminalId, Production, Term};
+use samples::{Column, Sort, Symbol};
+use synth::{Bank, BankConfig, Closure, ClosureLimits, Leaf, Limits, Watch};
 
 const LANGUAGE: &str = "
     (constants Int 0 1 2)
@@ -47,4 +47,38 @@ fn small_profile(bencher: Bencher<'_, '_>, n_points: usize) {
 #[divan::bench(args = [16, 64, 256])]
 fn all_operators(bencher: Bencher<'_, '_>, n_points: usize) {
     enumerate(bencher, n_points, &["+", "-", "*", "%", "max", "<", "ite"]);
+}
+
+const CONNECTIVES: &str = "
+    (define-fun not ((a Bool)) Bool (not a))
+    (define-fun and ((a Bool) (b Bool)) Bool (and a b))
+    (define-fun or ((a Bool) (b Bool)) Bool (or a b))
+    (define-fun xor ((a Bool) (b Bool)) Bool (xor a b))
+";
+
+/// All terms over four variables and some connectives.
+fn connected(language: &Language, connectives: &[&str]) -> Grammar {
+    let mut grammar = Grammar::default();
+    let start = grammar.add("B", Sort::Bool);
+    let leaves = ["a", "b", "c", "d"].map(|name| Production::Leaf { term: Term::var(name), cost: 1 });
+    let apply = connectives.iter().filter_map(|name| {
+        let id = language.operator(name)?;
+        let args: Vec<NonterminalId> = vec![start; language.op(id).params.len()];
+        Some(Production::Apply { func: Func::Op(id), args, cost: 1 })
+    });
+    grammar.nonterminals[0].productions = leaves.into_iter().chain(apply).collect();
+    grammar
+}
+
+/// Every function of four variables: 65,536 of them, and every pair of arguments tried at every cost.
+#[divan::bench(args = [&["not", "and"][..], &["not", "and", "or", "xor"]])]
+fn closure(bencher: Bencher<'_, '_>, connectives: &[&str]) {
+    let language = Language::parse("bench", CONNECTIVES, &|_| None).expect("the language is well-formed");
+    let grammar = connected(&language, connectives);
+    let column = |place: usize| Column::new(Sort::Bool, (0..16).map(|point: i64| point >> place & 1).collect());
+    let variables: Vec<(Symbol, Column)> =
+        ["a", "b", "c", "d"].iter().enumerate().map(|(place, name)| (Symbol::new(name), column(place))).collect();
+    let close = || Closure::new(&language, &grammar, &variables, &ClosureLimits::new(), &|| false);
+    let n_candidates = close().expect("everything is Boolean").n_candidates();
+    bencher.counter(ItemsCount::new(n_candidates)).bench_local(close);
 }
