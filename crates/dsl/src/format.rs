@@ -167,7 +167,7 @@ fn broken(items: &[Piece], column: usize, closing: usize, out: &mut String) {
     let is_list_of_lists = items.first().is_some_and(|item| matches!(item.kind, PieceKind::List(_)));
     let indent = if is_list_of_lists { column + 1 } else { column + 2 };
     let kept = kept(items);
-    let fills = matches!(&items[..], [Piece { kind: PieceKind::Atom(head), .. }, ..] if is_table(head));
+    let fills = matches!(items, [Piece { kind: PieceKind::Atom(head), .. }, ..] if is_table(head));
     let mut after_comment = false;
     let mut on_keyword_line = false;
     for (i, item) in items.iter().enumerate() {

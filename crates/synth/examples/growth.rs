@@ -5,6 +5,8 @@
 //! Columns: the number of points, the cost, classes, terms tried, seconds, bytes. The arguments are the number of points and
 //! the terms to try at most.
 
+#![allow(clippy::print_stdout, reason = "an example prints")]
+
 use std::time::Instant;
 
 use dsl::Language;

@@ -63,9 +63,12 @@ pub(super) fn both(a: Term, b: Term) -> Term {
 /// Names and sorts of parameters.
 type Parameters = Vec<(Symbol, SortPattern)>;
 
+/// Names of parameters that have a range, with its ends.
+type Ranges = Vec<(Symbol, (i64, i64))>;
+
 /// `((NAME SORT) ...)`, and the ranges of those parameters that have one.
-pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Parameters, Vec<(Symbol, (i64, i64))>) {
-    let (mut params, mut ranges): (Parameters, Vec<_>) = (Vec::new(), Vec::new());
+pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Parameters, Ranges) {
+    let (mut params, mut ranges): (Parameters, Ranges) = (Vec::new(), Vec::new());
     let Some(list) = item.list() else {
         parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
         return (params, ranges);

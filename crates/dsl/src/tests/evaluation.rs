@@ -78,7 +78,8 @@ fn partial_operators_are_undefined_outside_their_domain() {
 
 #[test]
 fn elementary_functions_have_their_values() {
-    let functions: [(&str, fn(f64) -> f64); 13] = [
+    type Function = fn(f64) -> f64;
+    let functions: [(&str, Function); 13] = [
         ("sqrt", f64::sqrt),
         ("cbrt", f64::cbrt),
         ("exp", f64::exp),
