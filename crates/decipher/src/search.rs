@@ -158,7 +158,7 @@ fn concluded(
             if let Some(halves) = halves.filter(|_| is_causal_language(network)) {
                 let rest = &found[place + 1..];
                 let rivals = rivals(network, &hypothesis, &agreement, rest, config, limits)?;
-                return explained(halves, rivals, config, place + 1);
+                return explained(halves, rivals, config, limits, place + 1);
             }
             let scrub = scrub_alignment(network, &hypothesis, config, limits);
             let interchange = interchange_alignment(network, &hypothesis, config, limits);
@@ -415,6 +415,7 @@ fn explained(
     halves: &Halves,
     mut rivals: Vec<(Hypothesis, Agreement)>,
     config: &Config<'_>,
+    limits: &JudgeLimits,
     n_tried: usize,
 ) -> Result<Outcome, Error> {
     let programs: Vec<Term> = rivals.iter().map(|(hypothesis, _)| hypothesis.program.clone()).collect();
@@ -426,11 +427,30 @@ fn explained(
         }
     };
     let (mut hypothesis, agreement) = rivals.swap_remove(place);
+    hypothesis.program = said_once(halves, &hypothesis.program, &agreement, config, limits)?;
     hypothesis.alignment = found.alignment(config.language, &halves.judge.domain.inputs());
     hypothesis.circuit = Some(found.circuit.clone());
     let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
     let outcome = accepted(hypothesis, agreement, Ok(found.scrub()), interchange, n_tried);
     Ok(Outcome { mechanism: found.mechanism, mechanics: Some(found), ..outcome })
+}
+
+/// An accepted program with names for what it repeats, if that is no other program.
+fn said_once(
+    halves: &Halves,
+    program: &Term,
+    agreement: &Agreement,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Result<Term, Error> {
+    let shared = causal::share(program);
+    let inputs = halves.judge.domain.inputs();
+    // A name may be taken already in a language of the user's own.
+    if dsl::parse_term(&dsl::print(&shared, config.language), config.language, &inputs).is_err() {
+        return Ok(program.clone());
+    }
+    let again = judge(&halves.judge, &shared, config, limits)?;
+    Ok(if again.mismatches == agreement.mismatches { shared } else { program.clone() })
 }
 
 /// The least recovered fraction (the lower end of its interval) and the least interchange accuracy that speak for a

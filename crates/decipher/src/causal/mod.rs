@@ -9,6 +9,7 @@
 mod assemble;
 mod errors;
 mod search;
+mod share;
 mod study;
 mod targets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use graph::Network;
 use samples::rng;
 
 pub use errors::{Errors, Rule};
+pub(crate) use share::share;
 pub use study::Yardstick;
 
 use crate::{Config, Error, Hypothesis};

@@ -18,6 +18,8 @@ pub(super) const CHANGED: usize = 50;
 
 /// Other names of a variable that are tried.
 const OTHERS: usize = 4;
+/// Names of variables that are tried where nothing else speaks of an edge.
+const NAMES: usize = 8;
 /// Draws until a donor with a given value is given up.
 const TRIES: usize = 40;
 
@@ -123,7 +125,73 @@ impl Swaps<'_> {
             }
             sites.extend(best);
         }
+        self.untested(&mut sites)?;
         Ok(sites)
+    }
+
+    /// Adds variables that interchange speaks for at writers of edges that neither scrubbing nor another variable tests: all
+    /// that a writer (or the heads of its layer, or all heads) says, as any of the steps that are carried elsewhere. One that
+    /// fails is no claim, and the edges stay untested.
+    fn untested(&self, sites: &mut Vec<Site>) -> Result<(), Error> {
+        let components = self.scrubber.components();
+        let kept: Vec<Edge> =
+            components.edges().iter().copied().filter(|edge| !self.found.cut.contains(edge)).collect();
+        let mut edges = self.found.exact.clone();
+        edges.extend(self.found.alone(self.sample, self.columns));
+        edges.retain(|edge| !self.name(edge.0).ends_with("embed"));
+        edges.sort_unstable();
+        let names = self.names();
+        let heads: Vec<NodeId> = components.writers().iter().copied().filter(|&w| self.layer(w).is_some()).collect();
+        for edge in edges {
+            if sites.iter().any(|site| site.passes() && site.edges().contains(&edge)) {
+                continue;
+            }
+            let peers = heads.iter().copied().filter(|&head| self.layer(head) == self.layer(edge.0)).collect();
+            let mut groups = vec![vec![edge.0]];
+            groups.extend(self.layer(edge.0).is_some().then(|| [peers, heads.clone()]).into_iter().flatten());
+            groups.dedup();
+            let places = groups.iter().flat_map(|group| names.iter().map(move |name| (group, name)));
+            for (group, name) in places {
+                if (self.config.deadline)() {
+                    return Ok(());
+                }
+                let edges = kept.iter().copied().filter(|edge| group.contains(&edge.0)).collect();
+                let site = self.best(&Place { edges, key: name.clone() })?;
+                if let Some(site) = site.filter(Site::passes) {
+                    sites.push(site);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is carried anywhere, and what determines it.
+    fn names(&self) -> Vec<Vec<usize>> {
+        let mut names: Vec<Vec<usize>> = Vec::new();
+        let keys = self.found.carried.iter().map(|carried| carried.key.as_slice()).chain([[0].as_slice()]);
+        for key in keys {
+            let key: Vec<usize> =
+                key.iter().copied().filter(|&f| f < self.features.len() && self.is_program(f)).collect();
+            if key.is_empty() || names.contains(&key) {
+                continue;
+            }
+            names.push(key.clone());
+            names.extend(self.others(&key));
+        }
+        let mut distinct: Vec<Vec<usize>> = Vec::new();
+        for name in names {
+            if !distinct.contains(&name) {
+                distinct.push(name);
+            }
+        }
+        distinct.truncate(NAMES);
+        distinct
+    }
+
+    /// The layer of a head.
+    fn layer(&self, node: NodeId) -> Option<String> {
+        self.name(node).split_once(".h").map(|(layer, _)| layer.to_owned())
     }
 
     /// Other steps of the program that determine a variable given the token: on the inputs at hand they are as good a name
@@ -143,7 +211,7 @@ impl Swaps<'_> {
 
     /// Where a variable may be interchanged, smallest first.
     fn places(&self, key: &[usize], edges: &[Edge], carried_by: &BTreeMap<NodeId, Vec<usize>>) -> Vec<Place> {
-        let layer = |node: NodeId| self.name(node).split_once(".h").map(|(layer, _)| layer.to_owned());
+        let layer = |node: NodeId| self.layer(node);
         let mut writers: Vec<NodeId> = edges.iter().map(|edge| edge.0).collect();
         writers.sort_unstable();
         writers.dedup();
