@@ -9,6 +9,10 @@ use crate::{Machine, Stepped};
 
 /// What all of a certificate may cost, in multiply-adds.
 pub(super) const MAX_WORK: f64 = 4e11;
+/// Nodes that may be passed through between two regions.
+pub(super) const MAX_PASSED: usize = 16;
+/// Symbols that are kept from step to step, for every number of a hidden state.
+const KEPT: usize = 5;
 /// Elements of an alphabet that are listed.
 pub(super) const MAX_ALPHABET: usize = 4096;
 
@@ -133,6 +137,12 @@ pub(super) fn inside(basis: &Basis<'_>, region: &[[f64; 2]], d: usize, single: b
     set.computed(single)
 }
 
+/// A set on its way through a node without a region.
+pub(super) fn carried(set: Forms) -> Forms {
+    let most = KEPT * set.len();
+    set.promoted(most)
+}
+
 /// Checks a certificate; see [`super::verify`].
 pub(super) fn verify(
     net: &Recurrence,
@@ -171,6 +181,10 @@ pub(super) fn verify(
     let checker =
         Checker { net, decoder, alphabet: &alphabet, bases: &bases, nodes: &proof.nodes, pieces: proof.pieces, single };
     let stepped = checker.follow(machine)?;
+    let passed = checker.images() / transitions.max(1.0);
+    if length.is_none() && work * passed * (KEPT + 1) as f64 > MAX_WORK && passed > 1.0 {
+        return Err(Refused::Shape("it is too large to be checked"));
+    }
     match length {
         None => checker.inductive(&stepped),
         Some(length) => checker.bounded(&stepped, length),
@@ -231,23 +245,47 @@ impl Checker<'_> {
         if !holds_zero {
             return Err(Refused::Fails("the first node does not hold the initial hidden state".to_owned()));
         }
-        for (at, node) in self.nodes.iter().enumerate() {
-            if node.next.is_empty() || (node.region.is_empty() && at > 0) {
-                return Err(Refused::Shape("a node of a proof for all lengths has no region or no successors"));
-            }
+        if self.nodes.iter().any(|node| node.next.is_empty()) {
+            return Err(Refused::Shape("a node of a proof for all lengths has no successors"));
+        }
+        for (at, node) in self.nodes.iter().enumerate().filter(|(at, node)| *at == 0 || !node.region.is_empty()) {
             for piece in cut(&node.region, self.pieces) {
                 let set = inside(&self.bases[node.basis], &piece, d, self.single);
-                for (symbol, &next) in node.next.iter().enumerate() {
-                    let image = self.image(stepped, at, symbol, &set)?;
-                    let target = &self.nodes[next];
-                    if !within(&self.bases[target.basis].coordinates(&image), &target.region) {
-                        let message = format!("node {at} is not mapped into node {next} by element {symbol}");
-                        return Err(Refused::Fails(message));
-                    }
-                }
+                self.pass(stepped, at, &set, 0)?;
             }
         }
         Ok(())
+    }
+
+    /// Follows a set from a node to the next regions, which have to hold what arrives.
+    fn pass(&self, stepped: &Stepped, at: usize, set: &Forms, passed: usize) -> Result<(), Refused> {
+        for (symbol, &next) in self.nodes[at].next.iter().enumerate() {
+            let image = self.image(stepped, at, symbol, set)?;
+            let target = &self.nodes[next];
+            if target.region.is_empty() {
+                if passed == MAX_PASSED {
+                    return Err(Refused::Shape("too many nodes without a region follow each other"));
+                }
+                self.pass(stepped, next, &carried(image), passed + 1)?;
+            } else if !within(&self.bases[target.basis].coordinates(&image), &target.region) {
+                let message = format!("node {at} is not mapped into node {next} by element {symbol}");
+                return Err(Refused::Fails(message));
+            }
+        }
+        Ok(())
+    }
+
+    /// How many images following all regions takes.
+    fn images(&self) -> f64 {
+        let mut below = vec![0.0; self.nodes.len()];
+        for _ in 0..=MAX_PASSED {
+            let one = |node: &BoxNode| -> f64 {
+                node.next.iter().map(|&n| if self.nodes[n].region.is_empty() { 1.0 + below[n] } else { 1.0 }).sum()
+            };
+            below = self.nodes.iter().map(one).collect();
+        }
+        let starts = self.nodes.iter().zip(&below).enumerate();
+        starts.filter(|(at, (node, _))| *at == 0 || !node.region.is_empty()).map(|(_, (_, n))| n).sum()
     }
 
     fn bounded(&self, stepped: &Stepped, length: usize) -> Result<(), Refused> {

@@ -110,6 +110,28 @@ impl Forms {
         }
     }
 
+    /// The same set with every number's own radius as a shared symbol, so that later steps know whose it is; of the
+    /// symbols at most `most` stay, the least are covered by radii again.
+    pub(crate) fn promoted(mut self, most: usize) -> Self {
+        let (n, width) = (self.len(), self.width);
+        let mut size: Vec<(f64, usize)> = (0..width).map(|k| ((0..n).map(|i| self.row(i)[k].abs()).sum(), k)).collect();
+        size.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        size.retain(|&(size, _)| size > 0.0);
+        let kept: Vec<usize> = size.iter().take(most.saturating_sub(n)).map(|&(_, k)| k).collect();
+        let dropped: Vec<usize> = size.iter().skip(kept.len()).map(|&(_, k)| k).collect();
+        let mut coef = vec![0.0; n * (kept.len() + n)];
+        for i in 0..n {
+            let row = self.row(i);
+            let rest: f64 = dropped.iter().map(|&k| row[k].abs()).sum();
+            let to = &mut coef[i * (kept.len() + n)..(i + 1) * (kept.len() + n)];
+            to.iter_mut().zip(&kept).for_each(|(to, &k)| *to = row[k]);
+            to[kept.len() + i] = (self.error[i] + rest) * UP;
+        }
+        (self.coef, self.width) = (coef, kept.len() + n);
+        self.error.iter_mut().for_each(|error| *error = 0.0);
+        self
+    }
+
     /// `weight` is `[in, out]`, of any numbers; the result has the error of evaluation in single precision where
     /// `single`, else that of this computation alone.
     pub(crate) fn linear(&self, weight: impl Fn(usize, usize) -> f64, bias: &[f64], single: bool) -> Self {

@@ -74,8 +74,9 @@ pub struct BoxNode {
     pub state: Vec<i64>,
     /// Which basis the region is a box in.
     pub basis: usize,
-    /// The least and the greatest coordinate in that basis; of proofs for all lengths only, and absent for the first
-    /// node where that is the initial state alone.
+    /// The least and the greatest coordinate in that basis; of proofs for all lengths only. Empty for the first node
+    /// where that is the initial state alone, and for nodes that are passed through: what reaches them is followed on
+    /// to the next regions as it is, so that what several steps forget together need not be forgotten by each.
     pub region: Vec<[f64; 2]>,
     /// For every element of the alphabet, in order, the node that it leads to; empty where no sequence of the proof goes on.
     pub next: Vec<usize>,

@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use rand::Rng as _;
 use samples::{Rng, Sort, UNDEFINED, rng};
 
-use super::boxes::{Basis, alphabet, cut, hold, inside, transitions, within};
+use super::boxes::{Basis, MAX_PASSED, alphabet, carried, cut, hold, inside, transitions, within};
 use super::forms::{self, Forms};
 use super::linear::{MAX_LENGTH, Mover, Place, initial, input_range};
 use super::rule::Rule;
@@ -46,8 +46,13 @@ const MAX_TRANSITIONS: usize = 400_000;
 const ROUNDS: usize = 200;
 /// Into how many pieces regions are cut: a network is followed more closely on small ones, where activations bend less.
 const PIECES: [usize; 2] = [1, 6];
+/// Words of so many, at most, are followed from region to region: what a network forgets in several steps need not
+/// shrink in each.
+const WORDS: [usize; 3] = [1, 100, 300];
+/// What a proof for all lengths may cost, in shares of the work: where none is refuted, it is worth more than any length.
+const UNBOUNDED: f64 = 0.8;
 /// Shares of all work that one attempt may take.
-const SHARE: f64 = 0.6;
+const SHARE: f64 = 0.2;
 
 /// What was proved.
 #[derive(Clone, PartialEq, Debug)]
@@ -86,22 +91,30 @@ pub fn prove(network: &Network, program: &Term, language: &Language, config: &Pr
         let boxes = search.as_ref().and_then(|search| search.unbounded(arithmetic, share)).filter(holds);
         boxes.or(moving)
     };
-    let bounded =
-        |arithmetic: Arithmetic, share: f64| search.as_ref()?.bounded(arithmetic, length, share).filter(holds);
+    let bounded = |search: &Search<'_>, arithmetic: Arithmetic, share: f64| {
+        search.bounded(arithmetic, length, share).filter(holds)
+    };
     let reach = |proof: &Option<Proof>| proof.as_ref().map_or(0, |proof| proof.length.unwrap_or(usize::MAX));
+    // What is listed up to some depth proves no more than that.
+    let listed = |proof: &Option<Proof>| {
+        let least = reach(proof);
+        search.as_ref().filter(|search| search.automaton.is_closed() || search.automaton.depth > least)
+    };
     let further = |a: Option<Proof>, b: Option<Proof>| if reach(&b) > reach(&a) { b } else { a };
-    let mut single = all(Arithmetic::Float32, 0.4);
+    let can_close = search.as_ref().is_some_and(|search| search.automaton.is_closed());
+    let mut single = all(Arithmetic::Float32, UNBOUNDED);
     if reach(&single) < length {
-        let can_close = search.as_ref().is_some_and(|search| search.automaton.is_closed());
         let share = if can_close && config.refuted_beyond.is_none() { 0.25 } else { 0.65 };
-        single = further(single, bounded(Arithmetic::Float32, share));
+        let more = listed(&single).and_then(|search| bounded(search, Arithmetic::Float32, share));
+        single = further(single, more);
     }
     if reach(&single) == usize::MAX {
         return Some(Proofs { best: single?, float32: None });
     }
-    let mut real = all(Arithmetic::Real, 0.2);
+    let mut real = all(Arithmetic::Real, UNBOUNDED / 8.0);
     if reach(&single) < length && reach(&real) < length {
-        real = further(real, bounded(Arithmetic::Real, 0.15));
+        let more = listed(&real).and_then(|search| bounded(search, Arithmetic::Real, 0.15));
+        real = further(real, more);
     }
     if reach(&real) <= reach(&single) || (reach(&single) >= length && reach(&real) != usize::MAX) {
         return single.map(|best| Proofs { best, float32: None });
@@ -126,13 +139,18 @@ fn moving(
     let init = initial(machine, &rule);
     let input = input_range(network, net)?;
     let d = net.hidden_dim();
-    let matrix = fit(net, &rule, input, &init, &mut rng(config.seed, "proof sequences"))?;
+    let mut matrix = fit(net, &rule, input, &init, &mut rng(config.seed, "proof sequences"))?;
     let reference = i64::midpoint(input[0], input[1]);
-    let (states, offsets) = track(net, &rule, &matrix, &init, reference, config.length.max(SETTLED));
-    let settled = (1..offsets.len()).find(|&t| {
-        let scale = 1e-11 * (1.0 + offsets[t].iter().map(|v| v.abs()).fold(0.0, f64::max));
-        offsets[t].iter().zip(&offsets[t - 1]).all(|(a, b)| (a - b).abs() <= scale)
-    });
+    let steps = config.length.max(SETTLED);
+    let (mut states, mut offsets) = track(net, &rule, &matrix, &init, reference, steps);
+    let mut settled = settling(&offsets);
+    if settled.is_none()
+        && let Some(nearer) = refined(&rule, &matrix, &offsets, &init, &vec![reference; net.dim()])
+    {
+        matrix = nearer;
+        (states, offsets) = track(net, &rule, &matrix, &init, reference, steps);
+        settled = settling(&offsets);
+    }
     let basis = schur(net, &states[states.len().min(8) - 1], reference)?;
     let offsets: Vec<Vec<f64>> = offsets[..settled.map_or(offsets.len(), |t| t + 1)].to_vec();
     let single = arithmetic == Arithmetic::Float32;
@@ -167,6 +185,33 @@ fn moving(
         }
     }
     (steps > 0).then(|| proof(Some(steps), Vec::new(), Vec::new()))
+}
+
+/// From which step on offsets no longer change.
+fn settling(offsets: &[Vec<f64>]) -> Option<usize> {
+    (1..offsets.len()).find(|&t| {
+        let scale = 1e-11 * (1.0 + offsets[t].iter().map(|v| v.abs()).fold(0.0, f64::max));
+        offsets[t].iter().zip(&offsets[t - 1]).all(|(a, b)| (a - b).abs() <= scale)
+    })
+}
+
+/// The matrix, corrected by what the offsets along a constant input still owe to the program's state: where inputs leave
+/// a trace that the program does not have, a fit over random inputs is a little off.
+fn refined(rule: &Rule, matrix: &[f64], offsets: &[Vec<f64>], init: &[i64], element: &[i64]) -> Option<Vec<f64>> {
+    let (n, d) = (rule.n_states, offsets.first()?.len());
+    let mut s = init.to_vec();
+    let mut visited = Vec::with_capacity(offsets.len());
+    for _ in offsets {
+        visited.push(s.clone());
+        s = advance_rule(rule, &s, element);
+    }
+    let half = offsets.len() / 2;
+    let rows = offsets.len() - half;
+    let states = DMatrix::from_fn(rows, n + 1, |t, j| visited[half + t].get(j).map_or(1.0, |&v| v as f64));
+    let owed = DMatrix::from_fn(rows, d, |t, i| offsets[half + t][i]);
+    let solution = states.svd(true, true).solve(&owed, 1e-9).ok()?;
+    let cell = |at: usize| matrix[at] + solution[(at % n.max(1), at / n.max(1))];
+    Some((0..matrix.len()).map(cell).collect())
 }
 
 /// A place that holds the given one and is mapped into itself.
@@ -291,11 +336,14 @@ struct Automaton {
     next: Vec<Vec<usize>>,
     /// For every such state, the outputs: columns and where in them it starts.
     outputs: Vec<samples::Column>,
+    /// Steps from the initial state within which all states were listed.
+    depth: usize,
 }
 
 impl Automaton {
     fn of(machine: &Machine<'_>, alphabet: &[Vec<i64>], steps: usize) -> Option<Self> {
-        let mut automaton = Self { states: vec![machine.initial().to_vec()], next: Vec::new(), outputs: Vec::new() };
+        let mut automaton =
+            Self { states: vec![machine.initial().to_vec()], next: Vec::new(), outputs: Vec::new(), depth: 0 };
         let mut known: BTreeMap<Vec<i64>, usize> = BTreeMap::from([(machine.initial().to_vec(), 0)]);
         for _ in 0..=steps {
             let from = automaton.next.len();
@@ -332,6 +380,7 @@ impl Automaton {
                     None => automaton.outputs.push(column),
                 }
             }
+            automaton.depth += 1;
             if automaton.states.len() > MAX_STATES {
                 break;
             }
@@ -348,26 +397,34 @@ impl Automaton {
 struct Nodes {
     state: Vec<usize>,
     next: Vec<Vec<usize>>,
+    /// Whether the node is passed through, see [`BoxNode::region`].
+    passed: Vec<bool>,
 }
 
 impl Nodes {
-    /// Distinguishes by the last `k` elements; at most so many nodes, the last layers left without successors.
-    fn of(automaton: &Automaton, n_symbols: usize, k: usize, most: usize) -> Option<Self> {
+    /// Distinguishes by the last `k` elements, with regions every `stride` steps; at most so many nodes, the last layers
+    /// left without successors.
+    fn of(automaton: &Automaton, n_symbols: usize, (k, stride): (usize, usize), most: usize) -> Option<Self> {
         let full = u64::try_from(n_symbols).ok()?.checked_pow(u32::try_from(k).ok()?)?;
-        let mut known: BTreeMap<(usize, usize, u64), usize> = BTreeMap::from([((0, 0, 0), 0)]);
-        let mut keys = vec![(0_usize, 0_usize, 0_u64)];
+        let mut known: BTreeMap<(usize, usize, u64, usize), usize> = BTreeMap::from([((0, 0, 0, 0), 0)]);
+        let mut keys = vec![(0_usize, 0_usize, 0_u64, 0_usize)];
+        let nodes = |keys: &[(usize, usize, u64, usize)], next| Self {
+            state: keys.iter().map(|key| key.0).collect(),
+            next,
+            passed: keys.iter().map(|key| key.3 > 0).collect(),
+        };
         let mut next: Vec<Vec<usize>> = Vec::new();
         let mut layer = 0..1;
         while !layer.is_empty() && keys.len() <= most && layer.len() * n_symbols <= MAX_TRANSITIONS {
             for at in layer.clone() {
-                let (state, length, word) = keys[at];
+                let (state, length, word, phase) = keys[at];
                 let Some(targets) = automaton.next.get(state) else {
-                    return Some(Self { state: keys.iter().map(|key| key.0).collect(), next });
+                    return Some(nodes(&keys, next));
                 };
                 let mut row = Vec::with_capacity(n_symbols);
                 for (symbol, &target) in targets.iter().enumerate() {
                     let word = if k == 0 { 0 } else { (word * n_symbols as u64 + symbol as u64) % full };
-                    let key = (target, (length + 1).min(k), word);
+                    let key = (target, (length + 1).min(k), word, (phase + 1) % stride);
                     let fresh = keys.len();
                     let index = *known.entry(key).or_insert(fresh);
                     if index == fresh {
@@ -379,7 +436,7 @@ impl Nodes {
             }
             layer = layer.end..keys.len();
         }
-        Some(Self { state: keys.iter().map(|key| key.0).collect(), next })
+        Some(nodes(&keys, next))
     }
 
     fn len(&self) -> usize {
@@ -423,7 +480,12 @@ impl<'a> Search<'a> {
 
     /// What one transition costs, in multiply-adds, beside what every one takes.
     fn cost(&self) -> f64 {
-        3.0 * (self.network.n_parameters() * (self.net.hidden_dim() + 2)) as f64 + 3000.0
+        self.cost_of(self.net.hidden_dim())
+    }
+
+    /// The same for a set of so many symbols.
+    fn cost_of(&self, width: usize) -> f64 {
+        3.0 * (self.network.n_parameters() * (width + 2)) as f64 + 3000.0
     }
 
     fn node_limit(&self, share: f64) -> usize {
@@ -437,19 +499,40 @@ impl<'a> Search<'a> {
             return None;
         }
         let mut left = self.config.work * share;
+        let strides = self.strides();
         for k in 0..=24 {
-            let nodes = Nodes::of(&self.automaton, self.alphabet.len(), k, self.node_limit(share / 8.0))?;
-            if !nodes.is_closed() || left <= 0.0 || (self.config.deadline)() {
-                return None;
-            }
-            let (bases, basis) = self.bases(&nodes);
-            for pieces in PIECES {
-                if let Grown::Closed(regions) = self.grow(&nodes, (&bases, &basis), pieces, arithmetic, &mut left) {
-                    return Some(self.proof(&nodes, (bases, &basis), regions, (pieces, arithmetic, None)));
+            for &stride in &strides {
+                let nodes = Nodes::of(&self.automaton, self.alphabet.len(), (k, stride), self.node_limit(share / 8.0))?;
+                if left <= 0.0 || (self.config.deadline)() || (stride == 1 && !nodes.is_closed()) {
+                    return None;
+                }
+                if !nodes.is_closed() {
+                    continue;
+                }
+                let (bases, basis) = self.bases(&nodes);
+                for pieces in if stride == 1 { &PIECES[..] } else { &PIECES[..1] } {
+                    let grown = self.grow(&nodes, (&bases, &basis), *pieces, arithmetic, &mut left);
+                    if let Grown::Closed(regions) = grown {
+                        return Some(self.proof(&nodes, (bases, &basis), regions, (*pieces, arithmetic, None)));
+                    }
                 }
             }
         }
         None
+    }
+
+    /// Steps from region to region that are tried, ascending.
+    fn strides(&self) -> Vec<usize> {
+        let stride = |&words: &usize| {
+            let mut stride = 1;
+            while stride < MAX_PASSED && self.alphabet.len().pow(stride as u32 + 1) <= words {
+                stride += 1;
+            }
+            stride
+        };
+        let mut strides: Vec<usize> = WORDS.iter().map(stride).collect();
+        strides.dedup();
+        strides
     }
 
     /// Principal axes of sampled hidden states: one basis for all, and one for every node that was visited often.
@@ -538,18 +621,20 @@ impl<'a> Search<'a> {
                 if !std::mem::take(&mut dirty[at]) {
                     continue;
                 }
-                let sets: Vec<Forms> =
-                    cut(&regions[at], pieces).iter().map(|piece| inside(&bases[basis[at]], piece, d, single)).collect();
-                for symbol in 0..self.alphabet.len() {
-                    let to = nodes.next[at][symbol];
-                    let mut coordinates: Vec<[f64; 2]> = Vec::new();
-                    for set in &sets {
-                        own -= self.cost();
-                        *left -= self.cost();
-                        let Some(image) = self.image(nodes.state[at], symbol, set) else { return Grown::Failed };
-                        let piece = bases[basis[to]].coordinates(&image);
-                        if coordinates.is_empty() { coordinates = piece } else { hold(&mut coordinates, &piece) }
+                let mut arrived: BTreeMap<usize, Vec<[f64; 2]>> = BTreeMap::new();
+                for piece in cut(&regions[at], pieces) {
+                    let set = inside(&bases[basis[at]], &piece, d, single);
+                    let before = *left;
+                    let followed = self.pass(nodes, at, &set, left, &mut |to, image| {
+                        let piece = bases[basis[to]].coordinates(image);
+                        arrived.entry(to).and_modify(|all| hold(all, &piece)).or_insert(piece);
+                    });
+                    own -= before - *left;
+                    if followed.is_none() {
+                        return Grown::Failed;
                     }
+                }
+                for (to, coordinates) in arrived {
                     let region = &mut regions[to];
                     if region.is_empty() {
                         let start = if to == 0 { vec![[0.0, 0.0]; d] } else { coordinates.clone() };
@@ -578,6 +663,27 @@ impl<'a> Search<'a> {
         Grown::Failed
     }
 
+    /// Follows a set from a node to the next regions; `None` where an output may be read wrongly.
+    fn pass(
+        &self,
+        nodes: &Nodes,
+        at: usize,
+        set: &Forms,
+        left: &mut f64,
+        arrive: &mut dyn FnMut(usize, &Forms),
+    ) -> Option<()> {
+        for (symbol, &to) in nodes.next[at].iter().enumerate() {
+            *left -= self.cost_of(set.width);
+            let image = self.image(nodes.state[at], symbol, set)?;
+            if nodes.passed[to] {
+                self.pass(nodes, to, &carried(image), left, arrive)?;
+            } else {
+                arrive(to, &image);
+            }
+        }
+        (*left > 0.0).then_some(())
+    }
+
     /// The image of a set under an element, if it is decoded rightly.
     fn image(&self, state: usize, symbol: usize, set: &Forms) -> Option<Forms> {
         let image = forms::step(self.net, set, forms::fed(self.net, &self.alphabet[symbol], 0));
@@ -593,7 +699,7 @@ impl<'a> Search<'a> {
         let most = self.node_limit(share / 3.0);
         let mut best: Option<(usize, usize)> = None;
         for k in 0..=24 {
-            let Some(nodes) = Nodes::of(&self.automaton, self.alphabet.len(), k, most) else { break };
+            let Some(nodes) = Nodes::of(&self.automaton, self.alphabet.len(), (k, 1), most) else { break };
             if left <= 0.0 || (self.config.deadline)() {
                 break;
             }
@@ -607,7 +713,7 @@ impl<'a> Search<'a> {
             }
         }
         let (mut length, k) = best.filter(|(length, _)| *length > 0)?;
-        let nodes = Nodes::of(&self.automaton, self.alphabet.len(), k, most)?;
+        let nodes = Nodes::of(&self.automaton, self.alphabet.len(), (k, 1), most)?;
         if length >= wanted && self.config.refuted_beyond != Some(wanted) && left > 0.0 {
             length = length.max(self.follow(&nodes, MAX_LENGTH, single, &mut left));
         }
@@ -635,7 +741,7 @@ impl<'a> Search<'a> {
                     return step;
                 }
                 // A step that was not followed from everywhere proves nothing.
-                if *left < 0.0 {
+                if *left < 0.0 || (self.config.deadline)() {
                     return step;
                 }
                 for symbol in 0..self.alphabet.len() {

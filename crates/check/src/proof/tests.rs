@@ -61,11 +61,67 @@ fn a_finite_machine_is_proved_for_all_lengths_in_single_precision() {
     assert!(matches!(proof.regions, Regions::Boxes(_)));
 }
 
+/// [`parity`], beside a spiral that turns by 45 degrees and shrinks by a tenth in every step, pushed by the inputs, which
+/// the output reads faintly: no box around it is mapped into itself in one step, whatever the basis.
+fn spiral() -> Network {
+    let turn = 0.9 * std::f32::consts::FRAC_1_SQRT_2;
+    #[rustfmt::skip]
+    let first = affine(4, 7, &[
+        2., 2., 2., 2., 0., 0., 0.,
+        0., 0., 0., 0., 1., 0., 0.,
+        0., 0., 0., 0., 0., 1., 0.,
+        2., 2., 2., 2., 0., 0., 1.,
+    ], &[-0.5, -1.5, -2.5, -3.5, 10., 10., 0.]);
+    #[rustfmt::skip]
+    let second = affine(7, 3, &[
+        1., 0., 0.,
+        -1., 0., 0.,
+        -1., 0., 0.,
+        1., 0., 0.,
+        0., turn, turn,
+        0., -turn, turn,
+        0., 0.1, 0.,
+    ], &[0., 0., -20. * turn]);
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    network(domain(0, 1), Cell::Mlp(relu(vec![first, second])), relu(vec![affine(3, 1, &[1., 0.02, 0.02], &[0.])]))
+}
+
+#[test]
+fn what_shrinks_only_over_several_steps_is_followed_over_them() {
+    let Proof { length, regions: Regions::Boxes(boxes), .. } = found(&spiral(), PARITY).expect("forgets") else {
+        panic!("boxes were expected");
+    };
+    assert_eq!(length, None);
+    assert!(boxes.nodes.iter().skip(1).any(|node| node.region.is_empty()), "some nodes are passed through");
+    // A region too small for what arrives after several steps is refused.
+    let proof = |regions| Proof { arithmetic: Arithmetic::Float32, length: None, regions: Regions::Boxes(regions) };
+    let check = |boxes: Boxes| verify(&spiral(), &program(PARITY, &spiral()), &language(), &proof(boxes));
+    assert_eq!(check(boxes.clone()), Ok(()));
+    let mut small = boxes.clone();
+    let at = small.nodes.iter().rposition(|node| !node.region.is_empty()).expect("regions");
+    small.nodes[at].region.iter_mut().for_each(|side| *side = [side[0] / 2.0, side[1] / 2.0]);
+    assert!(matches!(check(small), Err(Refused::Fails(_))));
+    // Nothing is proved of nodes that never reach a region.
+    let mut endless = boxes;
+    endless.nodes.iter_mut().for_each(|node| node.region.clear());
+    assert!(matches!(check(endless), Err(Refused::Shape(_))));
+}
+
 #[test]
 fn a_wide_window_is_proved_without_listing_its_states() {
     let proof = found(&sums(0.0), LAST_TWO).expect("linear");
     assert_eq!((proof.length, proof.arithmetic), (None, Arithmetic::Float32));
     assert!(matches!(proof.regions, Regions::Moving(_)));
+}
+
+/// h' = 1 - h + x / 2^30: the parity of the index, with a trace of the inputs that is never forgotten.
+#[test]
+fn a_drift_that_inputs_cause_is_bounded_for_a_long_time() {
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    let step = affine(2, 1, &[-1.0, 1.0 / 1_073_741_824.0], &[1.0]);
+    let network = network(domain(0, 1), Cell::Mlp(relu(vec![step])), relu(vec![affine(1, 1, &[-1.0], &[1.0])]));
+    let proof = found(&network, "(scan ((y 1 (- 1 y))) y')").expect("nearly exact");
+    assert!(proof.length.expect("it drifts") > 1_000, "{:?}", proof.length);
 }
 
 #[test]
