@@ -89,7 +89,8 @@ pub struct Agreement {
     pub mismatches: u64,
     /// All counts, over all inputs that were run.
     pub tally: Tally,
-    /// The counts over those that were drawn uniformly, of a sampled check; the error bound speaks of these.
+    /// The counts over those that were drawn uniformly, of a sampled check that ran all of them; the error bound speaks
+    /// of these.
     pub uniform: Option<Tally>,
     /// An upper bound on the share of the domain's sequences on which both differ somewhere: that share itself where
     /// all were run, else Clopper and Pearson's bound for uniform sequences, every length alike. 1 after an early end.
@@ -117,6 +118,14 @@ impl Agreement {
             share(inputs, mismatches)
         });
         self.complete && self.share() >= min_agreement && uniform >= min_agreement
+    }
+
+    /// The same over the uniform inputs alone, which measure the share of the domain's inputs; of a sampled check that
+    /// ran all of them.
+    pub fn over_uniform(&self) -> Option<Self> {
+        let tally = self.uniform?;
+        let (inputs, mismatches) = counts(self.unit, tally);
+        Some(Self { tally, inputs, mismatches, complete: true, ..self.clone() })
     }
 }
 
@@ -231,13 +240,13 @@ pub fn agreement_of(
         true => clopper_pearson_upper(run.tally.wrong_sequences, run.tally.sequences, config.confidence),
         false => 1.0,
     };
-    let uniform_tally = run.tally;
+    let uniform_tally = run.complete.then_some(run.tally);
     let run = if run.complete {
         run.plus(judge.run(&structured, None, false, config.min_agreement)?.unwrap_or_default())
     } else {
         run
     };
-    judge.agreement(Kind::Sampled, Unit::Outputs, run, Some(uniform_tally), (bound, config.confidence), hurried)
+    judge.agreement(Kind::Sampled, Unit::Outputs, run, uniform_tally, (bound, config.confidence), hurried)
 }
 
 /// The greatest length of a sequence that the domain has.

@@ -29,15 +29,15 @@ pub(crate) struct Invariances {
 }
 
 impl Invariances {
-    /// Tests an oracle on sequences of the domain's greatest length.
+    /// Tests an oracle on sequences of the domain's greatest length, half of them with structure if asked for.
     ///
     /// # Errors
     /// Where the network cannot be run.
-    pub(crate) fn of(oracle: &dyn Oracle, domain: &Domain, seed: u64) -> Result<Self, Error> {
+    pub(crate) fn of(oracle: &dyn Oracle, domain: &Domain, structured: bool, seed: u64) -> Result<Self, Error> {
         let mut rng = rng(seed, "recurrent invariances");
         let length = domain.length.1;
-        let base = domain.sample_longest(PAIRS, &mut rng);
-        let donors = domain.sample_longest(PAIRS, &mut rng);
+        let base = super::draw(domain, structured, PAIRS, &mut rng);
+        let donors = super::draw(domain, structured, PAIRS, &mut rng);
         let dim = oracle.dim();
         let last = |batch: &Batch| -> Result<Last, Error> { Last::of(oracle, batch) };
         let reference = last(&base)?;
@@ -119,7 +119,7 @@ mod tests {
 
     #[track_caller]
     fn check(window: Option<usize>, commutative: bool, reversible: bool, oracle: &dyn Oracle) {
-        let found = Invariances::of(oracle, &test_domain(1, 0, 3, 8), 1).expect("runs");
+        let found = Invariances::of(oracle, &test_domain(1, 0, 3, 8), true, 1).expect("runs");
         assert_eq!(found, Invariances { window, commutative, reversible });
     }
 
