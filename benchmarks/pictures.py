@@ -3,7 +3,7 @@
 
 RESULT.json is what `ventris decipher --out` wrote for a trained transformer. For every head whose selector was looked for,
 FOLDER/NAME-HEAD.svg shows one short sequence: the head's weights on the left, those of the selector on the right, a row per query,
-a column per key, dark where the weight is great. FROM and TO cut the sequence. Needs Python 3 alone.
+a column per key, darkest where the weight is the greatest of its row. FROM and TO cut the sequence. Needs Python 3 alone.
 """
 import html
 import json
@@ -19,8 +19,9 @@ def grid(x, rows, tokens, title):
         at = x + key * CELL + CELL / 2 + 4
         parts.append(f'<text x="{at}" y="{TOP - 6}" transform="rotate(-60 {at} {TOP - 6})">{html.escape(token)}</text>')
     for query, row in enumerate(rows):
+        most = max(row[:query + 1]) or 1
         for key in range(query + 1):
-            shade = 255 - round(235 * min(1.0, row[key]))
+            shade = 255 - round(235 * row[key] / most)
             parts.append(f'<rect x="{x + key * CELL}" y="{TOP + query * CELL}" width="{CELL - 1}" height="{CELL - 1}" '
                          f'fill="rgb({shade},{shade},255)" stroke="#bbb" stroke-width="0.5"/>')
     return parts

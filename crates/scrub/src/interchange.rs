@@ -223,7 +223,8 @@ pub struct Swap<'a> {
 }
 
 /// Replaces what some edges carry and counts how often the network then says what the program says. Points at which the
-/// program does not say what the network says unchanged are left out: nothing follows from them.
+/// program does not say what the network says unchanged, or says nothing with the variables taken from the donors, are left
+/// out: nothing follows from them.
 ///
 /// # Errors
 /// A graph that cannot be run.
@@ -241,7 +242,10 @@ pub fn counterfactual(
     let decode = &network.domain.decode;
     let agree = |a: &[Column], b: &[Column], point| all_agree(decode, a, b, point);
     let counted: Vec<usize> = pool.counted().iter().flatten().copied().collect();
-    let strict: Vec<usize> = counted.into_iter().filter(|&point| agree(&own, swap.unchanged, point)).collect();
+    // Where the program's answer is undefined it says nothing.
+    let says = |point: usize| swap.expected.iter().all(|column| column.codes[point] != samples::UNDEFINED);
+    let strict: Vec<usize> =
+        counted.into_iter().filter(|&point| says(point) && agree(&own, swap.unchanged, point)).collect();
     Ok(count_at(decode, site, &strict, &got, swap.expected, swap.unchanged))
 }
 

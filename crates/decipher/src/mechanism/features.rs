@@ -52,6 +52,11 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
     for (place, term) in tests(inputs.language, &tokens).into_iter().enumerate() {
         bank.push((Symbol::new(&format!("bank {place}")), term, Kind::Bank));
     }
+    let inputs_own: Vec<Partition> = ["tokens", "indices"]
+        .iter()
+        .filter_map(|name| value(Symbol::new(name)))
+        .map(|column| partition(&column))
+        .collect();
     for (step, term, kind) in steps.chain(given).chain(bank) {
         let column = match kind {
             Kind::Bank => Some(inputs.eval(&term, inputs.vars)?),
@@ -59,6 +64,10 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
         };
         let Some(column) = column else { continue };
         let own = partition(&column);
+        // A step that says no more and no less than an input is that input, which is no variable.
+        if kind == Kind::Program && inputs_own.contains(&own) {
+            continue;
+        }
         if kind != Kind::Given && (own == constant || seen.contains(&own)) {
             // What holds the same on these inputs is one variable under several names.
             if let (Kind::Program, Some(place)) = (kind, seen.iter().position(|other| *other == own)) {

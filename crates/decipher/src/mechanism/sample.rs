@@ -16,9 +16,10 @@ const LENGTHS: [usize; 5] = [12, 8, 16, 24, 40];
 const LONGEST: usize = 32;
 /// Sequences at least, where there are so many.
 const SEQUENCES: usize = 100;
-/// Outputs that count at least, where there are so many and sequences are not too long for it: a few times as many points.
+/// Outputs that count at least.
 const OUTPUTS: usize = 600;
-const AT_MOST: usize = 4;
+/// For either a sample may have so many times as many points.
+const AT_MOST: (usize, usize) = (4, 2);
 
 /// Inputs with the network's values on them, and what a program sees.
 pub(super) struct Sample {
@@ -103,8 +104,12 @@ fn recorded(network: &Network, half: Half, n_points: usize, config: &Config<'_>)
     let points = all.points();
     let (mut batch, mut counts, mut n_outputs) = (Batch::new(all.dim()), Vec::new(), 0);
     for row in rows {
-        let few = batch.n_sequences() < SEQUENCES || n_outputs < OUTPUTS;
-        if counts.len() >= n_points && (!few || counts.len() >= AT_MOST * n_points) {
+        let most = match (n_outputs < OUTPUTS, batch.n_sequences() < SEQUENCES) {
+            (true, _) => AT_MOST.0,
+            (false, true) => AT_MOST.1,
+            (false, false) => 1,
+        };
+        if counts.len() >= most * n_points {
             break;
         }
         let longest = if cut { LENGTHS[batch.n_sequences() % LENGTHS.len()] } else { usize::MAX };

@@ -134,18 +134,21 @@ impl Search<'_> {
             hypothesis.edges = cut.iter().map(|&edge| (edge, Treatment::Cut)).collect();
             hypothesis
         };
-        let base = self.base(of(&chosen), STREAMS[0])?;
-        let cutting = |cut: &[Edge]| {
-            let more: Vec<Edge> =
-                cut.iter().copied().filter(|&edge| base.hypothesis.treatment(edge) != Treatment::Cut).collect();
-            self.effect(&base, &of(cut), &more)
+        let mut bases = Vec::with_capacity(STREAMS.len());
+        for stream in STREAMS {
+            bases.push(self.base(of(&chosen), stream)?);
+        }
+        let cutting = |base: &Base, cut: &[Edge]| {
+            let is_new = |edge: &Edge| base.hypothesis.treatment(*edge) != Treatment::Cut;
+            let more: Vec<Edge> = cut.iter().copied().filter(is_new).collect();
+            self.effect(base, &of(cut), &more)
         };
         let mut order: Vec<(f64, Vec<Edge>)> = Vec::with_capacity(sets.len());
         for set in sets.into_iter().filter(|set| !set.is_empty()) {
             if self.late() {
                 return Ok(chosen);
             }
-            let effect = cutting(&[chosen.as_slice(), &set].concat())?;
+            let effect = cutting(&bases[0], &[chosen.as_slice(), &set].concat())?;
             // What fails alone fails in company, but for accidents.
             if good(&effect, CUT) {
                 order.push((effect.recovered, set));
@@ -153,7 +156,16 @@ impl Search<'_> {
         }
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         let order: Vec<Vec<Edge>> = order.into_iter().map(|(_, set)| set).collect();
-        self.longest(chosen, &order, &mut |cut| Ok(good(&cutting(cut)?, CUT)))
+        // What passes with one draw only passes by the draw.
+        let mut passes = |cut: &[Edge]| {
+            for base in &bases {
+                if !good(&cutting(base, cut)?, CUT) {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        self.longest(chosen, &order, &mut passes)
     }
 
     /// As many of some sets, in order, as pass together: runs of them by bisection, those that fail left out.
