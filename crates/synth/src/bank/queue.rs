@@ -1,7 +1,7 @@
 //! What is left to combine at a cost: units of work over lists of classes, and where the work stands.
 
 use super::production::Production;
-use super::store::MAX_ARITY;
+use super::store::{MAX_ARITY, extend};
 
 /// Which classes an argument ranges over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -62,7 +62,7 @@ impl Lists {
         for kind in [Kind::Any, second].into_iter().take(if self.split { 2 } else { 1 }) {
             let list = &mut kinds[kind as usize];
             let before = list.capacity();
-            list.push(class);
+            extend(list, &[class]);
             self.bytes += (list.capacity() - before) * size_of::<u32>();
         }
     }

@@ -28,7 +28,8 @@ pub(crate) struct Store {
     n_points: usize,
     columns: Vec<i64>,
     classes: Vec<Class>,
-    alternatives: Vec<Alternative>,
+    /// One after the other: where the next one of the same class begins, production and number of arguments, arguments.
+    alternatives: Vec<u32>,
     alternatives_cap: u8,
     slots: Vec<Slot>,
     keys: Vec<u64>,
@@ -47,13 +48,6 @@ struct Class {
     overflowed: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Alternative {
-    args: [u32; MAX_ARITY],
-    next: u32,
-    production: u16,
-}
-
 /// The table is addressed by the leading bits of a fingerprint, so that it grows without looking at columns.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -65,15 +59,15 @@ struct Slot {
 const FREE: Slot = Slot { fingerprint: 0, class: 0 };
 const FIRST_BITS: u32 = 10;
 
-/// Appends with capacities that grow by an eighth, not to double: what is allocated is nearly what is used.
-fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
+/// Appends with capacities that grow by a sixteenth, not to double: what is allocated is nearly what is used.
+pub(super) fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
     reserve(vec, items.len());
     vec.extend_from_slice(items);
 }
 
 fn reserve<T>(vec: &mut Vec<T>, n: usize) {
     if vec.len() + n > vec.capacity() {
-        vec.reserve_exact(n.max(vec.capacity() / 8).max(64));
+        vec.reserve_exact(n.max(vec.capacity() / 16).max(64));
     }
 }
 
@@ -104,7 +98,7 @@ impl Store {
     pub(crate) fn bytes(&self) -> usize {
         self.columns.capacity() * size_of::<i64>()
             + self.classes.capacity() * size_of::<Class>()
-            + self.alternatives.capacity() * size_of::<Alternative>()
+            + self.alternatives.capacity() * size_of::<u32>()
             + self.slots.len() * size_of::<Slot>()
     }
 
@@ -135,9 +129,12 @@ impl Store {
     pub(crate) fn alternatives(&self, class: u32) -> impl Iterator<Item = Node> + '_ {
         let mut next = self.classes[class as usize].first_alternative;
         std::iter::from_fn(move || {
-            let &Alternative { args, production, next: following } = self.alternatives.get(next as usize)?;
-            next = following;
-            Some(Node { production, args })
+            let [following, head, rest @ ..] = self.alternatives.get(next as usize..)? else { return None };
+            let mut args = [0; MAX_ARITY];
+            let n = (head >> 16) as usize;
+            args[..n].copy_from_slice(rest.get(..n)?);
+            next = *following;
+            Some(Node { production: *head as u16, args })
         })
     }
 
@@ -217,13 +214,16 @@ impl Store {
             return;
         }
         let class = &mut self.classes[class as usize];
-        if full {
+        let room = u32::try_from(self.alternatives.len()).ok().filter(|&index| !full && index != NIL);
+        let Some(index) = room else {
             class.overflowed = true;
             return;
-        }
-        let index = u32::try_from(self.alternatives.len()).expect("at most 255 alternatives per class");
+        };
         let Node { production, args } = node;
-        extend(&mut self.alternatives, &[Alternative { args, next: class.first_alternative, production }]);
+        // Arguments that are zero at the end need not be kept: missing ones are zero.
+        let n = args.iter().rposition(|&arg| arg != 0).map_or(0, |last| last + 1);
+        extend(&mut self.alternatives, &[class.first_alternative, u32::from(production) | (n as u32) << 16]);
+        extend(&mut self.alternatives, &args[..n]);
         class.first_alternative = index;
         class.n_alternatives += 1;
     }
