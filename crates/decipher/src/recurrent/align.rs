@@ -13,6 +13,10 @@ use crate::{Aligned, Error};
 
 /// Points on either side of the split.
 const POINTS: usize = 1200;
+/// Points to learn from where so many do not suffice: where a value lies in many small regions, neighbours must be near.
+const MORE_POINTS: usize = 16 * POINTS;
+/// The share of points at which the nearest of few neighbours must be right for no more to be asked.
+const DETERMINED: f64 = 0.995;
 /// Directions whose variance is below this share of the largest are dropped: they hold rounding noise.
 const NEGLIGIBLE: f64 = 1e-9;
 /// Hidden values beyond this count as this.
@@ -46,12 +50,16 @@ pub(crate) fn align(
     let batch = recording.batch();
     let (points, vars) = (batch.points(), domain.columns(&batch));
     let env = Env { language, points: &points, vars: &vars, causal: true };
-    let sites = Sites::of(recording);
+    let sites = Sites::of(recording, POINTS);
+    let more = std::cell::OnceCell::new();
     subterms
         .into_iter()
         .map(|subterm| {
             let column = dsl::eval(&subterm, &env).map_err(|e| Error::Term(e.to_string()))?;
-            let (readout, fit) = sites.read(&column);
+            let (readout, mut fit) = sites.read(&column);
+            if fit < DETERMINED && recording.n_points() > 4 * POINTS {
+                fit = fit.max(more.get_or_init(|| Sites::of(recording, MORE_POINTS)).nearest(&column));
+            }
             Ok(Aligned { subterm, site: SITE.to_owned(), readout, fit })
         })
         .collect()
@@ -66,8 +74,9 @@ struct Sites {
 }
 
 impl Sites {
-    fn of(recording: &Recording) -> Self {
-        let half = |parity: usize| -> Vec<usize> {
+    /// At most about so many points to learn from.
+    fn of(recording: &Recording, most: usize) -> Self {
+        let half = |parity: usize, most: usize| -> Vec<usize> {
             let rows = (0..recording.n).filter(|row| row % 2 == parity);
             let all: Vec<usize> = rows.flat_map(|row| row * recording.length..(row + 1) * recording.length).collect();
             // A stride that has no factor in common with the length visits every position.
@@ -77,11 +86,11 @@ impl Sites {
                 }
                 a
             };
-            let least = (all.len() / POINTS).max(1);
+            let least = (all.len() / most).max(1);
             let stride = (least..).find(|&stride| common(stride, recording.length) == 1).unwrap_or(least);
             all.into_iter().step_by(stride).collect()
         };
-        let (learn, test) = (half(0), half(1));
+        let (learn, test) = (half(0, most), half(1, POINTS));
         let states = whiten(learn.iter().chain(&test).map(|&point| recording.state(point)).collect());
         Self { learn, test, states }
     }
