@@ -52,7 +52,7 @@ const WORDS: [usize; 3] = [1, 100, 300];
 /// What a proof for all lengths may cost, in shares of the work: where none is refuted, it is worth more than any length.
 const UNBOUNDED: f64 = 0.8;
 /// Shares of all work that one attempt may take.
-const SHARE: f64 = 0.2;
+const SHARE: f64 = 0.5;
 
 /// What was proved.
 #[derive(Clone, PartialEq, Debug)]
