@@ -30,6 +30,19 @@ impl RectInputs {
             Self::Elements(elements) => (elements.first().map_or(0, |x| first(x, 0)), elements.len()),
         }
     }
+
+    /// Some of the sequences.
+    ///
+    /// # Errors
+    /// Sequences that are not there.
+    pub fn narrow(&self, rows: std::ops::Range<usize>) -> Result<Self, Error> {
+        let some =
+            |tensor: &Tensor| -> Result<Tensor, Error> { Ok(tensor.narrow(0, rows.start, rows.len())?.contiguous()?) };
+        Ok(match self {
+            Self::Tokens { tokens, positions } => Self::Tokens { tokens: some(tokens)?, positions: some(positions)? },
+            Self::Elements(elements) => Self::Elements(elements.iter().map(some).collect::<Result<_, _>>()?),
+        })
+    }
 }
 
 /// Where an intervention replaces a value.
@@ -39,6 +52,17 @@ pub enum Place {
     Node(NodeId),
     /// The first node's value as the second reads it; other readers see the true value.
     Edge(NodeId, NodeId),
+    /// The sum that the first slot of a node holds, in place of all that is written there.
+    Input(NodeId),
+}
+
+impl Place {
+    /// The first node whose value changes.
+    fn first_changed(self) -> NodeId {
+        match self {
+            Self::Node(id) | Self::Edge(_, id) | Self::Input(id) => id,
+        }
+    }
 }
 
 /// A value that is put in the place of what the network computes.
@@ -46,7 +70,8 @@ pub enum Place {
 pub struct Intervention {
     /// Where.
     pub place: Place,
-    /// The shape of the node's value (of the first node, on an edge), or one that broadcasts to it.
+    /// The shape of the node's value (of the first node, on an edge), or one that broadcasts to it; for an input the shape
+    /// `[N, T, width]` of what is written there.
     pub value: Tensor,
 }
 
@@ -59,6 +84,11 @@ impl Intervention {
     /// Replaces what `reader` reads from `writer`.
     pub fn edge(writer: NodeId, reader: NodeId, value: Tensor) -> Self {
         Self { place: Place::Edge(writer, reader), value }
+    }
+
+    /// Replaces all that `reader` reads in its first slot.
+    pub fn input(reader: NodeId, value: Tensor) -> Self {
+        Self { place: Place::Input(reader), value }
     }
 }
 
@@ -137,9 +167,7 @@ impl Graph {
         let mut all = base.interventions.clone();
         all.retain(|old| interventions.iter().all(|new| new.place != old.place));
         all.extend_from_slice(interventions);
-        let changed = interventions.iter().map(|intervention| match intervention.place {
-            Place::Node(id) | Place::Edge(_, id) => id,
-        });
+        let changed = interventions.iter().map(|intervention| intervention.place.first_changed());
         let dirty = self.downstream(changed);
         Run::new(self, &base.inputs, all, base.recorded.clone(), Some((base, dirty)))?.finish()
     }
@@ -153,9 +181,7 @@ impl Graph {
         self.check_places(interventions)?;
         let mut recorded = vec![false; self.n_nodes()];
         *recorded.get_mut(node.index()).ok_or(Error::NoNode(node))? = true;
-        let changed = interventions.iter().map(|intervention| match intervention.place {
-            Place::Node(id) | Place::Edge(_, id) => id,
-        });
+        let changed = interventions.iter().map(|intervention| intervention.place.first_changed());
         let dirty = self.downstream(changed);
         let trace = Run::new(self, &base.inputs, interventions.to_vec(), recorded, Some((base, dirty)))?.finish()?;
         trace.value(node).cloned().ok_or(Error::NotRecorded(node))
@@ -164,7 +190,7 @@ impl Graph {
     fn check_places(&self, interventions: &[Intervention]) -> Result<(), Error> {
         for intervention in interventions {
             match intervention.place {
-                Place::Node(id) if id.index() >= self.n_nodes() => return Err(Error::NoNode(id)),
+                Place::Node(id) | Place::Input(id) if id.index() >= self.n_nodes() => return Err(Error::NoNode(id)),
                 Place::Edge(from, to) if to.index() >= self.n_nodes() || !self.has_edge(from, to) => {
                     return Err(Error::NoEdge(from, to));
                 }
@@ -183,6 +209,7 @@ struct Run<'a> {
     /// Replacements of nodes, by index into the interventions.
     nodes: FxHashMap<NodeId, usize>,
     edges: FxHashMap<(NodeId, NodeId), usize>,
+    slots: FxHashMap<NodeId, usize>,
     /// Values that are needed and neither known nor replaced, so that they must be computed.
     todo: Vec<bool>,
     /// Readers still to come of values that are not recorded.
@@ -200,11 +227,12 @@ impl<'a> Run<'a> {
         base: Option<(&Trace, Vec<bool>)>,
     ) -> Result<Self, Error> {
         let n = graph.n_nodes();
-        let (mut nodes, mut edges) = (FxHashMap::default(), FxHashMap::default());
+        let (mut nodes, mut edges, mut slots) = (FxHashMap::default(), FxHashMap::default(), FxHashMap::default());
         for (index, intervention) in interventions.iter().enumerate() {
             match intervention.place {
                 Place::Node(id) => _ = nodes.insert(id, index),
                 Place::Edge(from, to) => _ = edges.insert((from, to), index),
+                Place::Input(id) => _ = slots.insert(id, index),
             }
         }
         let (mut values, mut sums) = (vec![None; n], vec![None; graph.sums().len()]);
@@ -232,7 +260,7 @@ impl<'a> Run<'a> {
             if graph.node(id).ignores_input() {
                 continue;
             }
-            for parent in graph.slots(id).iter().flatten() {
+            for parent in graph.slots(id).iter().skip(usize::from(slots.contains_key(&id))).flatten() {
                 needed[parent.index()] = true;
                 readers[parent.index()] += 1;
             }
@@ -240,7 +268,7 @@ impl<'a> Run<'a> {
         let keep_sums = recorded.iter().all(|&on| on);
         let trace = Trace { inputs: inputs.clone(), values, sums, interventions, recorded, n_computed: 0 };
         let mut run =
-            Self { graph, inputs, trace, nodes, edges, todo, readers, keep_sums, normed: FxHashMap::default() };
+            Self { graph, inputs, trace, nodes, edges, slots, todo, readers, keep_sums, normed: FxHashMap::default() };
         for id in graph.nodes() {
             if needed[id.index()]
                 && run.trace.values[id.index()].is_none()
@@ -263,7 +291,7 @@ impl<'a> Run<'a> {
             if self.graph.node(id).ignores_input() {
                 continue;
             }
-            for parent in self.graph.slots(id).iter().flatten() {
+            for parent in self.graph.slots(id).iter().skip(usize::from(self.slots.contains_key(&id))).flatten() {
                 self.readers[parent.index()] -= 1;
                 if self.readers[parent.index()] == 0 && !self.trace.recorded[parent.index()] {
                     self.trace.values[parent.index()] = None;
@@ -318,6 +346,9 @@ impl<'a> Run<'a> {
     fn read(&mut self, reader: NodeId, slot: usize) -> Result<Tensor, Error> {
         let node = self.graph.node(reader);
         let writers = &node.slots[slot];
+        if let (0, Some(&index)) = (slot, self.slots.get(&reader)) {
+            return self.whole_input(index, reader);
+        }
         if let Some(sum) = node.sums[slot]
             && !writers.iter().any(|&writer| self.edges.contains_key(&(writer, reader)))
         {
@@ -329,6 +360,18 @@ impl<'a> Run<'a> {
         let parts: Vec<Tensor> =
             writers.iter().map(|&writer| self.contribution(writer, reader)).collect::<Result<_, _>>()?;
         kernels::sum(&parts)?.ok_or(Error::EmptySlot(reader))
+    }
+
+    /// What is put in the place of all that a slot holds.
+    fn whole_input(&self, index: usize, reader: NodeId) -> Result<Tensor, Error> {
+        let value = &self.trace.interventions[index].value;
+        let (n, length) = self.inputs.shape();
+        let width = self.graph.slots(reader)[0].first().and_then(|&writer| self.graph.width(writer));
+        let expected = vec![n, length, width.unwrap_or(0)];
+        if value.dims() == expected {
+            return Ok(value.clone());
+        }
+        Err(Error::Replacement { node: self.graph.name(reader).to_owned(), expected, found: value.dims().to_vec() })
     }
 
     fn sum(&mut self, index: usize) -> Result<Tensor, Error> {
@@ -357,6 +400,7 @@ impl<'a> Run<'a> {
         let node = self.graph.node(reader);
         let shared =
             node.sums[0].filter(|_| !node.slots[0].iter().any(|&writer| self.edges.contains_key(&(writer, reader))));
+        let shared = shared.filter(|_| !self.slots.contains_key(&reader));
         let Some(sum) = shared else { return Ok(kernels::normalise(&value, norm)?) };
         let key = (sum, Arc::as_ptr(norm) as usize);
         if let Some(known) = self.normed.get(&key) {

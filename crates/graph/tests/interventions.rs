@@ -109,7 +109,7 @@ fn replacements(shape: Shape, graph: &Graph, purpose: &str) -> Vec<Intervention>
         .into_iter()
         .map(|place| {
             let of = match place {
-                Place::Node(id) | Place::Edge(id, _) => id,
+                Place::Node(id) | Place::Edge(id, _) | Place::Input(id) => id,
             };
             let width = graph.width(of).unwrap_or(shape.length);
             let value = match rng.random_bool(0.5) {
@@ -136,6 +136,7 @@ fn reference(graph: &Graph, shape: Shape, replaced: &[Intervention]) -> Vec<Vec<
         match intervention.place {
             Place::Node(id) => _ = nodes.insert(id, &intervention.value),
             Place::Edge(from, to) => _ = edges.insert((from, to), &intervention.value),
+            Place::Input(_) => panic!("none is made here"),
         }
     }
     let full = |value: &Tensor| -> Vec<Vec<f64>> {
@@ -267,7 +268,7 @@ proptest! {
             applied.retain(|old| old.place != intervention.place);
             applied.push(intervention.clone());
             let whole = graph.run(&inputs, &applied, Record::All).expect("runs");
-            let root = match intervention.place { Place::Node(id) | Place::Edge(_, id) => id };
+            let root = match intervention.place { Place::Node(id) | Place::Edge(_, id) | Place::Input(id) => id };
             let downstream = graph.downstream([root]);
             let replaced = |id: NodeId| applied.iter().any(|old| old.place == Place::Node(id));
             let expected = graph.nodes().filter(|&id| downstream[id.index()] && !replaced(id)).count();
@@ -326,6 +327,34 @@ proptest! {
     }
 
     /// Recording a few nodes gives the same values as recording all.
+    #[test]
+    fn a_whole_input_is_the_sum_of_its_edges(shape in shapes()) {
+        let graph = transformer(shape);
+        let reader = graph.find("output").expect("there");
+        let rng = &mut rng(shape.seed, "edges");
+        let values: Vec<(NodeId, Tensor)> = graph.slots(reader)[0]
+            .iter()
+            .map(|&writer| (writer, random(rng, &[shape.n, shape.length, graph.width(writer).expect("a writer")])))
+            .collect();
+        let edges: Vec<_> = values.iter().map(|(writer, v)| Intervention::edge(*writer, reader, v.clone())).collect();
+        let mut parts = values.iter().map(|(_, value)| value.clone());
+        let first = parts.next().expect("something is read");
+        let sum = parts.fold(first, |sum, value| (sum + value).expect("one shape"));
+        let run = |inputs: &RectInputs, patch: &[Intervention]| {
+            let trace = graph.run(inputs, patch, Record::Nodes(&[reader])).expect("runs");
+            (bits(trace.value(reader).expect("recorded")), trace.n_computed())
+        };
+        let inputs = inputs(shape);
+        let (by_edges, _) = run(&inputs, &edges);
+        let (by_input, n_computed) = run(&inputs, &[Intervention::input(reader, sum.clone())]);
+        prop_assert_eq!(&by_edges, &by_input);
+        prop_assert_eq!(n_computed, 1, "nothing that is not read is computed");
+        let last = inputs.narrow(shape.n - 1..shape.n).expect("there is one");
+        let sum = sum.narrow(0, shape.n - 1, 1).expect("there is one");
+        let (of_last, _) = run(&last, &[Intervention::input(reader, sum)]);
+        prop_assert_eq!(&by_edges[by_edges.len() - of_last.len()..], &of_last[..]);
+    }
+
     #[test]
     fn recording_less_changes_nothing(shape in shapes()) {
         let graph = transformer(shape);

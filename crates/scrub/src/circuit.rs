@@ -4,11 +4,11 @@
 //! that choice. The three tests are those of Shi et al. (2024): is the circuit's score the model's (equivalence), does the
 //! rest know nothing of it (independence), does every edge do more than a random one would (minimality).
 
-use graph::Matrix;
+use graph::{Matrix, Network};
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use samples::{Decode, rng};
 
-use crate::components::Edge;
+use crate::components::{Components, Edge, circuit_name};
 use crate::engine::{Ablation, EdgeHypothesis, Scrubber, Treatment};
 use crate::statistics::{Losses, holm, pool_losses};
 use crate::{Classes, Error, Pool};
@@ -103,6 +103,52 @@ pub fn circuit_tests(
         independence: independence(&of_rest, &runner.projections(&own, config.seed), config),
         minimality: minimality(&runner, circuit, &rest, config)?,
     })
+}
+
+/// The tests of a circuit that is given by names.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CircuitReport {
+    /// What was found.
+    pub tests: CircuitTests,
+    /// Sequences.
+    pub sequences: usize,
+    /// Edges of the circuit, and of the graph.
+    pub edges: (usize, usize),
+    /// Random edges that those of the circuit were held against.
+    pub references: usize,
+    /// Edges that do no more than most random ones, at 5 % after correction.
+    pub unneeded: Vec<(String, String)>,
+}
+
+/// Sequences that circuits are tested on.
+const SEQUENCES: usize = 128;
+/// Multiply-adds that the tests may cost, about, and the least number of reference edges: below some 30 the minimality test
+/// can hardly reject.
+const BUDGET: f64 = 2e9;
+const REFERENCES: usize = 30;
+
+/// Runs all tests of a circuit that is given by the names of its edges.
+///
+/// # Errors
+/// A graph that cannot be run, or whose outputs are the same on all inputs.
+pub fn test_circuit(network: &Network, circuit: &[(String, String)], seed: u64) -> Result<CircuitReport, Error> {
+    let graph = network.graph(0);
+    let components = Components::new(&graph)?;
+    let length = check::longest_length(&network.domain);
+    let batch = crate::inputs_of_length(network, SEQUENCES, length, seed);
+    let pool = Pool::new(network, &graph, &batch, None)?;
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    let roles = pool.classes(|point| pool.position(point));
+    let name = |edge: &Edge| (graph.name(edge.0).to_owned(), circuit_name(&graph, edge.1).to_owned());
+    let named: Vec<Edge> = components.edges().iter().copied().filter(|edge| circuit.contains(&name(edge))).collect();
+    let pass = network.n_parameters() as f64 * 2.0 * batch.points().len() as f64;
+    let affordable = (BUDGET / pass.max(1.0)) as usize;
+    let references = affordable.saturating_sub(named.len()).clamp(REFERENCES, 100);
+    let config = CircuitConfig { seed, references, ..CircuitConfig::default() };
+    let tests = circuit_tests(&scrubber, &network.domain.decode, &roles, &named, &config)?;
+    let unneeded = tests.minimality.iter().filter(|(_, p)| *p <= 0.05).map(|(edge, _)| name(edge)).collect();
+    let sequences = pool.counted().iter().filter(|points| !points.is_empty()).count();
+    Ok(CircuitReport { tests, sequences, edges: (named.len(), components.edges().len()), references, unneeded })
 }
 
 struct Runner<'a> {

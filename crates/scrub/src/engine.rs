@@ -7,15 +7,18 @@
 //! node once, with one draw per edge: one forward pass, in which readers of the same writer see the same noise.
 //!
 //! Both draw from a finite pool, one donor per edge and cell. So within one occurrence the same donor may serve several
-//! cells, and brings the same draws along; as the pool grows this vanishes.
+//! cells, and brings the same draws along; as the pool grows this vanishes. For the same reason donors need not be computed
+//! for every occurrence of their node: they are drawn from a few independent versions of it ([`VERSIONS`]), each with a
+//! draw for every cell. So the cost grows with the edges of the graph, not with those of the tree.
 //!
 //! The root is evaluated on the reference input with its own label: donors of what the output reads are drawn for that
 //! input, and the loss is that of its own output.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use candle_core::{Device, Tensor};
-use graph::{Graph, Intervention, Matrix, NodeId};
+use graph::{Graph, Intervention, Matrix, NodeId, Record};
 use rand::Rng as _;
 use samples::Rng;
 
@@ -121,6 +124,19 @@ type Draw<'d> = &'d dyn Fn(&Classes, Edge, &mut Rng) -> Vec<usize>;
 /// What a node's value is, as readers see it: the clean one where it is absent.
 type Value = Option<Tensor>;
 
+/// For what a writer's value is asked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Reading {
+    /// For the reader's own input.
+    Same,
+    /// For donors that the reader draws.
+    Donor,
+}
+
+/// Independent versions of a node that donors are drawn from: readers share a draw only where they chance upon the same
+/// version and the same donor in it, which becomes the rarer the larger the classes are.
+const VERSIONS: usize = 4;
+
 impl<'a> Scrubber<'a> {
     /// Puts a graph and a pool together.
     pub fn new(graph: &'a Graph, components: &'a Components, pool: &'a Pool) -> Self {
@@ -187,7 +203,7 @@ impl<'a> Scrubber<'a> {
         let permute = |classes: &Classes, (writer, reader): Edge, _: &mut Rng| {
             classes.permute(&mut samples::rng(pass.seed, &format!("edge {} {}", writer.0, reader.0)))
         };
-        let source = |writer: NodeId, _: &mut Rng| Ok(pass.values.get(&writer).cloned().flatten());
+        let source = |writer: NodeId, _: Reading, _: &mut Rng| Ok(pass.values.get(&writer).cloned().flatten());
         // Nothing is drawn from this one.
         let mut unused = samples::rng(pass.seed, "pass");
         self.evaluate(writer, hypothesis, &permute, &mut unused, &mut { source })
@@ -202,25 +218,34 @@ impl<'a> Scrubber<'a> {
         if found > limit as f64 {
             return Err(Error::TooDeep { found, limit });
         }
-        let disturbed = self.disturbed(hypothesis);
-        let value = self.occurrence(self.components.output(), hypothesis, &disturbed, rng)?;
+        let mut tree =
+            Tree { scrubber: self, hypothesis, disturbed: self.disturbed(hypothesis), banks: BTreeMap::new() };
+        let value = tree.occurrence(self.components.output(), rng)?;
         self.output(value)
     }
 
-    /// How often the treeified graph evaluates a node, leaves and undisturbed nodes left out.
+    /// How often a node is evaluated for the treeified graph, leaves and undisturbed nodes left out: as often as it occurs,
+    /// but for occurrences that donors are drawn from no more than [`VERSIONS`] times.
     pub fn occurrences(&self, hypothesis: &EdgeHypothesis) -> f64 {
         let disturbed = self.disturbed(hypothesis);
-        let mut counts: BTreeMap<NodeId, f64> = BTreeMap::from([(self.components.output(), 1.0)]);
+        let mut same: BTreeMap<NodeId, f64> = BTreeMap::from([(self.components.output(), 1.0)]);
+        let mut donors: BTreeMap<NodeId, f64> = BTreeMap::new();
+        let evaluations = |node: &NodeId, same: &BTreeMap<NodeId, f64>, donors: &BTreeMap<NodeId, f64>| {
+            let of = |counts: &BTreeMap<NodeId, f64>| counts.get(node).copied().unwrap_or(0.0);
+            of(same) + of(donors).min(VERSIONS as f64)
+        };
         let writers = self.components.writers().iter().rev();
         for node in [self.components.output()].iter().chain(writers) {
-            let here = counts.get(node).copied().unwrap_or(0.0);
-            for edge in self.reads(*node).filter(|edge| hypothesis.treatment(*edge) != Treatment::Cut) {
-                if disturbed.contains(&edge.0) {
-                    *counts.entry(edge.0).or_insert(0.0) += here;
+            let here = evaluations(node, &same, &donors);
+            for edge in self.reads(*node).filter(|edge| disturbed.contains(&edge.0)) {
+                match hypothesis.treatment(edge) {
+                    Treatment::Exact => *same.entry(edge.0).or_insert(0.0) += here,
+                    Treatment::Class { .. } => *donors.entry(edge.0).or_insert(0.0) += here,
+                    Treatment::Cut => {}
                 }
             }
         }
-        disturbed.iter().map(|node| counts.get(node).copied().unwrap_or(0.0)).sum()
+        disturbed.iter().map(|node| evaluations(node, &same, &donors)).sum()
     }
 
     /// The edges that a node (a writer or the output) reads.
@@ -241,21 +266,6 @@ impl<'a> Scrubber<'a> {
         disturbed
     }
 
-    /// The value of one occurrence of a node, for every cell as its reference.
-    fn occurrence(
-        &self,
-        node: NodeId,
-        hypothesis: &EdgeHypothesis,
-        disturbed: &BTreeSet<NodeId>,
-        rng: &mut Rng,
-    ) -> Result<Value, Error> {
-        if !disturbed.contains(&node) {
-            return Ok(None);
-        }
-        let mut source = |writer: NodeId, rng: &mut Rng| self.occurrence(writer, hypothesis, disturbed, rng);
-        self.evaluate(node, hypothesis, &|classes, _, rng| classes.draw(rng), rng, &mut source)
-    }
-
     /// A node's value when all its readers read as the hypothesis says; `source` gives the value of a writer. `None`
     /// where nothing differs from the clean run.
     fn evaluate(
@@ -264,47 +274,93 @@ impl<'a> Scrubber<'a> {
         hypothesis: &EdgeHypothesis,
         draw: Draw<'_>,
         rng: &mut Rng,
-        source: &mut dyn FnMut(NodeId, &mut Rng) -> Result<Value, Error>,
+        source: &mut dyn FnMut(NodeId, Reading, &mut Rng) -> Result<Value, Error>,
     ) -> Result<Value, Error> {
-        let mut interventions = Vec::new();
-        let mut joint: BTreeMap<(NodeId, usize), Vec<usize>> = BTreeMap::new();
-        for edge in self.reads(node) {
-            let (writer, reader) = edge;
-            let value = match hypothesis.treatment(edge) {
-                Treatment::Exact => source(writer, rng)?,
-                Treatment::Cut => Some(self.cut(edge, hypothesis, draw, rng)?),
+        let mut differs = false;
+        let mut slots = Vec::new();
+        for &reader in self.components.inside(node) {
+            let (parts, touched) = self.read(reader, hypothesis, draw, rng, source)?;
+            differs |= touched;
+            slots.push((reader, parts));
+        }
+        if !differs {
+            return Ok(None);
+        }
+        self.computed(node, &slots).map(Some)
+    }
+
+    /// A node's value from what its readers read. A few sequences at a time, so that what is added up and multiplied stays in
+    /// the processor's cache.
+    fn computed(&self, node: NodeId, slots: &[(NodeId, Vec<Part>)]) -> Result<Tensor, Error> {
+        let graph_failed = |error: candle_core::Error| Error::Network(error.to_string());
+        let inputs = self.pool.base().inputs();
+        let (n, wide) = inputs.shape();
+        let step = (CELLS / wide.max(1)).max(1);
+        let mut total: Vec<f32> = Vec::new();
+        for start in (0..n).step_by(step) {
+            let rows = start..(start + step).min(n);
+            let mut interventions = Vec::with_capacity(slots.len());
+            for (reader, parts) in slots {
+                let value = sum_of(parts, rows.clone(), wide).map_err(graph_failed)?;
+                interventions.push(Intervention::input(*reader, value));
+            }
+            let inputs = inputs.narrow(rows).map_err(failed)?;
+            let trace = self.graph.run(&inputs, &interventions, Record::Nodes(&[node])).map_err(failed)?;
+            let value = trace.value(node).ok_or(Error::Unsupported("a node without a value"))?;
+            let data = value.flatten_all().and_then(|value| value.to_vec1::<f32>()).map_err(graph_failed)?;
+            total.reserve(data.len() * (n - start).div_ceil(step));
+            total.extend_from_slice(&data);
+        }
+        let width = total.len() / (n * wide).max(1);
+        Tensor::from_vec(total, (n, wide, width), &Device::Cpu).map_err(graph_failed)
+    }
+
+    /// What a reader reads as the hypothesis says, and whether that differs from the clean run.
+    fn read(
+        &self,
+        reader: NodeId,
+        hypothesis: &EdgeHypothesis,
+        draw: Draw<'_>,
+        rng: &mut Rng,
+        source: &mut dyn FnMut(NodeId, Reading, &mut Rng) -> Result<Value, Error>,
+    ) -> Result<(Vec<Part>, bool), Error> {
+        let mut parts: Vec<Part> = Vec::new();
+        let mut joint: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut differs = false;
+        for &writer in self.graph.slots(reader).first().into_iter().flatten() {
+            let edge = (writer, reader);
+            // What is no component, a constant, is the same on every input.
+            let is_edge = self.components.writers().contains(&writer);
+            let treatment = if is_edge { hypothesis.treatment(edge) } else { Treatment::Exact };
+            let clean = || self.pool.value(writer).cloned();
+            differs |= treatment != Treatment::Exact;
+            match treatment {
+                Treatment::Exact if !is_edge => parts.push((clean()?, None)),
+                Treatment::Exact => {
+                    let value = source(writer, Reading::Same, rng)?;
+                    differs |= value.is_some();
+                    parts.push((value.map_or_else(clean, Ok)?, None));
+                }
+                Treatment::Cut => match hypothesis.ablation {
+                    Ablation::Resample => parts.push((clean()?, Some(draw(&hypothesis.roles, edge, rng)))),
+                    Ablation::Zero => parts.push((clean()?, Some(Vec::new()))),
+                    Ablation::Mean => parts.push((means(self.pool.value(writer)?, &hypothesis.roles)?, None)),
+                },
                 Treatment::Class { variable, joint: together } => {
                     let classes = hypothesis.classes.get(variable).ok_or(Error::Unsupported("an unknown variable"))?;
-                    let donors = match joint.get(&(reader, variable)) {
+                    let donors = match joint.get(&variable) {
                         Some(donors) if together => donors.clone(),
                         _ => draw(classes, edge, rng),
                     };
-                    let value = match source(writer, rng)? {
-                        Some(value) => gather(&value, &donors)?,
-                        None => gather(self.pool.value(writer)?, &donors)?,
-                    };
                     if together {
-                        joint.insert((reader, variable), donors);
+                        joint.insert(variable, donors.clone());
                     }
-                    Some(value)
+                    let value = source(writer, Reading::Donor, rng)?;
+                    parts.push((value.map_or_else(clean, Ok)?, Some(donors)));
                 }
-            };
-            interventions.extend(value.map(|value| Intervention::edge(writer, reader, value)));
+            }
         }
-        if interventions.is_empty() {
-            return Ok(None);
-        }
-        self.graph.value_with(self.pool.base(), &interventions, node).map(Some).map_err(failed)
-    }
-
-    /// What stands for a writer where its edge is cut: its clean value elsewhere.
-    fn cut(&self, edge: Edge, hypothesis: &EdgeHypothesis, draw: Draw<'_>, rng: &mut Rng) -> Result<Tensor, Error> {
-        let value = self.pool.value(edge.0)?;
-        match hypothesis.ablation {
-            Ablation::Resample => gather(value, &draw(&hypothesis.roles, edge, rng)),
-            Ablation::Zero => value.zeros_like().map_err(|error| Error::Network(error.to_string())),
-            Ablation::Mean => means(value, &hypothesis.roles),
-        }
+        Ok((parts, differs))
     }
 
     /// The raw outputs when what some edges carry comes, cell by cell, from the donors given; all else is clean.
@@ -344,6 +400,75 @@ impl<'a> Scrubber<'a> {
             None => Matrix::from_tensor(self.pool.value(self.components.output())?).map_err(failed),
         }
     }
+}
+
+/// The treeified graph, as far as it has been evaluated.
+struct Tree<'t, 'a> {
+    scrubber: &'t Scrubber<'a>,
+    hypothesis: &'t EdgeHypothesis,
+    disturbed: BTreeSet<NodeId>,
+    /// Versions of a node that donors are drawn from, and how often they were.
+    banks: BTreeMap<NodeId, (Vec<Value>, usize)>,
+}
+
+impl Tree<'_, '_> {
+    /// The value of one occurrence of a node, for every cell as its reference.
+    fn occurrence(&mut self, node: NodeId, rng: &mut Rng) -> Result<Value, Error> {
+        if !self.disturbed.contains(&node) {
+            return Ok(None);
+        }
+        let (scrubber, hypothesis) = (self.scrubber, self.hypothesis);
+        let mut source = |writer: NodeId, reading: Reading, rng: &mut Rng| match reading {
+            Reading::Same => self.occurrence(writer, rng),
+            Reading::Donor => self.version(writer, rng),
+        };
+        scrubber.evaluate(node, hypothesis, &|classes, _, rng| classes.draw(rng), rng, &mut source)
+    }
+
+    /// One of the versions of a node that donors are drawn from, in turn.
+    fn version(&mut self, node: NodeId, rng: &mut Rng) -> Result<Value, Error> {
+        let known = self.banks.get(&node).map_or(0, |bank| bank.0.len());
+        if known < VERSIONS {
+            let value = self.occurrence(node, rng)?;
+            let bank = self.banks.entry(node).or_default();
+            bank.0.push(value.clone());
+            return Ok(value);
+        }
+        let Some((versions, used)) = self.banks.get_mut(&node) else { return Ok(None) };
+        *used += 1;
+        Ok(versions[(*used - 1) % VERSIONS].clone())
+    }
+}
+
+/// A value that is read, and the cells that its rows come from: its own where none are given; nothing is read where the
+/// list is empty.
+type Part = (Tensor, Option<Vec<usize>>);
+
+/// Cells that are computed at a time, about.
+const CELLS: usize = 1024;
+
+/// The sum of what is read at all cells of some sequences.
+fn sum_of(parts: &[Part], rows: Range<usize>, wide: usize) -> candle_core::Result<Tensor> {
+    let width = parts.first().and_then(|(value, _)| value.dims().last().copied()).unwrap_or(0).max(1);
+    let cells = rows.start * wide..rows.end * wide;
+    let held: Vec<_> = parts.iter().map(|(value, _)| value.storage_and_layout()).collect();
+    let mut sources: Vec<(&[f32], Option<&[usize]>)> = Vec::with_capacity(parts.len());
+    for ((storage, layout), (_, donors)) in held.iter().zip(parts) {
+        let candle_core::Storage::Cpu(storage) = &**storage else { candle_core::bail!("values in main memory") };
+        let Some((start, end)) = layout.contiguous_offsets() else { candle_core::bail!("values in a row") };
+        if donors.as_ref().is_none_or(|donors| !donors.is_empty()) {
+            sources.push((&storage.as_slice::<f32>()?[start..end], donors.as_deref()));
+        }
+    }
+    // Cell by cell, so that the sum stays at hand while rows come from far apart.
+    let mut total = vec![0.0_f32; cells.len() * width];
+    for (cell, row) in cells.zip(total.chunks_exact_mut(width)) {
+        for (values, donors) in &sources {
+            let from = donors.map_or(cell, |donors| donors[cell]) * width;
+            row.iter_mut().zip(&values[from..from + width]).for_each(|(sum, v)| *sum += v);
+        }
+    }
+    Tensor::from_vec(total, (rows.len(), wide, width), &Device::Cpu)
 }
 
 /// For every cell the mean of a value over the cell's class; cells in no class keep their own.

@@ -249,6 +249,51 @@ pub fn counterfactual(
     Ok(count_at(decode, site, &strict, &got, swap.expected, swap.unchanged))
 }
 
+/// An intervention along one direction of what a writer writes, beside the same with the writer's whole value.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Along {
+    /// What replacing the component along the direction showed.
+    pub result: Interchange,
+    /// What replacing the whole value showed.
+    pub whole: Interchange,
+}
+
+impl Along {
+    /// Whether the direction sets the output though the site does not carry what is set (Makelov et al. 2023): it then lies
+    /// partly in what nothing reads and partly in what never varies by itself.
+    pub fn is_illusion(&self) -> bool {
+        self.result.changed > 0 && self.whole.changed_accuracy < 0.5 * self.result.changed_accuracy
+    }
+}
+
+/// Replaces the component along a unit vector of what the edges of a swap carry, all of one writer, and then the whole value.
+///
+/// # Errors
+/// Edges of several writers, or a direction of another width; a graph that cannot be run.
+pub fn along(scrubber: &Scrubber<'_>, network: &Network, swap: &Swap<'_>, direction: &[f32]) -> Result<Along, Error> {
+    let pool = scrubber.pool();
+    let writer = swap.edges.first().map(|edge| edge.0).ok_or(Error::Empty)?;
+    let mut value = Matrix::from_tensor(pool.value(writer)?).map_err(failed)?;
+    if swap.edges.iter().any(|edge| edge.0 != writer) || direction.len() != value.cols {
+        return Err(Error::Unsupported("a direction of other width, or of several writers"));
+    }
+    let own = value.clone();
+    let component = |cell: usize| own.row(cell).iter().zip(direction).map(|(v, d)| v * d).sum::<f32>();
+    for (cell, &donor) in swap.donors.iter().enumerate() {
+        let change = component(donor) - component(cell);
+        value.row_mut(cell).iter_mut().zip(direction).for_each(|(v, d)| *v += change * d);
+    }
+    let name = scrubber.graph().name(writer).to_owned();
+    let whole = counterfactual(scrubber, network, &name, swap)?;
+    let rows: Vec<usize> = (0..pool.points().len()).map(|point| pool.cell(point)).collect();
+    let got = network.decode(&scrubber.replaced(&[(writer, value)])?.select(&rows));
+    let decode = &network.domain.decode;
+    let clean = network.decode(&scrubber.interchanged(&[])?.select(&rows));
+    let counted = pool.counted().iter().flatten().copied();
+    let strict: Vec<usize> = counted.filter(|&point| all_agree(decode, &clean, swap.unchanged, point)).collect();
+    Ok(Along { result: count_at(decode, &name, &strict, &got, swap.expected, swap.unchanged), whole })
+}
+
 /// For every cell another one that agrees with it in one way and differs in another, itself where there is none: donors
 /// that agree on what else a reader sees, and differ in the variable.
 pub fn partners(agree: &Classes, differ: &Classes, n_cells: usize, rng: &mut Rng) -> Vec<usize> {

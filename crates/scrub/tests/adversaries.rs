@@ -194,3 +194,100 @@ fn circuits_are_told_apart() {
     let of_idle = large.minimality.iter().find(|(edge, _)| *edge == idle).map(|(_, p)| *p);
     assert!(of_idle.is_some_and(|p| p < 0.05), "{large:?}");
 }
+
+#[test]
+fn the_true_hypothesis_recovers_all_and_an_empty_one_nothing() {
+    let mut graph = Graph::new();
+    let [first, second, ..] = known(&mut graph);
+    let network = network(graph);
+    let graph = network.graph(0);
+    let components = Components::new(&graph).expect("it has an output");
+    let batch = inputs();
+    let pool = Pool::new(&network, &graph, &batch, None).expect("inputs fit");
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    let mut empty = EdgeHypothesis::new(pool.classes(|point| pool.position(point)));
+    empty.edges = components.edges().iter().map(|&edge| (edge, Treatment::Cut)).collect();
+    let mut right = empty.clone();
+    for (bit, edge) in [first, second].into_iter().enumerate() {
+        right.classes.push(pool.classes(|row| batch.sequence(row)[0] >> bit & 1));
+        right.edges.insert(edge, Treatment::Class { variable: bit, joint: false });
+        let way_in = components.edges().iter().find(|other| components.inside(edge.0).contains(&other.1));
+        right.edges.remove(way_in.expect("it reads the token"));
+    }
+    let config = ScrubConfig::default();
+    let recovered = |hypothesis: &EdgeHypothesis, treeified: bool, seed: u64| {
+        let rng = &mut rng(seed, "test");
+        let outputs = match treeified {
+            true => scrubber.treeified(hypothesis, 1000, rng),
+            false => scrubber.shared_noise(hypothesis, rng),
+        };
+        let outputs = outputs.expect("it runs");
+        scrub::effect(&network.domain.decode, &pool, &hypothesis.roles, &outputs, &config).expect("it varies").recovered
+    };
+    for treeified in [false, true] {
+        assert_eq!(recovered(&right, treeified, 1), 1.0);
+        let mean = (0..20).map(|seed| recovered(&empty, treeified, seed)).sum::<f64>() / 20.0;
+        assert!(mean.abs() < 0.06, "{mean}");
+    }
+}
+
+/// The output is 1 where the token's first bit is, by way of the second unit. The first unit writes the bit where nobody
+/// reads it, and a constant where the output would read it.
+fn dormant(graph: &mut Graph) -> [NodeId; 2] {
+    let tokens = graph.add("tokens", Op::Tokens, vec![]);
+    let table = (0..TOKENS).flat_map(|t| [(t & 1) as f32, 1.0]).collect();
+    let embed = graph.add("embed", Op::Lookup { table: tensor(table, &[TOKENS, 2]) }, vec![vec![tokens]]);
+    let units = [("m0", vec![1.0, 0.0, 0.0, 0.0]), ("m1", vec![0.0, 0.0, 1.0, 0.0])];
+    let writers = units.map(|(name, back)| {
+        let op = Op::Hidden {
+            weight: tensor(vec![1.0, 0.0, 0.0, 1.0], &[2, 2]),
+            bias: None,
+            activation: Activation::Relu,
+            norm: None,
+        };
+        let post = graph.add(format!("{name}.post"), op, vec![vec![embed]]);
+        // From (bit, 1) to (bit unread, dormant, carried, nothing).
+        let weight = tensor([back, vec![0.0; 4]].concat(), &[2, 4]);
+        graph.add(name, Op::Linear { weight, bias: None, norm: None }, vec![vec![post]])
+    });
+    let read = vec![0.0, 0.0, 0.0, 2.0, 0.0, 2.0, 0.0, 0.0];
+    let op = Op::Linear { weight: tensor(read, &[4, 2]), bias: Some(tensor(vec![0.5, 0.0], &[2])), norm: None };
+    graph.add("output", op, vec![writers.to_vec()]);
+    writers
+}
+
+/// Makelov et al. (2023): a direction that lies half in what correlates with a variable and is not read, half in what is
+/// read and never varies, sets the output as the variable says, though its site does not carry it.
+#[test]
+fn a_direction_through_a_dormant_path_is_flagged() {
+    let mut graph = Graph::new();
+    let [site, _] = dormant(&mut graph);
+    let network = network(graph);
+    let graph = network.graph(0);
+    let components = Components::new(&graph).expect("it has an output");
+    let batch = inputs();
+    let pool = Pool::new(&network, &graph, &batch, None).expect("inputs fit");
+    let scrubber = Scrubber::new(&graph, &components, &pool);
+    let bit = |row: usize| batch.sequence(row)[0] & 1;
+    let n = batch.n_sequences();
+    // Bases without the bit; donors with it.
+    let donors: Vec<usize> = (0..n).map(|row| if bit(row) == 0 { row + 1 } else { row }).collect();
+    let column = |value: &dyn Fn(usize) -> i64| samples::Column::new(samples::Sort::Int, (0..n).map(value).collect());
+    let (expected, unchanged) = ([column(&|row| bit(donors[row]))], [column(&bit)]);
+    let edges = [(site, components.output())];
+    let swap = scrub::Swap { edges: &edges, donors: &donors, expected: &expected, unchanged: &unchanged };
+    let own = Matrix::from_tensor(pool.value(site).expect("it was run")).expect("numbers");
+    let direction = [std::f32::consts::FRAC_1_SQRT_2, std::f32::consts::FRAC_1_SQRT_2, 0.0, 0.0];
+    let along = scrub::along(&scrubber, &network, &swap, &direction).expect("it runs");
+    assert_eq!((along.result.changed, along.result.changed_accuracy), (n / 2, 1.0), "it sets the output: {along:?}");
+    assert_eq!(along.whole.changed_accuracy, 0.0, "the site does not: {along:?}");
+    assert!(along.is_illusion());
+    assert!(own.iter_rows().all(|row| row[1] == 0.0), "the part that is read is dormant");
+    // The direction in which the second unit carries the bit is none.
+    let carrier = graph.find("m1").expect("a unit");
+    let edges = [(carrier, components.output())];
+    let swap = scrub::Swap { edges: &edges, ..swap };
+    let along = scrub::along(&scrubber, &network, &swap, &[0.0, 0.0, 1.0, 0.0]).expect("it runs");
+    assert_eq!((along.result.changed_accuracy, along.whole.changed_accuracy), (1.0, 1.0));
+    assert!(!along.is_illusion());
+}

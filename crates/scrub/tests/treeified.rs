@@ -305,7 +305,11 @@ fn too_many_occurrences_are_refused_before_they_are_run() {
     for &edge in components.edges() {
         hypothesis.edges.insert(edge, Treatment::Class { variable: 0, joint: false });
     }
-    // The output once, m1 once, a1 for both of these, m0 for them and three inputs of a1, and so on.
-    assert_eq!(scrubber.occurrences(&hypothesis), 1.0 + 1.0 + 2.0 + (2.0 + 6.0) + (2.0 + 6.0 + 8.0));
+    // The output once, m1 once, a1 for both of these; m0 and a0 occur more often, but donors come from four versions.
+    assert_eq!(scrubber.occurrences(&hypothesis), 1.0 + 1.0 + 2.0 + 4.0 + 4.0);
     assert!(scrubber.treeified(&hypothesis, 10, &mut rng(0, "test")).is_err());
+    // Exact edges share their input with the reader: every occurrence is one of its own.
+    let cut = components.edges().iter().filter(|edge| graph.name(edge.0).ends_with("embed"));
+    hypothesis.edges = cut.map(|&edge| (edge, Treatment::Cut)).collect();
+    assert_eq!(scrubber.occurrences(&hypothesis), 1.0 + 1.0 + 2.0 + (2.0 + 6.0) + (2.0 + 6.0 + 8.0));
 }
