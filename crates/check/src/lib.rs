@@ -10,6 +10,8 @@ mod beyond;
 mod bound;
 mod compare;
 mod machine;
+mod mutants;
+mod product;
 mod proof;
 mod shrink;
 
@@ -22,7 +24,11 @@ pub use beyond::{Beyond, beyond};
 pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper};
 pub use compare::{Tally, agrees, compare};
 pub use machine::{Machine, Stepped, integer, primed};
-pub use proof::{Arithmetic, BoxNode, Boxes, Moving, Proof, Proofs, ProveConfig, Refused, Regions, prove, verify};
+pub use mutants::{Change, Mutant, mutants};
+pub use product::{Product, product};
+pub use proof::{
+    Arithmetic, BoxNode, Boxes, Moving, Proof, Proofs, ProveConfig, Refused, Regions, alphabet, prove, verify,
+};
 pub use shrink::shrink;
 
 /// How much to check.

@@ -8,14 +8,18 @@ pub mod causal;
 mod holdout;
 pub mod mechanism;
 pub mod recurrent;
+mod rivals;
 mod search;
 pub mod transformer;
+mod verdict;
 
 use dsl::{Language, Term};
 use graph::Network;
 
 pub use holdout::Halves;
-pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, claims, covers_domain, decipher, scrub_alignment};
+pub use rivals::{Rival, Rivals, Separation};
+pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, covers_domain, decipher, judge};
+pub use verdict::{Judged, claims, judge_alignment, scrub_alignment};
 
 /// A program with the sites of the network that carry its parts.
 #[derive(Clone, Debug)]

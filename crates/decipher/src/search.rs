@@ -1,13 +1,15 @@
 //! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
 
-use check::{Agreement, Beyond, CheckConfig, Machine, Proofs, ProveConfig};
+use check::{Agreement, Beyond, CheckConfig, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
 use samples::Decode;
-use scrub::{Claim, Controls, Exchange, Interchange, Scrub, ScrubConfig, Variables};
+use scrub::{CircuitReport, Interchange, Scrub, Variables};
 
 use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
+use crate::rivals::{Rivals, rivals};
+use crate::verdict::{Judged, judge_alignment, test_circuit};
 use crate::{Config, Error, Halves, Hypothesis, hypotheses};
 
 /// What is concluded about behaviour.
@@ -99,6 +101,10 @@ pub struct Outcome {
     pub proof: Option<Proofs>,
     /// What inputs beyond the domain's lengths show; of recurrent networks.
     pub beyond: Option<Beyond>,
+    /// Other programs that do the same on the inputs at hand; of accepted ones.
+    pub rivals: Option<Rivals>,
+    /// What ablations of the circuit showed; where the hypothesis names one.
+    pub circuit: Option<CircuitReport>,
 }
 
 /// Inputs of the first, quick check of a hypothesis.
@@ -157,10 +163,12 @@ fn concluded(
                 stage(Stage::Scrub);
                 (config.progress)("scrub");
                 let rest = &found[place + 1..];
-                let rivals = rivals(network, &hypothesis, &agreement, rest, config, limits)?;
-                return explained(halves, rivals, config, limits, place + 1);
+                let as_good = as_good(network, &hypothesis, &agreement, rest, config, limits)?;
+                let outcome = explained(halves, as_good, config, limits, place + 1)?;
+                return Ok(with_rivals(network, outcome, &found, config));
             }
-            return stands(network, hypothesis, agreement, (config, limits, stage), place + 1);
+            let outcome = stands(network, hypothesis, agreement, (config, limits, stage), place + 1)?;
+            return Ok(with_rivals(network, outcome, &found, config));
         }
         if let Some(over) = uniform_alone(network, &agreement).filter(|over| over.reaches(config.min_agreement)) {
             let better = usual.as_ref().is_none_or(|(_, best, _): &(_, Agreement, _)| agreement.share() > best.share());
@@ -181,6 +189,14 @@ fn concluded(
         return Ok(outcome);
     }
     Ok(unsuccessful(best_refuted, refused, n_found, (config.deadline)()))
+}
+
+/// An outcome with what is known of other programs.
+fn with_rivals(network: &Network, outcome: Outcome, found: &[Hypothesis], config: &Config<'_>) -> Outcome {
+    let Some(hypothesis) = outcome.hypothesis.as_ref().filter(|_| !(config.deadline)()) else { return outcome };
+    (config.progress)("rivals");
+    let rivals = Some(rivals(network, &hypothesis.program, found, config));
+    Outcome { rivals, ..outcome }
 }
 
 /// The agreement over uniform inputs alone, of recurrent networks: trained on such inputs, one may be right on nearly
@@ -209,20 +225,17 @@ fn stands(
     let (proof, beyond) = reach(network, &hypothesis.program, config, limits)?;
     stage(Stage::Scrub);
     (config.progress)("scrub");
-    let scrub = scrub_alignment(network, &hypothesis, config, limits);
-    let interchange = interchange_alignment(network, &hypothesis, config, limits);
-    let variables = exchange_variables(network, &hypothesis, config, limits);
-    let outcome = accepted(hypothesis, agreement, scrub, interchange, n_tried);
-    let mechanism = match (&variables, &outcome.hypothesis, &outcome.scrub) {
-        (Some(variables), Some(hypothesis), Some(scrub)) => recurrent_mechanism(hypothesis, scrub, variables),
-        _ => outcome.mechanism,
-    };
-    Ok(Outcome { mechanism, variables, proof, beyond, ..outcome })
+    let judged = judge_alignment(network, &hypothesis, config, limits);
+    let circuit = test_circuit(network, &hypothesis, config);
+    Ok(Outcome { proof, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
 }
 
 /// Whether the program, read again from its printed form, does what the network does: a quick look at few inputs, then
 /// all that the limits allow.
-fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Agreement, Error> {
+///
+/// # Errors
+/// A program that cannot be evaluated or read again.
+pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Agreement, Error> {
     let program = &reread(network, program, config.language)?;
     let quick = CheckConfig {
         seed: config.seed,
@@ -294,97 +307,6 @@ fn reread(network: &Network, program: &Term, language: &Language) -> Result<Term
     term.map_err(|error| Error::Term(format!("the printed program cannot be read again: {error}")))
 }
 
-/// Scrubs what the alignment claims, or says why not.
-pub fn scrub_alignment(
-    network: &Network,
-    hypothesis: &Hypothesis,
-    config: &Config<'_>,
-    limits: &JudgeLimits,
-) -> Result<Scrub, String> {
-    let settings = scrub_settings(config, limits);
-    let circuit = hypothesis.circuit.as_deref();
-    scrub::scrub(network, config.language, &hypothesis.program, &claims(hypothesis), circuit, &settings)
-        .map_err(|error| error.to_string())
-}
-
-fn scrub_settings(config: &Config<'_>, limits: &JudgeLimits) -> ScrubConfig {
-    ScrubConfig {
-        seed: config.seed,
-        samples: limits.scrub_samples,
-        controls: limits.controls,
-        ..ScrubConfig::default()
-    }
-}
-
-/// Interchanges the values of single sites; where that cannot be done there is no evidence, which is no error.
-fn interchange_alignment(
-    network: &Network,
-    hypothesis: &Hypothesis,
-    config: &Config<'_>,
-    limits: &JudgeLimits,
-) -> Vec<Interchange> {
-    let settings = scrub_settings(config, limits);
-    scrub::interchange(network, config.language, &hypothesis.program, &claims(hypothesis), &settings)
-        .unwrap_or_default()
-}
-
-/// Exchanges the variables of a recurrent network's program; where that cannot be done there is no evidence.
-fn exchange_variables(
-    network: &Network,
-    hypothesis: &Hypothesis,
-    config: &Config<'_>,
-    limits: &JudgeLimits,
-) -> Option<Variables> {
-    network.recurrence()?;
-    let machine = Machine::new(&hypothesis.program, config.language, &network.domain)?;
-    scrub::variables(network, &machine, &scrub_settings(config, limits)).ok()
-}
-
-/// What the evidence establishes of the alignment of a recurrent network. A variable counts where the hidden state
-/// determines it and exchanging it moves the outputs as the program says, which exchanges with other donors do not.
-/// All of them, scrubbing all at once with donors that are not mostly the samples themselves, and exchanging whole
-/// states: verified; some variables: partial. A program without variables claims that nothing is carried on, and that
-/// scrubbing tests.
-fn recurrent_mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, variables: &Variables) -> Mechanism {
-    let determined = |place: usize| hypothesis.alignment.get(place).is_some_and(|a| a.fit >= LEAST_ACCURACY);
-    let (joint, single): (Vec<&Exchange>, Vec<&Exchange>) =
-        variables.exchanges.iter().partition(|e| e.variable.is_none());
-    let passed =
-        single.iter().enumerate().filter(|(place, exchange)| determined(*place) && exchanged(exchange)).count();
-    let refuted = joint.iter().any(|exchange| exchange.outputs > 0 && exchange.accuracy < LEAST_ACCURACY);
-    // Outputs that are the same for all inputs leave nothing to recover; exchanges between elements still do.
-    let (scrubbed, contradicted) = match scrub {
-        Ok(scrub) => {
-            let sound = scrub.classes.vacuous_share() < 0.5;
-            let stands = scrub.interval.0 >= LEAST_RECOVERED && beats(&scrub.controls);
-            (sound && stands, sound && scrub.interval.0 < LEAST_RECOVERED)
-        }
-        Err(_) => (false, false),
-    };
-    let all = single.iter().enumerate().all(|(place, exchange)| determined(place) && exchanged(exchange))
-        && !hypothesis.alignment.is_empty();
-    match (refuted || contradicted, all && scrubbed, passed) {
-        (true, _, _) => Mechanism::Unverified,
-        (false, true, _) => Mechanism::Verified,
-        (false, false, 0) => Mechanism::Unverified,
-        (false, false, _) => Mechanism::Partial,
-    }
-}
-
-/// Whether an exchange moves the outputs as the program says, often enough to be no accident.
-fn exchanged(exchange: &Exchange) -> bool {
-    exchange.accuracy >= LEAST_ACCURACY
-        && exchange.changed >= LEAST_CHANGED
-        && exchange.changed_accuracy >= LEAST_ACCURACY
-        && exchange.p_value <= 0.05
-}
-
-/// What the alignment of a hypothesis claims: subterms for which a site was found.
-pub fn claims(hypothesis: &Hypothesis) -> Vec<Claim> {
-    let carried = hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0);
-    carried.map(|aligned| Claim { subterm: aligned.subterm.clone(), site: aligned.site.clone() }).collect()
-}
-
 /// Why a program is a table of the whole domain, if it is one: its tables list at least half as many entries as the
 /// domain has inputs, so that it says no less than a list of the outputs would.
 pub fn covers_domain(network: &Network, program: &Term) -> Option<String> {
@@ -397,13 +319,7 @@ pub fn covers_domain(network: &Network, program: &Term) -> Option<String> {
     })
 }
 
-fn accepted(
-    hypothesis: Hypothesis,
-    agreement: Agreement,
-    scrub: Result<Scrub, String>,
-    interchange: Vec<Interchange>,
-    n_tried: usize,
-) -> Outcome {
+fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_tried: usize) -> Outcome {
     let reason = format!(
         "the program agrees with the network on {} of {} {}",
         agreement.inputs - agreement.mismatches,
@@ -413,17 +329,19 @@ fn accepted(
     Outcome {
         verdict: Verdict::Accepted,
         reason,
-        mechanism: mechanism(&hypothesis, &scrub, &interchange),
+        mechanism: judged.mechanism,
         hypothesis: Some(hypothesis),
         agreement: Some(agreement),
-        scrub: Some(scrub),
-        interchange,
+        scrub: Some(judged.scrub),
+        interchange: judged.interchange,
         mechanics: None,
         behaviour: None,
         n_tried,
-        variables: None,
+        variables: judged.variables,
         proof: None,
         beyond: None,
+        rivals: None,
+        circuit: None,
     }
 }
 
@@ -436,7 +354,7 @@ fn is_causal_language(network: &Network) -> bool {
 
 /// Programs that agree with the network as far as an accepted one does, that one first: behaviour does not tell them
 /// apart, what the network carries may.
-fn rivals(
+fn as_good(
     network: &Network,
     first: &Hypothesis,
     agreement: &Agreement,
@@ -467,7 +385,7 @@ fn explained(
         Ok(found) => found,
         Err(error) => {
             let (hypothesis, agreement) = rivals.swap_remove(0);
-            return Ok(accepted(hypothesis, agreement, Err(error.to_string()), Vec::new(), n_tried));
+            return Ok(accepted(hypothesis, agreement, Judged::untested(error.to_string()), n_tried));
         }
     };
     let (mut hypothesis, agreement) = rivals.swap_remove(place);
@@ -475,8 +393,9 @@ fn explained(
     hypothesis.alignment = found.alignment(config.language, &halves.judge.domain.inputs());
     hypothesis.circuit = Some(found.circuit.clone());
     let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
-    let outcome = accepted(hypothesis, agreement, Ok(found.scrub()), interchange, n_tried);
-    Ok(Outcome { mechanism: found.mechanism, mechanics: Some(found), ..outcome })
+    let judged = Judged { scrub: Ok(found.scrub()), interchange, variables: None, mechanism: found.mechanism };
+    let circuit = test_circuit(&halves.judge, &hypothesis, config);
+    Ok(Outcome { mechanics: Some(found), circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
 }
 
 /// An accepted program with names for what it repeats, if that is no other program.
@@ -495,50 +414,6 @@ fn said_once(
     }
     let again = judge(&halves.judge, &shared, config, limits)?;
     Ok(if again.mismatches == agreement.mismatches { shared } else { program.clone() })
-}
-
-/// The least recovered fraction (the lower end of its interval) and the least interchange accuracy that speak for a
-/// mechanism.
-const LEAST_RECOVERED: f64 = 0.95;
-const LEAST_ACCURACY: f64 = 0.99;
-/// Outputs that an interchange must change for its accuracy to say anything.
-const LEAST_CHANGED: usize = 50;
-
-/// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
-/// controls, and draw from classes that are not mostly single samples; then every site counts whose interchange moves
-/// the output as the program says. All sites, in a circuit that few random ones equal: verified; some: partial.
-fn mechanism(hypothesis: &Hypothesis, scrub: &Result<Scrub, String>, interchange: &[Interchange]) -> Mechanism {
-    let Ok(scrub) = scrub else { return Mechanism::Unverified };
-    let stands = scrub.interval.0 >= LEAST_RECOVERED
-        && beats(&scrub.controls)
-        && scrub.controls.null_mean < scrub.interval.0
-        && scrub.classes.vacuous_share() < 0.5;
-    let mut sites: Vec<&str> =
-        hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
-    sites.sort_unstable();
-    sites.dedup();
-    let passed = sites.iter().filter(|site| interchange.iter().any(|i| i.site == **site && moves(i))).count();
-    let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
-    let is_special = scrub.circuits.as_ref().is_none_or(beats);
-    match (stands, passed) {
-        (false, _) | (true, 0) => Mechanism::Unverified,
-        (true, n) if n == sites.len() && all_aligned && is_special && scrub.exact_edges.is_empty() => {
-            Mechanism::Verified
-        }
-        _ => Mechanism::Partial,
-    }
-}
-
-/// Whether an observation is beyond its controls, after correction for all kinds of them.
-fn beats(controls: &Controls) -> bool {
-    controls.corrected <= 0.05
-}
-
-/// Whether an interchange moves the output as the program says, often enough to be no accident.
-fn moves(interchange: &Interchange) -> bool {
-    interchange.accuracy >= LEAST_ACCURACY
-        && interchange.changed >= LEAST_CHANGED
-        && interchange.changed_accuracy >= LEAST_ACCURACY
 }
 
 fn described(agreement: &Agreement) -> &'static str {
@@ -589,5 +464,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         variables: None,
         proof: None,
         beyond: None,
+        rivals: None,
+        circuit: None,
     }
 }

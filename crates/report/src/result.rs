@@ -2,10 +2,10 @@
 
 use check::{Agreement, Beyond, Counterexample, Kind, Proofs, Unit};
 use decipher::mechanism::{CarriedTerms, Joined, Mechanics};
-use decipher::{Mechanism, Outcome, Verdict};
+use decipher::{Mechanism, Outcome, Rivals, Separation, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Beside, Controls, Exchange, Interchange, Loss, Part, Scrub, Variant};
+use scrub::{Ablation, Beside, CircuitReport, Controls, Exchange, Interchange, Loss, Part, Scrub, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -95,6 +95,12 @@ pub struct Evidence {
     /// What the hidden state of a recurrent network carries beside the program's state and outputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beside: Option<BesideEvidence>,
+    /// Tests of the circuit by ablation, where the hypothesis names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitEvidence>,
+    /// Other programs that do the same on the inputs at hand; of accepted programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rivals: Option<RivalsEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
     /// Causal language models: the network against itself.
@@ -609,6 +615,8 @@ impl DecipherResult {
                 beyond: outcome.beyond.as_ref().map(|beyond| {
                     BeyondEvidence::new(beyond, outcome.proof.as_ref().and_then(Proofs::float32), domain)
                 }),
+                circuit: outcome.circuit.as_ref().map(CircuitEvidence::new),
+                rivals: outcome.rivals.as_ref().map(|rivals| RivalsEvidence::new(rivals, domain, language)),
                 minimality: None,
             },
             seconds,
@@ -621,6 +629,122 @@ fn interchanges(outcome: &Outcome) -> Vec<InterchangeEvidence> {
     let variables = outcome.variables.iter().flat_map(|variables| &variables.exchanges);
     let sites = outcome.interchange.iter().map(InterchangeEvidence::new);
     sites.chain(variables.map(InterchangeEvidence::of_variable)).collect()
+}
+
+/// See [`scrub::CircuitReport`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct CircuitEvidence {
+    /// Edges that were tested.
+    pub edges: usize,
+    /// Edges of the network.
+    pub all: usize,
+    /// Sequences.
+    pub sequences: usize,
+    /// What was put in the place of all other edges, and what that showed.
+    pub ablations: Vec<AblationEvidence>,
+    /// The chance of scores as one-sided as the circuit's against the network's if they are equivalent.
+    pub equivalence: f64,
+    /// The chance of as much dependence between the rest and the network if there is none.
+    pub independence: f64,
+    /// Random edges that those of the circuit were held against.
+    pub references: usize,
+    /// Edges that do no more than most random ones.
+    pub unneeded: Vec<(String, String)>,
+}
+
+/// See [`scrub::Ablated`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct AblationEvidence {
+    /// `zero`, `mean` or `resample`.
+    pub ablation: &'static str,
+    /// 1 where the circuit does all; absent where cutting everything changes nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub faithfulness: Option<f64>,
+    /// The same for the other edges: 0 where nothing is missing from the circuit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complement: Option<f64>,
+}
+
+impl CircuitEvidence {
+    fn new(report: &CircuitReport) -> Self {
+        let share = |value: f64| value.is_finite().then(|| rounded(value));
+        let one = |ablated: &scrub::Ablated| AblationEvidence {
+            ablation: match ablated.ablation {
+                Ablation::Zero => "zero",
+                Ablation::Mean => "mean",
+                Ablation::Resample => "resample",
+            },
+            faithfulness: share(ablated.faithfulness),
+            complement: share(ablated.complement),
+        };
+        Self {
+            edges: report.edges.0,
+            all: report.edges.1,
+            sequences: report.sequences,
+            ablations: report.tests.ablations.iter().map(one).collect(),
+            equivalence: rounded(report.tests.equivalence),
+            independence: rounded(report.tests.independence),
+            references: report.references,
+            unneeded: report.unneeded.clone(),
+        }
+    }
+}
+
+/// See [`decipher::Rivals`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RivalsEvidence {
+    /// Programs that were looked at: others of the search, and the accepted one with one change.
+    pub considered: usize,
+    /// Those that are no worse on a sample.
+    pub surviving: usize,
+    /// Survivors that are shown to be equal to the accepted program.
+    pub equal: usize,
+    /// Some of the other survivors.
+    pub others: Vec<RivalEvidence>,
+}
+
+/// See [`decipher::Rival`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RivalEvidence {
+    /// The program.
+    pub program: String,
+    /// An input on which it differs from the accepted one, which was run; null where none was found.
+    pub separated_by: Option<CounterexampleReport>,
+    /// What the rival says there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rival: Option<Json>,
+    /// Whether the input is one of the domain's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within: Option<bool>,
+    /// Sequences among which none was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub none_in: Option<u64>,
+}
+
+impl RivalsEvidence {
+    fn new(rivals: &Rivals, domain: &Domain, language: &Language) -> Self {
+        let one = |rival: &decipher::Rival| {
+            let program = dsl::print(&rival.program, language);
+            match &rival.separation {
+                Separation::Input { input, rival, within } => RivalEvidence {
+                    program,
+                    separated_by: Some(counterexample(input, domain)),
+                    rival: Some(one_or_all(rival)),
+                    within: Some(*within),
+                    none_in: None,
+                },
+                Separation::None { sequences } => {
+                    RivalEvidence { program, separated_by: None, rival: None, within: None, none_in: Some(*sequences) }
+                }
+            }
+        };
+        Self {
+            considered: rivals.considered,
+            surviving: rivals.surviving,
+            equal: rivals.equal,
+            others: rivals.others.iter().map(one).collect(),
+        }
+    }
 }
 
 impl BesideEvidence {
@@ -666,12 +790,16 @@ impl AgreementEvidence {
     }
 }
 
-/// What is printed of an input on which two differ.
-fn counterexample(c: &Counterexample, domain: &Domain) -> CounterexampleReport {
-    let one_or_all = |values: &[samples::Value]| match values {
+/// One value, or the list of several.
+fn one_or_all(values: &[samples::Value]) -> Json {
+    match values {
         [one] => value_json(*one),
         all => all.iter().map(|&v| value_json(v)).collect(),
-    };
+    }
+}
+
+/// What is printed of an input on which two differ.
+fn counterexample(c: &Counterexample, domain: &Domain) -> CounterexampleReport {
     CounterexampleReport {
         input: input_json(domain, &c.input, 0),
         position: c.position,

@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use crate::result::{
-    AgreementEvidence, CheckResult, ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult,
-    InferResult, InterchangeEvidence, ProofCheckResult, ScrubEvidence, ScrubResult, YardstickEvidence,
+    AgreementEvidence, CheckResult, CircuitEvidence, ControlsEvidence, CounterexampleReport, DecipherResult,
+    DslCheckResult, InferResult, InterchangeEvidence, ProofCheckResult, RivalsEvidence, ScrubEvidence, ScrubResult,
+    YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -124,7 +125,62 @@ fn evidence(text: &mut String, result: &DecipherResult) {
             percent(beside.most)
         );
     }
+    if let Some(circuit) = &evidence.circuit {
+        circuit_lines(text, circuit);
+    }
+    if let Some(rivals) = &evidence.rivals {
+        rival_lines(text, rivals);
+    }
     proof_lines(text, result);
+}
+
+/// The least and the greatest of some shares.
+fn range(values: impl Iterator<Item = Option<f64>>) -> String {
+    let (lo, hi) = values.flatten().fold((f64::INFINITY, f64::NEG_INFINITY), |(lo, hi), v| (lo.min(v), hi.max(v)));
+    if lo > hi { "not defined".to_owned() } else { format!("{lo:.3} to {hi:.3}") }
+}
+
+fn circuit_lines(text: &mut String, circuit: &CircuitEvidence) {
+    let _ = writeln!(
+        text,
+        "  circuit     with the other {} edges ablated (zero, mean, resample) the circuit does {} of the work, the others\n              without it {}; {} of its {} edges do no more than most random ones",
+        circuit.all - circuit.edges,
+        range(circuit.ablations.iter().map(|a| a.faithfulness)),
+        range(circuit.ablations.iter().map(|a| a.complement)),
+        circuit.unneeded.len(),
+        circuit.edges
+    );
+    let _ = writeln!(
+        text,
+        "              equivalent to the network: p = {:.3}; the others independent of it: p = {:.3} (small speaks against)",
+        circuit.equivalence, circuit.independence
+    );
+}
+
+fn rival_lines(text: &mut String, rivals: &RivalsEvidence) {
+    let _ = writeln!(
+        text,
+        "  rivals      {} of {} other programs do the same on a sample; {} of these are shown to be equal",
+        rivals.surviving, rivals.considered, rivals.equal
+    );
+    for rival in &rivals.others {
+        let program = shortened(&rival.program, 60);
+        let _ = match (&rival.separated_by, &rival.rival) {
+            (Some(c), Some(says)) => writeln!(
+                text,
+                "              {program}: differs on {} (network {}, program {}, rival {says}{})",
+                shortened(&c.input.to_string(), 60),
+                c.network,
+                c.program,
+                if rival.within == Some(false) { "; longer than the domain's inputs" } else { "" }
+            ),
+            _ => writeln!(
+                text,
+                "              {program}: no input was found that tells it from the program, among {} sequences",
+                rival.none_in.unwrap_or_default()
+            ),
+        };
+    }
 }
 
 fn proof_lines(text: &mut String, result: &DecipherResult) {

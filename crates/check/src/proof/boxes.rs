@@ -17,7 +17,7 @@ const KEPT: usize = 5;
 pub(super) const MAX_ALPHABET: usize = 4096;
 
 /// All elements of the alphabet, in a fixed order; `None` where there are too many.
-pub(crate) fn alphabet(network: &Network) -> Option<Vec<Vec<i64>>> {
+pub fn alphabet(network: &Network) -> Option<Vec<Vec<i64>>> {
     let Elements::Integers { dim, lo, hi } = network.domain.elements else { return None };
     let size = usize::try_from(hi.checked_sub(lo)?.checked_add(1)?).ok()?;
     let total = size.checked_pow(u32::try_from(dim).ok()?)?;

@@ -24,7 +24,7 @@ use samples::{Decode, Value, encode_value};
 use crate::{Machine, integer};
 use forms::Forms;
 
-pub(crate) use boxes::alphabet;
+pub use boxes::alphabet;
 pub use search::{Proofs, ProveConfig, prove};
 
 /// How the network computes.

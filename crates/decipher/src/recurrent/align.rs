@@ -6,7 +6,7 @@
 
 use dsl::{Env, Language, Node, Scan, Term};
 use nalgebra::{DMatrix, DVector, SymmetricEigen};
-use samples::{Column, Domain, UNDEFINED};
+use samples::{Column, Domain, Symbol, UNDEFINED};
 
 use super::oracle::Recording;
 use crate::{Aligned, Error};
@@ -36,17 +36,29 @@ pub(crate) fn align(
     language: &Language,
     domain: &Domain,
 ) -> Result<Vec<Aligned>, Error> {
-    let subterms: Vec<Term> = match program.node() {
-        Node::Scan(scan) => scan
-            .states
-            .iter()
-            .map(|(name, _, _)| {
-                let output = Term::var(super::build::primed(*name));
-                Term::new(Node::Scan(Scan { states: scan.states.clone(), outputs: vec![output] }))
-            })
-            .collect(),
-        _ => vec![program.clone()],
+    aligned(recording, variables(program), language, domain)
+}
+
+/// The terms for the states of a program's scan; the output of a program without state.
+pub(crate) fn variables(program: &Term) -> Vec<Term> {
+    let Node::Scan(scan) = program.node() else { return vec![program.clone()] };
+    let variable = |name: Symbol| {
+        let outputs = vec![Term::var(super::build::primed(name))];
+        Term::new(Node::Scan(Scan { states: scan.states.clone(), outputs }))
     };
+    scan.states.iter().map(|state| variable(state.0)).collect()
+}
+
+/// How the hidden state gives some terms.
+///
+/// # Errors
+/// Where a term cannot be evaluated.
+pub(crate) fn aligned(
+    recording: &Recording,
+    subterms: Vec<Term>,
+    language: &Language,
+    domain: &Domain,
+) -> Result<Vec<Aligned>, Error> {
     let batch = recording.batch();
     let (points, vars) = (batch.points(), domain.columns(&batch));
     let env = Env { language, points: &points, vars: &vars, causal: true };

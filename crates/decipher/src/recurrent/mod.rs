@@ -50,6 +50,27 @@ const CARRIED: f64 = 0.9;
 /// Agreement from which on a candidate is not doubted.
 const EXACT: f64 = 0.9998;
 
+/// Which claims of a hypothesis name, in their order, the program's own variables and hold, by the reading of hidden states
+/// on inputs that played no part in finding it.
+///
+/// # Errors
+/// Where the network or a term cannot be run.
+pub(crate) fn determined(network: &Network, hypothesis: &Hypothesis, config: &Config) -> Result<Vec<bool>, Error> {
+    let Some(net) = network.recurrence() else { return Ok(Vec::new()) };
+    let batch = network.domain.sample_longest(config.limits.samples, &mut rng(config.seed, "recurrent verdict"));
+    let recording = Recording::of(&Running { recurrence: net }, &batch)?;
+    let terms = hypothesis.alignment.iter().map(|claim| claim.subterm.clone()).collect();
+    let read = align::aligned(&recording, terms, config.language, &network.domain)?;
+    let own = align::variables(&hypothesis.program);
+    let holds = |(place, claim): (usize, &Aligned)| {
+        own.get(place) == Some(&claim.subterm) && claim.fit.min(hypothesis.alignment[place].fit) >= DETERMINED
+    };
+    Ok(read.iter().enumerate().map(holds).collect())
+}
+
+/// The fit from which on the hidden state determines a variable.
+const DETERMINED: f64 = 0.99;
+
 /// Candidates for what a recurrent network computes, best first.
 ///
 /// # Errors

@@ -1,0 +1,108 @@
+#!/usr/bin/env python3
+"""False discovery: discovery.py MODELS OUT [--bin BINARY] [--again BINARY] [--limit SECONDS] [--threads N]
+    [--family F]
+
+Makes 200 networks without meaning, of the architectures of MODELS: recurrent and trained ones once with weights drawn
+anew (Gaussian, with every tensor's own mean and spread) and once with every tensor's weights permuted; compiled ones 106
+times, in turn. Deciphers each, then has the example `studies` hold what was accepted against the network on all
+inputs or 100,000 fresh ones, and repeat the interventions behind every verified mechanism. OUT/rows.jsonl keeps the
+rows: a run that was stopped goes on. Prints a table as Markdown. Needs numpy.
+"""
+import argparse
+import json
+import os
+import subprocess
+
+import numpy as np
+
+import studies
+
+
+def plan(models):
+    """(family, name, path, kind) of 200 networks."""
+    of = {family: list(studies.folders(models, [family])) for family in studies.FAMILIES}
+    for family in ("rnn", "trained"):
+        for kind in ("drawn anew", "permuted"):
+            for folder in of[family]:
+                yield (*folder, kind)
+    left = 200 - 2 * len(of["rnn"]) - 2 * len(of["trained"])
+    for at in range(left):
+        yield (*of["compiled"][at % len(of["compiled"])], "drawn anew" if at < left // 2 else "permuted")
+
+
+def meaningless(tensors, kind, rng):
+    def one(t):
+        if t.dtype != np.float32:
+            return t
+        if kind == "permuted":
+            return rng.permutation(t.reshape(-1)).reshape(t.shape)
+        return rng.normal(t.mean(), t.std(), t.shape).astype(np.float32)
+
+    return {name: one(t) for name, t in tensors.items()}
+
+
+def row_of(a, at, family, name, path, kind):
+    net, out = (os.path.join(a.out, folder, f"{at:03}") for folder in ("networks", "results"))
+    rng = np.random.default_rng([a.seed, at])
+    weights = studies.load_tensors(os.path.join(path, "model.safetensors"))
+    studies.copy_network(family, path, net, meaningless(weights, kind, rng))
+    result = studies.decipher(a.bin, net, out, family, a.limit, ["--threads", str(a.threads)])
+    row = {"at": at, "family": family, "name": name, "kind": kind}
+    row |= {key: result.get(key) for key in ("verdict", "reason", "mechanism", "program", "size", "wall")}
+    return row
+
+
+def again(a, row):
+    """What fresh inputs and fresh interventions say of an accepted program."""
+    net, out = (os.path.join(a.out, folder, f"{row['at']:03}") for folder in ("networks", "results"))
+    command = [a.again, "again", net, out, "--asked", studies.ASKED[row["family"]]]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip()[-200:]}
+
+
+def table(rows):
+    print("| family | weights | networks | accepted | of these refuted afresh | verified | partial | unverified | "
+          "verified and refuted afresh |\n|" + "---|" * 9)
+    for family in studies.FAMILIES:
+        for kind in ("drawn anew", "permuted"):
+            here = [row for row in rows if (row["family"], row["kind"]) == (family, kind)]
+            accepted = [row for row in here if row["verdict"] == "accepted"]
+            count = lambda name: sum(row["mechanism"] == name for row in accepted)
+            wrong = sum(not row["again"].get("right", False) for row in accepted)
+            refuted = sum(row["mechanism"] == "verified" and row["again"].get("mechanism") != "stands" for row in accepted)
+            print(f"| {family} | {kind} | {len(here)} | {len(accepted)} | {wrong} | {count('verified')} | "
+                  f"{count('partial')} | {count('unverified')} | {refuted} |")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models")
+    parser.add_argument("out")
+    parser.add_argument("--bin", default="target/debug/ventris")
+    parser.add_argument("--again", default="target/debug/examples/studies")
+    parser.add_argument("--limit", type=float, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--family", choices=studies.FAMILIES, help="only these")
+    parser.add_argument("--no-again", action="store_true", help="decipher only")
+    a = parser.parse_args()
+    os.makedirs(a.out, exist_ok=True)
+    path = os.path.join(a.out, "rows.jsonl")
+    rows = [json.loads(line) for line in open(path)] if os.path.exists(path) else []
+    known = {row["at"] for row in rows}
+    with open(path, "a") as keep:
+        for at, of in enumerate(plan(a.models)):
+            if at not in known and a.family in (None, of[0]):
+                rows.append(row_of(a, at, *of))
+                keep.write(json.dumps(rows[-1]) + "\n")
+                keep.flush()
+    if not a.no_again:
+        for row in rows:
+            if row["verdict"] == "accepted":
+                row["again"] = again(a, row)
+        json.dump(rows, open(os.path.join(a.out, "again.json"), "w"))
+        table(rows)
+
+
+if __name__ == "__main__":
+    main()

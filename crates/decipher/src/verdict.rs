@@ -1,0 +1,210 @@
+//! What the judges' evidence establishes of an alignment.
+
+use check::Machine;
+use graph::Network;
+use scrub::{CircuitReport, Claim, Controls, Exchange, Interchange, Scrub, ScrubConfig, Variables};
+
+use crate::{Config, Hypothesis, JudgeLimits, Mechanism};
+
+/// What was measured of an alignment, and what follows.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// What scrubbing all sites showed, or why it was not done.
+    pub scrub: Result<Scrub, String>,
+    /// What interchanging the values of single sites showed; none for recurrent networks.
+    pub interchange: Vec<Interchange>,
+    /// What exchanging the variables in the hidden state showed; of recurrent networks.
+    pub variables: Option<Variables>,
+    /// What follows.
+    pub mechanism: Mechanism,
+}
+
+impl Judged {
+    /// Nothing could be measured.
+    pub(crate) fn untested(reason: String) -> Self {
+        Self { scrub: Err(reason), interchange: Vec::new(), variables: None, mechanism: Mechanism::Unverified }
+    }
+}
+
+/// Tests an alignment by scrubbing and interventions, as deciphering does. Causal transformers over recorded sequences are
+/// tested edge by edge instead, see [`crate::mechanism::explain`].
+pub fn judge_alignment(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Judged {
+    let scrub = scrub_alignment(network, hypothesis, config, limits);
+    let interchange = interchange_alignment(network, hypothesis, config, limits);
+    let variables = exchange_variables(network, hypothesis, config, limits);
+    let mechanism = match &variables {
+        Some(variables) => {
+            // What cannot be read is not determined.
+            let determined = crate::recurrent::determined(network, hypothesis, config).unwrap_or_default();
+            recurrent_mechanism(&determined, &scrub, variables)
+        }
+        None => {
+            let undetermined = scrub::undetermined(network, config.language, &claims(hypothesis), config.seed);
+            // What cannot be evaluated is not determined.
+            let holds = |sites: Vec<f64>| sites.iter().map(|&share| share <= UNDETERMINED).collect::<Vec<bool>>();
+            mechanism(hypothesis, &undetermined.map(holds).unwrap_or_default(), &scrub, &interchange)
+        }
+    };
+    Judged { scrub, interchange, variables, mechanism }
+}
+
+/// Tests the circuit of a hypothesis by ablation; where it names none, or that cannot be done, there is no evidence.
+pub(crate) fn test_circuit(network: &Network, hypothesis: &Hypothesis, config: &Config<'_>) -> Option<CircuitReport> {
+    let circuit = hypothesis.circuit.as_deref().filter(|_| !(config.deadline)())?;
+    (config.progress)("circuit");
+    scrub::test_circuit(network, circuit, config.seed).ok()
+}
+
+/// Scrubs what the alignment claims, or says why not.
+pub fn scrub_alignment(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Result<Scrub, String> {
+    let settings = scrub_settings(config, limits);
+    let circuit = hypothesis.circuit.as_deref();
+    scrub::scrub(network, config.language, &hypothesis.program, &claims(hypothesis), circuit, &settings)
+        .map_err(|error| error.to_string())
+}
+
+fn scrub_settings(config: &Config<'_>, limits: &JudgeLimits) -> ScrubConfig {
+    ScrubConfig {
+        seed: config.seed,
+        samples: limits.scrub_samples,
+        controls: limits.controls,
+        ..ScrubConfig::default()
+    }
+}
+
+/// Interchanges the values of single sites; where that cannot be done there is no evidence, which is no error.
+fn interchange_alignment(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Vec<Interchange> {
+    let settings = scrub_settings(config, limits);
+    scrub::interchange(network, config.language, &hypothesis.program, &claims(hypothesis), &settings)
+        .unwrap_or_default()
+}
+
+/// Exchanges the variables of a recurrent network's program; where that cannot be done there is no evidence.
+fn exchange_variables(
+    network: &Network,
+    hypothesis: &Hypothesis,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+) -> Option<Variables> {
+    network.recurrence()?;
+    let machine = Machine::new(&hypothesis.program, config.language, &network.domain)?;
+    scrub::variables(network, &machine, &scrub_settings(config, limits)).ok()
+}
+
+/// What the alignment of a hypothesis claims: subterms for which a site was found.
+pub fn claims(hypothesis: &Hypothesis) -> Vec<Claim> {
+    let carried = hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0);
+    carried.map(|aligned| Claim { subterm: aligned.subterm.clone(), site: aligned.site.clone() }).collect()
+}
+
+/// The least recovered fraction (the lower end of its interval) and the least interchange accuracy that speak for a
+/// mechanism.
+const LEAST_RECOVERED: f64 = 0.95;
+const LEAST_ACCURACY: f64 = 0.99;
+/// The share of points that may share a site's value with points at which the variable is another.
+const UNDETERMINED: f64 = 0.01;
+/// Outputs that an interchange must change for its accuracy to say anything.
+const LEAST_CHANGED: usize = 50;
+
+/// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
+/// controls, and draw from classes that are not mostly single samples; then every site counts that
+/// determines its variables and whose interchange moves the output as the program says. All sites, in a circuit that few random ones equal: verified; some: partial.
+fn mechanism(
+    hypothesis: &Hypothesis,
+    determined: &[bool],
+    scrub: &Result<Scrub, String>,
+    interchange: &[Interchange],
+) -> Mechanism {
+    let Ok(scrub) = scrub else { return Mechanism::Unverified };
+    let stands = scrub.interval.0 >= LEAST_RECOVERED
+        && beats(&scrub.controls)
+        && scrub.controls.null_mean < scrub.interval.0
+        && scrub.classes.vacuous_share() < 0.5;
+    let mut sites: Vec<&str> =
+        hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let claims = claims(hypothesis);
+    let determines = |site: &str| {
+        let here = claims.iter().enumerate().filter(|(_, claim)| claim.site == site);
+        here.map(|(place, _)| place).all(|place| determined.get(place).copied().unwrap_or(false))
+    };
+    let passes = |site: &&&str| determines(site) && interchange.iter().any(|i| i.site == **site && moves(i));
+    let passed = sites.iter().filter(passes).count();
+    let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
+    let is_special = scrub.circuits.as_ref().is_none_or(beats);
+    match (stands, passed) {
+        (false, _) | (true, 0) => Mechanism::Unverified,
+        (true, n) if n == sites.len() && all_aligned && is_special && scrub.exact_edges.is_empty() => {
+            Mechanism::Verified
+        }
+        _ => Mechanism::Partial,
+    }
+}
+
+/// Whether an observation is beyond its controls, after correction for all kinds of them.
+fn beats(controls: &Controls) -> bool {
+    controls.corrected <= 0.05
+}
+
+/// Whether an interchange moves the output as the program says, often enough to be no accident.
+fn moves(interchange: &Interchange) -> bool {
+    interchange.accuracy >= LEAST_ACCURACY
+        && interchange.changed >= LEAST_CHANGED
+        && interchange.changed_accuracy >= LEAST_ACCURACY
+}
+
+/// What the evidence establishes of the alignment of a recurrent network. A variable counts where the hidden state
+/// determines it, as measured here whatever the hypothesis claims, and exchanging it moves the outputs as the program says, which exchanges with other donors do not.
+/// All of them, scrubbing all at once with donors that are not mostly the samples themselves, and exchanging whole
+/// states: verified; some variables: partial. A program without variables claims that nothing is carried on, and that
+/// scrubbing tests.
+fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, variables: &Variables) -> Mechanism {
+    let is_determined = |place: usize| determined.get(place).copied().unwrap_or(false);
+    let (joint, single): (Vec<&Exchange>, Vec<&Exchange>) =
+        variables.exchanges.iter().partition(|e| e.variable.is_none());
+    let passed =
+        single.iter().enumerate().filter(|(place, exchange)| is_determined(*place) && exchanged(exchange)).count();
+    let refuted = joint.iter().any(|exchange| exchange.outputs > 0 && exchange.accuracy < LEAST_ACCURACY);
+    // Outputs that are the same for all inputs leave nothing to recover; exchanges between elements still do.
+    let (scrubbed, contradicted) = match scrub {
+        Ok(scrub) => {
+            let sound = scrub.classes.vacuous_share() < 0.5;
+            let stands = scrub.interval.0 >= LEAST_RECOVERED && beats(&scrub.controls);
+            (sound && stands, sound && scrub.interval.0 < LEAST_RECOVERED)
+        }
+        Err(_) => (false, false),
+    };
+    let all = single.iter().enumerate().all(|(place, exchange)| is_determined(place) && exchanged(exchange))
+        && determined.iter().all(|&holds| holds)
+        && !determined.is_empty();
+    match (refuted || contradicted, all && scrubbed, passed) {
+        (true, _, _) => Mechanism::Unverified,
+        (false, true, _) => Mechanism::Verified,
+        (false, false, 0) => Mechanism::Unverified,
+        (false, false, _) => Mechanism::Partial,
+    }
+}
+
+/// Whether an exchange moves the outputs as the program says, often enough to be no accident.
+fn exchanged(exchange: &Exchange) -> bool {
+    exchange.accuracy >= LEAST_ACCURACY
+        && exchange.changed >= LEAST_CHANGED
+        && exchange.changed_accuracy >= LEAST_ACCURACY
+        && exchange.p_value <= 0.05
+}
