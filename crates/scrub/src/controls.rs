@@ -45,6 +45,26 @@ pub(crate) fn corrected(columns: Controls, circuits: Option<Controls>) -> (Contr
     (Controls { corrected: p[0], ..columns }, Some(Controls { corrected: p[1], ..circuits }))
 }
 
+/// How many controls are drawn, from which seed, and what ends them sooner: then there are fewer, which says less.
+#[derive(Clone, Copy)]
+pub struct Draws<'a> {
+    /// Controls.
+    pub n: usize,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// True when time is up.
+    pub late: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Draws<'_> {
+    /// What all controls reach that are run, in their order.
+    fn run(&self, control: impl Fn(usize) -> Result<Option<f64>, Error> + Sync) -> Result<Vec<f64>, Error> {
+        let timely = |draw: usize| if (self.late)() { Ok(None) } else { control(draw) };
+        let nulls: Vec<Option<f64>> = (0..self.n).into_par_iter().map(timely).collect::<Result<_, _>>()?;
+        Ok(nulls.into_iter().flatten().collect())
+    }
+}
+
 /// The same hypothesis with the values of all variables permuted over the cells of each role, by one permutation for
 /// all of them: classes of the same sizes that mean nothing.
 ///
@@ -55,10 +75,10 @@ pub fn permuted_columns(
     decode: &Decode,
     hypothesis: &EdgeHypothesis,
     variant: Variant,
-    draws: usize,
     observed: f64,
-    seed: u64,
+    draws: &Draws<'_>,
 ) -> Result<Controls, Error> {
+    let seed = draws.seed;
     let partner = hypothesis.roles.permute(&mut rng(seed, "scrub shuffle"));
     let control = |draw: usize| -> Result<Option<f64>, Error> {
         let mut rng = rng(seed, &format!("scrub control {draw}"));
@@ -71,8 +91,7 @@ pub fn permuted_columns(
         };
         Ok(recovered(&pool_losses(decode, scrubber.pool(), &partner, &outputs)))
     };
-    let nulls: Vec<Option<f64>> = (0..draws).into_par_iter().map(control).collect::<Result<_, _>>()?;
-    Ok(Controls::of(observed, &nulls.into_iter().flatten().collect::<Vec<f64>>()))
+    Ok(Controls::of(observed, &draws.run(control)?))
 }
 
 /// What the circuit of a hypothesis recovers when all its edges are exact and all others cut, beside what random circuits
@@ -84,9 +103,9 @@ pub fn random_circuits(
     scrubber: &Scrubber<'_>,
     decode: &Decode,
     hypothesis: &EdgeHypothesis,
-    draws: usize,
-    seed: u64,
+    draws: &Draws<'_>,
 ) -> Result<Controls, Error> {
+    let seed = draws.seed;
     let edges = scrubber.components().edges();
     let kept: Vec<bool> = edges.iter().map(|&edge| hypothesis.treatment(edge) != Treatment::Cut).collect();
     let partner = hypothesis.roles.permute(&mut rng(seed, "scrub shuffle"));
@@ -105,8 +124,7 @@ pub fn random_circuits(
         random.shuffle(&mut rng);
         run(&random, &mut rng)
     };
-    let nulls: Vec<Option<f64>> = (0..draws).into_par_iter().map(control).collect::<Result<_, _>>()?;
-    Ok(Controls::of(observed, &nulls.into_iter().flatten().collect::<Vec<f64>>()))
+    Ok(Controls::of(observed, &draws.run(control)?))
 }
 
 impl Classes {

@@ -33,7 +33,7 @@ pub use circuit::{Ablated, CircuitConfig, CircuitReport, CircuitTests, circuit_t
 pub use classes::{ClassSizes, Classes};
 use components::is_writer;
 pub use components::{Components, Edge, circuit_name};
-pub use controls::{Controls, permuted_columns, random_circuits};
+pub use controls::{Controls, Draws, permuted_columns, random_circuits};
 pub use determined::undetermined;
 pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Along, Interchange, Swap, along, counterfactual, interchange, partners};
@@ -284,9 +284,10 @@ fn scrub_at(
     let cost = per_sequence * batch.n_sequences() as f64;
     let most = config.controls.min(CONTROLS.1);
     let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(CONTROLS.0.min(most), most.max(CONTROLS.0.min(most)));
-    let controls = permuted_columns(&scrubber, decode, &hypothesis, variant, draws, effect.recovered, config.seed)?;
+    let draws = Draws { n: draws, seed: config.seed, late: &|| false };
+    let controls = permuted_columns(&scrubber, decode, &hypothesis, variant, effect.recovered, &draws)?;
     let circuits = match circuit.is_some() {
-        true => Some(random_circuits(&scrubber, decode, &hypothesis, draws, config.seed)?),
+        true => Some(random_circuits(&scrubber, decode, &hypothesis, &draws)?),
         false => None,
     };
     let (controls, circuits) = controls::corrected(controls, circuits);

@@ -279,12 +279,11 @@ fn confirmed(
     let selected = setting.together(&plan.selectors)?;
     (config.progress)("mechanism: controls");
     // Without controls nothing is verified.
-    let draws = if (config.deadline)() { 0 } else { CONTROLS };
+    let draws = scrub::Draws { n: CONTROLS, seed: config.seed, late: config.deadline };
     let observed = scrubs.iter().map(|effect| effect.recovered).fold(f64::INFINITY, f64::min);
     let noise = Variant::SharedNoise;
-    let controls =
-        scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, draws, observed, config.seed).map_err(failed)?;
-    let circuits = scrub::random_circuits(&scrubber, decode, &hypothesis, draws, config.seed).map_err(failed)?;
+    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, observed, &draws).map_err(failed)?;
+    let circuits = scrub::random_circuits(&scrubber, decode, &hypothesis, &draws).map_err(failed)?;
     let corrected = scrub::holm(&[controls.p_value, circuits.p_value]);
     let controls = Controls { corrected: corrected[0], ..controls };
     let circuits = Controls { corrected: corrected[1], ..circuits };
