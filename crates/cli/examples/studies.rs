@@ -231,7 +231,10 @@ fn programs(case: &Case, bar: &Bar, args: &MutantArgs) -> Result<BTreeMap<Change
         let found =
             decipher::judge(&case.network, &mutant.term, &case.config(args.seed, bar.asked), &JudgeLimits::default())?;
         let accepted = bar.accepts(&case.network, &found);
-        let proved = case.proof.as_ref().is_some_and(|proof| holds(&case.network, &mutant.term, &case.language, proof));
+        let proved = match &case.proof {
+            Some(proof) => fooled(&case.network, &mutant.term, &case.language, proof)?,
+            None => false,
+        };
         count.accepted += usize::from(accepted);
         count.proved += usize::from(proved);
         if accepted || proved {
@@ -241,8 +244,18 @@ fn programs(case: &Case, bar: &Bar, args: &MutantArgs) -> Result<BTreeMap<Change
     Ok(counts)
 }
 
-fn holds(network: &Network, program: &Term, language: &Language, proof: &Proof) -> bool {
-    check::verify(network, program, language, proof).is_ok()
+/// Whether a proof of the unchanged case is taken for one of a changed program or network that it is false of: on some
+/// sequence of a length that it speaks of, the two differ. Changes that show on longer sequences alone leave it true.
+fn fooled(network: &Network, program: &Term, language: &Language, proof: &Proof) -> Result<bool, Failure> {
+    if check::verify(network, program, language, proof).is_err() {
+        return Ok(false);
+    }
+    let mut within = network.clone();
+    let longest = within.domain.length.1;
+    let length = proof.length.map_or(longest, |length| length.min(longest));
+    within.domain.length = (length, length);
+    let settings = CheckConfig { exhaustive_limit: 100_000, samples: 20_000, ..CheckConfig::default() };
+    Ok(check::agreement(&within, program, language, &settings)?.mismatches > 0)
 }
 
 /// Sequences on which it is seen whether a changed network says something else, and the share of them that must differ where
@@ -277,7 +290,10 @@ fn networks(case: &Case, bar: &Bar, args: &MutantArgs) -> Result<Count, Failure>
         let program = &case.hypothesis.program;
         let found = decipher::judge(&changed, program, &case.config(args.seed, bar.asked), &JudgeLimits::default())?;
         let accepted = bar.accepts(&case.network, &found);
-        let proved = case.proof.as_ref().is_some_and(|proof| holds(&changed, program, &case.language, proof));
+        let proved = match &case.proof {
+            Some(proof) => fooled(&changed, program, &case.language, proof)?,
+            None => false,
+        };
         count.accepted += usize::from(accepted);
         count.proved += usize::from(proved);
         if accepted || proved {
