@@ -8,7 +8,6 @@ times, in turn. Deciphers each, then has the example `studies` hold what was acc
 inputs or 100,000 fresh ones, and repeat the interventions behind every verified mechanism. OUT/rows.jsonl keeps the
 rows: a run that was stopped goes on. Prints a table as Markdown. Needs numpy.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -75,13 +74,9 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("models")
-    parser.add_argument("out")
-    parser.add_argument("--bin", default="target/debug/ventris")
+    parser = studies.arguments()
     parser.add_argument("--again", default="target/debug/examples/studies")
     parser.add_argument("--limit", type=float, default=15)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--family", choices=studies.FAMILIES, help="only these")
     parser.add_argument("--no-again", action="store_true", help="decipher only")

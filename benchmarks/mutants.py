@@ -6,7 +6,6 @@ Deciphers the recurrent and compiled networks of MODELS, and the networks of the
 mutant that does something else before the judges, as deciphering does. OUT keeps what is done: a run that was stopped goes
 on. Prints a table as Markdown and ends with 1 where a mutant got through. Needs numpy.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -75,13 +74,9 @@ def table(rows):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("models")
-    parser.add_argument("out")
+    parser = studies.arguments()
     parser.add_argument("--own", default="benchmarks/networks")
-    parser.add_argument("--bin", default="target/debug/ventris")
     parser.add_argument("--studies", default="target/debug/examples/studies")
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--programs", type=int, default=80)
     parser.add_argument("--networks", type=int, default=70)
     parser.add_argument("--alignments", type=int, default=3)

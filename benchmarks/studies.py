@@ -1,4 +1,5 @@
-"""What the studies of the judges share: model folders, their tensors, runs of ventris. Needs numpy."""
+"""What the studies of the judges share: arguments, model folders, their tensors, runs of ventris. Needs numpy."""
+import argparse
 import json
 import os
 import shutil
@@ -37,6 +38,16 @@ def save_tensors(path, tensors):
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as out:
         out.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def arguments():
+    """A parser of the arguments that every study takes: models, out, the binary, its threads."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("models")
+    parser.add_argument("out")
+    parser.add_argument("--bin", default="target/debug/ventris")
+    parser.add_argument("--threads", type=int, default=1)
+    return parser
 
 
 def folders(models, families=FAMILIES):
