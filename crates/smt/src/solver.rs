@@ -9,9 +9,9 @@ use crate::Model;
 /// How much work a question may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Limits {
-    /// Z3's resource units: deterministic, some millions a second.
+    /// Z3's resource units: deterministic, some millions a second. A first attempt of at most 50,000 units is not counted.
     pub resources: u32,
-    /// A limit of time in milliseconds, if one must be kept; the answer then depends on the machine.
+    /// A limit of time for each attempt in milliseconds, if one must be kept; the answer then depends on the machine.
     pub timeout_ms: Option<u32>,
 }
 
@@ -145,9 +145,21 @@ fn ask(worker: &Worker, text: &str, limits: Limits) -> Result<Answer, Error> {
     answer.unwrap_or_else(|| Some(Answer::Unknown("the solver's thread ended".to_owned()))).ok_or_else(rejected)
 }
 
+/// Resource units for the first attempt at a question, by Z3's general solver alone: most questions here need less, and
+/// setting up the strategies that Z3 tries by default costs more than answering them.
+const QUICK: u32 = 50_000;
+
 /// Asks in this thread's context; `None` where the text is rejected.
 fn ask_here(source: String, limits: Limits) -> Option<Answer> {
-    let solver = z3::Solver::new();
+    let quick = z3::Tactic::new("smt").solver();
+    match check(&quick, source.clone(), Limits { resources: limits.resources.min(QUICK), ..limits })? {
+        Answer::Unknown(_) => check(&z3::Solver::new(), source, limits),
+        answer => Some(answer),
+    }
+}
+
+/// Asks `solver`, which has no assertions yet; `None` where the text is rejected.
+fn check(solver: &z3::Solver, source: String, limits: Limits) -> Option<Answer> {
     let mut params = z3::Params::new();
     params.set_u32("rlimit", limits.resources);
     if let Some(timeout) = limits.timeout_ms {
