@@ -311,7 +311,7 @@ impl<'p> Joint<'p> {
             }
             match (judge.verify)(&bodies) {
                 Verification::Valid => {
-                    let costs = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.class(class).cost);
+                    let costs = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.cost(class));
                     return Ok(Step::Solved(bodies.into_iter().zip(costs).collect()));
                 }
                 Verification::Counterexample(valuation) if !self.active.contains(&valuation) => {
@@ -342,9 +342,8 @@ impl<'p> Joint<'p> {
         let after = (self.functions.len() - slot - 1) as u32;
         let is_last = after == 0;
         let classes: Vec<(ClassId, u32)> = self.banks[slot]
-            .classes_of(NonterminalId(0))
-            .filter(|found| if is_last { found.cost == rest } else { found.cost + after <= rest })
-            .map(|found| (found.id, found.cost))
+            .ids_of(NonterminalId(0))
+            .filter(|&(_, cost)| if is_last { cost == rest } else { cost + after <= rest })
             .collect();
         for (class, cost) in classes {
             chosen.push(class);
@@ -370,8 +369,8 @@ impl<'p> Joint<'p> {
             let bank = &self.banks[slot];
             let column = match &self.places[number] {
                 Some(places) => {
-                    let codes = bank.class(chosen[slot]).codes;
-                    Some(Column::new(bank.class(chosen[slot]).sort, places.iter().map(|&place| codes[place]).collect()))
+                    let class = bank.class(chosen[slot]);
+                    Some(Column::new(class.sort, places.iter().map(|&place| class.codes[place]).collect()))
                 }
                 None => self.apply(number, &bank.term(chosen[slot]), vars, &known, self.active.len()),
             };
@@ -435,5 +434,5 @@ impl<'p> Joint<'p> {
 
 /// The greatest cost of a class of the start.
 fn greatest_cost(bank: &Bank<'_>) -> u32 {
-    bank.classes_of(NonterminalId(0)).map(|found| found.cost).max().unwrap_or(0)
+    bank.ids_of(NonterminalId(0)).map(|(_, cost)| cost).max().unwrap_or(0)
 }

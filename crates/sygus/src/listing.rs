@@ -70,7 +70,7 @@ pub fn list(
     let front = found.front.iter().map(|&(id, cost, right)| Fit { body: bank.term(id), cost, right }).collect();
     let mut solutions: Vec<Solution> = Vec::new();
     for &id in &found.right {
-        let cost = bank.class(id).cost;
+        let cost = bank.cost(id);
         if solutions.first().is_some_and(|first| first.cost < cost) {
             break;
         }
@@ -125,7 +125,7 @@ impl Found<'_, '_> {
             };
             let reason = bank.run(&limits, &mut |found| {
                 if found.nonterminal == NonterminalId(0) {
-                    self.see(found.id, found.cost, found.codes);
+                    self.see(found.id, found.cost, &found.codes);
                 }
                 Watch::Keep
             });

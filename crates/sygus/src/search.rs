@@ -286,7 +286,7 @@ impl<'s, 'p> Search<'s, 'p> {
             let mut hits: Vec<ClassId> = Vec::new();
             let (spec, active) = (&*self.spec, &self.active);
             let reason = self.bank.run(&limits, &mut |found| {
-                if found.nonterminal == NonterminalId(0) && is_right(spec, active, found.codes) {
+                if found.nonterminal == NonterminalId(0) && is_right(spec, active, &found.codes) {
                     hits.push(found.id);
                     return Watch::Stop;
                 }
@@ -296,7 +296,7 @@ impl<'s, 'p> Search<'s, 'p> {
                 if !refused.insert(hit) {
                     continue;
                 }
-                let (cost, term) = (self.bank.class(hit).cost, self.bank.term(hit));
+                let (cost, term) = (self.bank.cost(hit), self.bank.term(hit));
                 match self.examine(&term, judge) {
                     Exam::Right => {
                         self.accept(cost, term);
@@ -326,7 +326,7 @@ impl<'s, 'p> Search<'s, 'p> {
     /// The classes of the start that are right at all active points, cheapest first.
     fn hits(&self, most: u32) -> Vec<ClassId> {
         let all = self.bank.classes_of(NonterminalId(0)).take_while(|found| found.cost <= most);
-        all.filter(|found| is_right(self.spec, &self.active, found.codes)).map(|found| found.id).collect()
+        all.filter(|found| is_right(self.spec, &self.active, &found.codes)).map(|found| found.id).collect()
     }
 
     /// A candidate of this cost may be right: no bound goes beyond it.
@@ -437,7 +437,7 @@ impl<'s, 'p> Search<'s, 'p> {
     fn smaller(&self, term: &Term, id: NonterminalId, columns: &[Column]) -> Term {
         let known = self.spec.evaluate(term, columns).and_then(|column| self.bank.find_in(id, &column.codes));
         if let Some(class) = known
-            && (self.bank.class(class).cost as usize) < theory::nodes(term)
+            && (self.bank.cost(class) as usize) < theory::nodes(term)
         {
             return self.bank.term(class);
         }

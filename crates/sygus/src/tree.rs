@@ -416,7 +416,7 @@ fn leaves(bank: &Bank<'_>, id: NonterminalId, right: &dyn Fn(&[i64]) -> Mask) ->
     let mut cheapest: FxHashMap<Mask, ()> = FxHashMap::default();
     let mut kept: Vec<Leaf> = Vec::new();
     for found in bank.classes_of(id) {
-        let mask = right(found.codes);
+        let mask = right(&found.codes);
         if mask.is_empty() || cheapest.insert(mask, ()).is_some() {
             continue;
         }
@@ -456,7 +456,7 @@ fn splits(
             }
         };
         for (i, class) in block.iter().enumerate() {
-            let codes = truths.as_ref().map_or(class.codes, |truths| &truths[i * n_points..(i + 1) * n_points]);
+            let codes = truths.as_ref().map_or(&*class.codes, |truths| &truths[i * n_points..(i + 1) * n_points]);
             if codes.iter().any(|&code| code != 0 && code != 1) {
                 continue;
             }
@@ -464,7 +464,7 @@ fn splits(
             if holds.is_empty() || holds == all {
                 continue;
             }
-            let fixed = fixed.map(|branch| (branch, right(class.codes)));
+            let fixed = fixed.map(|branch| (branch, right(&class.codes)));
             if known.insert((holds, fixed.map_or(Mask::default(), |(_, mask)| mask)), ()).is_none() {
                 let cost = conditional.cost + class.cost;
                 splits.push(Split { conditional: index, class: class.id, cost, holds, fixed });

@@ -231,12 +231,12 @@ impl<'a> Search<'a> {
     /// Verifies hits; appends counterexamples until no hit is left.
     fn examine(&mut self, mut hits: Vec<ClassId>) -> Result<Step, BankError> {
         while !hits.is_empty() {
-            hits.sort_by_key(|&id| (self.bank.class(id).cost, id));
+            hits.sort_by_key(|&id| (self.bank.cost(id), id));
             let mut wrong: Vec<usize> = Vec::new();
             for &id in &hits {
                 let codes = self.bank.evaluate(id, &self.reference)?;
                 let missed = self.mismatches(&codes);
-                let cost = self.bank.class(id).cost;
+                let cost = self.bank.cost(id);
                 if missed.is_empty() {
                     if self.best.as_ref().is_none_or(|(best, _, _)| cost < *best) {
                         self.best = Some((cost, self.bank.term(id), self.bank.alternatives(id)));
@@ -310,7 +310,7 @@ impl<'a> Search<'a> {
 }
 
 fn watch(found: &Found<'_>, goal: &Goal, hits: &mut Vec<ClassId>) -> Watch {
-    if found.sort == goal.sort && goal.accepts(found.codes) {
+    if found.sort == goal.sort && goal.accepts(&found.codes) {
         hits.push(found.id);
         return Watch::Stop;
     }

@@ -46,15 +46,15 @@ pub fn invert(bank: &Bank<'_>, goal: &Goal, operators: &[OpId], bound: u32) -> O
         }
         for first in bank.classes().filter(|found| found.sort == sort) {
             let limit = best.as_ref().map_or(bound, |best| best.cost);
-            if operator.cost + first.cost + 1 >= limit || !second(kernel, first.codes, &want, &mut need) {
+            if operator.cost + first.cost + 1 >= limit || !second(kernel, &first.codes, &want, &mut need) {
                 continue;
             }
             let Some(id) = bank.find(sort, &need) else { continue };
-            let cost = operator.cost + first.cost + bank.class(id).cost;
+            let cost = operator.cost + first.cost + bank.cost(id);
             if cost < limit {
                 let mut args = vec![first.id, id];
                 // The costlier argument first, as the bank has it, where the order does not matter.
-                if kernel != Kernel::Sub && bank.class(id).cost > first.cost {
+                if kernel != Kernel::Sub && bank.cost(id) > first.cost {
                     args.swap(0, 1);
                 }
                 best = Some(Topped { op, args, cost });
@@ -193,7 +193,7 @@ fn covers(bank: &Bank<'_>, goal: &Goal, limits: &UnifyLimits) -> Vec<Cover> {
         .classes()
         .filter(|found| found.sort == goal.sort)
         .filter_map(|found| {
-            let fits = goal.codes.iter().zip(found.codes).map(|(want, have)| *want == Some(*have));
+            let fits = goal.codes.iter().zip(&*found.codes).map(|(want, have)| *want == Some(*have));
             let mask = mask(fits);
             mask.iter().any(|&word| word != 0).then_some(Cover { id: found.id, cost: found.cost, mask })
         })

@@ -182,7 +182,7 @@ pub(super) fn candidates(
             Limits { max_cost, max_classes: config.limits.classes, max_candidates: CANDIDATES, max_bytes: BYTES };
         let stop = bank.run_until(&limits, config.deadline, &mut |found| {
             for (target, pool) in targets.iter().zip(&mut pools) {
-                judge(target, pool, found.sort, found.codes, found.id, found.cost, &words, language);
+                judge(target, pool, found.sort, &found.codes, found.id, found.cost, &words, language);
             }
             Watch::Keep
         });
@@ -331,7 +331,10 @@ fn comparisons(bank: &Bank<'_>, targets: &[Target], pools: &mut [Pool], words: &
         }
         let columns: Vec<Vec<i64>> = terms
             .iter()
-            .map(|&(_, id)| target.points.iter().map(|&point| bank.class(id).codes[point]).collect())
+            .map(|&(_, id)| {
+                let class = bank.class(id);
+                target.points.iter().map(|&point| class.codes[point]).collect()
+            })
             .collect();
         let wanted: Vec<bool> = target.codes.iter().map(|&code| code == 1).collect();
         for (i, a) in columns.iter().enumerate() {

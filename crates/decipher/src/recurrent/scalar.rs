@@ -214,7 +214,7 @@ mod tests {
             let term = bank.term(found.id);
             let code = Code::of(&term, &language, &names).expect("integers and truth values");
             let run: Vec<i64> = values.iter().map(|point| code.run(point, &mut stack)).collect();
-            assert_eq!(run, found.codes, "{}", dsl::print(&term, &language));
+            assert_eq!(run, *found.codes, "{}", dsl::print(&term, &language));
             compared += 1;
         }
         assert!(compared > 500);

@@ -144,7 +144,7 @@ impl Space<'_> {
         let mut hit = None;
         bank.run(&limits, &mut |found| {
             // The condition may keep what it saw last: it must not be asked again.
-            if hit.is_none() && accept(found.sort, found.codes) {
+            if hit.is_none() && accept(found.sort, &found.codes) {
                 hit = Some(found.id);
                 return Watch::Stop;
             }

@@ -159,16 +159,17 @@ impl Block {
     }
 }
 
-/// The columns of classes one after the other: as they lie, if they do, else copied.
-fn gather<'a>(store: &'a Store, classes: &[u32], gathered: &'a mut Vec<i64>) -> &'a [i64] {
-    let (Some(&first), Some(&last)) = (classes.first(), classes.last()) else { return &[] };
-    // Rows ascend, and more than one row repeats what is not contiguous.
-    if (last.wrapping_sub(first)) as usize == classes.len() - 1 && classes.is_sorted_by(|a, b| a + 1 == *b) {
-        return store.columns_from(first, classes.len());
-    }
-    gathered.clear();
-    for &class in classes {
-        gathered.extend_from_slice(store.column(class));
+/// The columns of classes one after the other.
+fn gather<'a>(store: &Store, classes: &[u32], gathered: &'a mut Vec<i64>) -> &'a [i64] {
+    let n = store.n_points();
+    gathered.resize(classes.len() * n, 0);
+    for (i, &class) in classes.iter().enumerate() {
+        // All but the last argument stay the same in a row.
+        if i > 0 && classes[i - 1] == class {
+            gathered.copy_within((i - 1) * n..i * n, i * n);
+        } else {
+            store.read(class, &mut gathered[i * n..(i + 1) * n]);
+        }
     }
     gathered
 }

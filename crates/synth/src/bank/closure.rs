@@ -519,10 +519,10 @@ mod tests {
         assert_eq!(bank.run(&limits, &mut |_| Watch::Keep), StopReason::Closed);
         let mut least: BTreeMap<(NonterminalId, u16), u32> = BTreeMap::new();
         for found in bank.classes() {
-            least.insert((found.nonterminal, pack(found.codes).unwrap()), found.cost);
-            let (cost, term) = closure.minimal(found.nonterminal, found.codes).expect("the bank has a term");
+            least.insert((found.nonterminal, pack(&found.codes).unwrap()), found.cost);
+            let (cost, term) = closure.minimal(found.nonterminal, &found.codes).expect("the bank has a term");
             assert_eq!(cost, found.cost);
-            assert_eq!(evaluate(&language, &term, names), found.codes);
+            assert_eq!(evaluate(&language, &term, names), *found.codes);
         }
         for i in 0..grammar.nonterminals.len() as u32 {
             let functions: Vec<_> = closure.functions(NonterminalId(i)).collect();

@@ -1,5 +1,7 @@
 //! What a bank is given and what it answers: configuration, limits, reasons to stop.
 
+use std::borrow::Cow;
+
 use dsl::{Grammar, Language, Node as TermNode, NonterminalId, OpId, Term};
 use samples::{Column, Sort, Symbol, Value};
 
@@ -159,7 +161,7 @@ pub enum Watch {
 }
 
 /// A class just found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Found<'a> {
     /// The class.
     pub id: ClassId,
@@ -170,7 +172,7 @@ pub struct Found<'a> {
     /// The cost of its cheapest term.
     pub cost: u32,
     /// Its values.
-    pub codes: &'a [i64],
+    pub codes: Cow<'a, [i64]>,
 }
 
 /// Whether a term is a constant.

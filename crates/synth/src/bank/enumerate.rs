@@ -1,5 +1,6 @@
 //! The bank itself: levels of cost, classes, points that come later.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use dsl::{Language, Node as TermNode, NonterminalId, Term};
@@ -177,23 +178,41 @@ impl<'l> Bank<'l> {
     }
 
     fn found(&self, class: u32) -> Found<'_> {
+        self.found_with(class, self.store.column(class))
+    }
+
+    fn found_with<'a>(&self, class: u32, codes: Cow<'a, [i64]>) -> Found<'a> {
+        let nonterminal = self.store.nonterminal(class);
         Found {
             id: ClassId(class),
-            nonterminal: NonterminalId(u32::from(self.store.nonterminal(class))),
-            sort: self.space.sorts[self.store.nonterminal(class) as usize],
+            nonterminal: NonterminalId(u32::from(nonterminal)),
+            sort: self.space.sorts[nonterminal as usize],
             cost: self.store.cost(class),
-            codes: self.store.column(class),
+            codes,
         }
+    }
+
+    /// The cost of the cheapest term of a class.
+    ///
+    /// # Panics
+    /// If the class comes from another bank.
+    pub fn cost(&self, id: ClassId) -> u32 {
+        self.store.cost(id.0)
     }
 
     /// The classes of a nonterminal by ascending cost, without those that the watcher dropped.
     pub fn classes_of(&self, nonterminal: NonterminalId) -> impl Iterator<Item = Found<'_>> {
+        self.ids_of(nonterminal).map(|(id, _)| self.found(id.0))
+    }
+
+    /// The same, without looking at their values: ids and costs.
+    pub fn ids_of(&self, nonterminal: NonterminalId) -> impl Iterator<Item = (ClassId, u32)> + '_ {
         let known = u16::try_from(nonterminal.0).ok().filter(|&n| usize::from(n) < self.space.sorts.len());
         let levels = known.into_iter().flat_map(|n| (1..=self.level).map(move |cost| (n, cost)));
         levels.flat_map(|(nonterminal, cost)| {
             let classes = self.lists.get(Kind::Any, nonterminal, cost).iter();
             // A class that became cheaper is still in its old list.
-            classes.map(|&class| self.found(class)).filter(move |found| found.cost == cost)
+            classes.map(move |&class| (ClassId(class), cost)).filter(|&(id, cost)| self.cost(id) == cost)
         })
     }
 
@@ -252,7 +271,7 @@ impl<'l> Bank<'l> {
     /// commutative functions, one of each pair of mirror images is met).
     pub fn terms(&self, id: ClassId, limit: usize) -> (Vec<Term>, bool) {
         let nodes = std::iter::once(self.store.node(id.0)).chain(self.store.alternatives(id.0));
-        let cost = self.class(id).cost;
+        let cost = self.cost(id);
         let mut is_complete = !self.store.overflowed(id.0);
         let mut terms = Vec::new();
         for node in nodes.filter(|&node| self.node_cost(node) == cost) {
@@ -614,7 +633,7 @@ impl<'l> Bank<'l> {
             }
             None => {
                 let class = self.store.insert(nonterminal, codes, fingerprint, cost, node);
-                let verdict = watch(&self.found(class));
+                let verdict = watch(&self.found_with(class, Cow::Borrowed(codes)));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {
                     self.lists.push(nonterminal, cost, self.is_constant(node), class);
@@ -659,31 +678,30 @@ impl<'l> Bank<'l> {
             return Err(BankError::Sequences);
         }
         let inputs = self.inputs_at(columns)?;
-        let old_points = self.store.n_points();
         let n_new = inputs.first().map_or(0, Column::n_points);
         for (input, more) in self.space.inputs.iter_mut().zip(&inputs) {
             input.column.codes.extend_from_slice(&more.codes);
         }
-        self.store.widen(n_new);
         // Arguments cost less than what they are part of, except through chains, and those lead to no other chain.
         let mut order: Vec<u32> = (0..self.store.len() as u32).collect();
         order.sort_by_key(|&class| {
             let head = &self.space.productions[self.store.node(class).production as usize].head;
             (self.store.cost(class), matches!(head, Head::Chain))
         });
-        let mut tail = vec![0; n_new];
+        let (mut tails, mut tail) = (vec![0; self.store.len() * n_new], vec![0; n_new]);
         let mut scratch = Scratch::default();
         for class in order {
-            self.compute_tail(self.store.node(class), old_points, &inputs, &mut scratch, &mut tail);
-            self.store.set_tail(class, old_points, &tail);
+            self.compute_tail(self.store.node(class), &tails, &inputs, &mut scratch, &mut tail);
+            tails[class as usize * n_new..][..n_new].copy_from_slice(&tail);
         }
-        self.store.reindex();
-        self.split(old_points, &inputs, watch);
+        self.store.widen(n_new, &tails);
+        self.split(&tails, &inputs, watch);
         self.rebuild(watch);
         Ok(())
     }
 
-    fn compute_tail(&self, node: Node, from: usize, inputs: &[Column], scratch: &mut Scratch, tail: &mut [i64]) {
+    /// Computes what is new of the column of a node, given what is new of those of all classes.
+    fn compute_tail(&self, node: Node, tails: &[i64], inputs: &[Column], scratch: &mut Scratch, tail: &mut [i64]) {
         let production = &self.space.productions[node.production as usize];
         if let Code::Input(input) = production.code {
             return tail.copy_from_slice(&inputs[input].codes);
@@ -691,21 +709,22 @@ impl<'l> Bank<'l> {
         let arity = production.params.len();
         let mut args: [&[i64]; MAX_ARITY] = [&[]; MAX_ARITY];
         for (input, &arg) in args.iter_mut().zip(&node.args[..arity]) {
-            *input = self.store.tail(arg, from);
+            *input = &tails[arg as usize * tail.len()..][..tail.len()];
         }
         production.code.run(production, &self.context(), &args[..arity], scratch, tail);
     }
 
     /// Moves alternatives that differ from their class on the new points to classes of their own.
-    fn split(&mut self, old_points: usize, inputs: &[Column], watch: &mut dyn FnMut(&Found<'_>) -> Watch) {
-        let n_new = self.store.n_points() - old_points;
+    fn split(&mut self, tails: &[i64], inputs: &[Column], watch: &mut dyn FnMut(&Found<'_>) -> Watch) {
+        let n_new = inputs.first().map_or(0, Column::n_points);
+        let old_points = self.store.n_points() - n_new;
         let mut tail = vec![0; n_new];
         let mut scratch = Scratch::default();
         let mut leaving: Vec<(u32, Node, Vec<i64>)> = Vec::new();
         for class in 0..self.store.len() as u32 {
             for node in self.store.alternatives(class) {
-                self.compute_tail(node, old_points, inputs, &mut scratch, &mut tail);
-                if tail != self.store.tail(class, old_points) {
+                self.compute_tail(node, tails, inputs, &mut scratch, &mut tail);
+                if tail != tails[class as usize * n_new..][..n_new] {
                     leaving.push((class, node, tail.clone()));
                 }
             }

@@ -112,8 +112,8 @@ fn each_nonterminal_has_its_own_classes() {
     assert_eq!(contents(&bank), expected);
     for found in bank.classes() {
         let term = bank.term(found.id);
-        assert_eq!(interpret(&language, &term, &[("x", &X), ("y", &Y)]), found.codes);
-        assert_eq!(bank.find_in(found.nonterminal, found.codes), Some(found.id));
+        assert_eq!(interpret(&language, &term, &[("x", &X), ("y", &Y)]), *found.codes);
+        assert_eq!(bank.find_in(found.nonterminal, &found.codes), Some(found.id));
     }
     for id in (0..4).map(NonterminalId) {
         let costs: Vec<u32> = bank.classes_of(id).map(|found| found.cost).collect();
@@ -161,8 +161,8 @@ fn later_points_split_classes_of_every_nonterminal() {
     let inputs = variables(&X, &Y).into_iter().map(|(_, column)| column).collect::<Vec<_>>();
     for found in grown.classes() {
         let term = grown.term(found.id);
-        assert_eq!(interpret(&language, &term, &[("x", &X), ("y", &Y)]), found.codes);
-        assert_eq!(grown.evaluate(found.id, &inputs).unwrap(), found.codes);
+        assert_eq!(interpret(&language, &term, &[("x", &X), ("y", &Y)]), *found.codes);
+        assert_eq!(grown.evaluate(found.id, &inputs).unwrap(), *found.codes);
     }
 }
 

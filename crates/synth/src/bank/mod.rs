@@ -11,6 +11,7 @@
 
 mod block;
 mod closure;
+mod columns;
 mod config;
 mod enumerate;
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What is left to combine at a cost: units of work over lists of classes, and where the work stands.
 
+use super::columns::extend;
 use super::production::Production;
-use super::store::{MAX_ARITY, extend};
+use super::store::MAX_ARITY;
 
 /// Which classes an argument ranges over.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

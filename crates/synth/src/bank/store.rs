@@ -1,10 +1,13 @@
 //! The flat store of a bank: classes of terms with equal values, in structures of arrays.
 //!
 //! A class is a nonterminal and a column of codes. It keeps one node (production and child classes), never a tree, and a
-//! few alternative nodes that had the same values. Columns lie one after the other in one vector, in order of discovery,
-//! and are found through an open-addressing table of fingerprints.
+//! few alternative nodes that had the same values. Columns are packed (see [`super::columns`]) and found through an
+//! open-addressing table of fingerprints.
+
+use std::borrow::Cow;
 
 use super::ClassId;
+use super::columns::{Columns, Place, extend, reserve};
 
 /// The largest number of arguments of an enumerated operator.
 pub(crate) const MAX_ARITY: usize = 4;
@@ -25,8 +28,7 @@ const NIL: u32 = u32::MAX;
 /// All classes of a bank.
 #[derive(Debug)]
 pub(crate) struct Store {
-    n_points: usize,
-    columns: Vec<i64>,
+    columns: Columns,
     classes: Vec<Class>,
     /// One after the other: where the next one of the same class begins, production and number of arguments, arguments.
     alternatives: Vec<u32>,
@@ -35,12 +37,13 @@ pub(crate) struct Store {
     keys: Vec<u64>,
 }
 
-/// What is known of a class beside its column: two in a cache line.
+/// What is known of a class beside its column.
 #[derive(Clone, Debug)]
 struct Class {
     args: [u32; MAX_ARITY],
     cost: u32,
     first_alternative: u32,
+    place: Place,
     production: u16,
     nonterminal: u16,
     n_alternatives: u8,
@@ -59,23 +62,10 @@ struct Slot {
 const FREE: Slot = Slot { fingerprint: 0, class: 0 };
 const FIRST_BITS: u32 = 10;
 
-/// Appends with capacities that grow by a sixteenth, not to double: what is allocated is nearly what is used.
-pub(super) fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
-    reserve(vec, items.len());
-    vec.extend_from_slice(items);
-}
-
-fn reserve<T>(vec: &mut Vec<T>, n: usize) {
-    if vec.len() + n > vec.capacity() {
-        vec.reserve_exact(n.max(vec.capacity() / 16).max(64));
-    }
-}
-
 impl Store {
     pub(crate) fn new(n_points: usize, alternatives_cap: u8) -> Self {
         let mut store = Self {
-            n_points,
-            columns: Vec::new(),
+            columns: Columns::new(n_points),
             classes: Vec::new(),
             alternatives: Vec::new(),
             alternatives_cap,
@@ -91,12 +81,12 @@ impl Store {
     }
 
     pub(crate) fn n_points(&self) -> usize {
-        self.n_points
+        self.columns.n_points()
     }
 
     /// Memory allocated.
     pub(crate) fn bytes(&self) -> usize {
-        self.columns.capacity() * size_of::<i64>()
+        self.columns.bytes()
             + self.classes.capacity() * size_of::<Class>()
             + self.alternatives.capacity() * size_of::<u32>()
             + self.slots.len() * size_of::<Slot>()
@@ -115,14 +105,19 @@ impl Store {
         Node { production, args }
     }
 
-    pub(crate) fn column(&self, class: u32) -> &[i64] {
-        self.columns_from(class, 1)
+    /// The column of a class; owned where it lies packed.
+    pub(crate) fn column(&self, class: u32) -> Cow<'_, [i64]> {
+        self.columns.get(self.classes[class as usize].place)
     }
 
-    /// The columns of some classes found one after the other.
-    pub(crate) fn columns_from(&self, first: u32, n: usize) -> &[i64] {
-        let start = first as usize * self.n_points;
-        &self.columns[start..start + n * self.n_points]
+    /// Writes the column of a class to `out`.
+    pub(crate) fn read(&self, class: u32, out: &mut [i64]) {
+        self.columns.read(self.classes[class as usize].place, out);
+    }
+
+    fn is(&self, class: u32, nonterminal: u16, codes: &[i64]) -> bool {
+        let known = &self.classes[class as usize];
+        self.columns.equals(known.place, codes) && known.nonterminal == nonterminal
     }
 
     /// The other nodes known for a class, most recent first.
@@ -160,7 +155,7 @@ impl Store {
             if class == 0 {
                 return None;
             }
-            if found == fingerprint && self.column(class - 1) == codes && self.nonterminal(class - 1) == nonterminal {
+            if found == fingerprint && self.is(class - 1, nonterminal, codes) {
                 return Some(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
@@ -177,13 +172,13 @@ impl Store {
             let slot = self.slots[self.home(fingerprint)];
             if slot.class == 0 || slot.fingerprint == fingerprint { slot.class } else { NONE }
         }));
-        let n = self.n_points;
+        let n = self.n_points();
         for (i, class) in found.iter_mut().enumerate() {
             let codes = &columns[i * n..(i + 1) * n];
             *class = match *class {
                 0 => NONE,
                 NONE => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
-                known if self.column(known - 1) == codes && self.nonterminal(known - 1) == nonterminal => known - 1,
+                known if self.is(known - 1, nonterminal, codes) => known - 1,
                 _ => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
             };
         }
@@ -191,16 +186,23 @@ impl Store {
 
     /// A new class. The column must not be that of another class of the nonterminal.
     pub(crate) fn insert(&mut self, nonterminal: u16, codes: &[i64], fingerprint: u32, cost: u32, node: Node) -> u32 {
-        debug_assert_eq!(codes.len(), self.n_points, "a column has one entry per point");
         if (self.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow_slots();
         }
         let class = u32::try_from(self.len()).expect("the limit of classes is below 2^32");
-        extend(&mut self.columns, codes);
+        let place = self.columns.push(codes);
         reserve(&mut self.classes, 1);
         let Node { production, args } = node;
-        let (first_alternative, n_alternatives, overflowed) = (NIL, 0, false);
-        self.classes.push(Class { args, cost, first_alternative, production, nonterminal, n_alternatives, overflowed });
+        self.classes.push(Class {
+            args,
+            cost,
+            first_alternative: NIL,
+            place,
+            production,
+            nonterminal,
+            n_alternatives: 0,
+            overflowed: false,
+        });
         self.place(Slot { fingerprint, class: class + 1 });
         class
     }
@@ -236,35 +238,21 @@ impl Store {
         self.add_alternative(class, old);
     }
 
-    /// Makes room for `n_new` points: every column grows by entries that the caller fills with [`Store::set_tail`].
-    pub(crate) fn widen(&mut self, n_new: usize) {
-        let (n_old, old) = (self.n_points, std::mem::take(&mut self.columns));
-        self.n_points += n_new;
-        self.grow_keys();
-        self.columns = vec![0; self.len() * self.n_points];
-        if n_old > 0 {
-            for (to, from) in self.columns.chunks_exact_mut(n_old + n_new).zip(old.chunks_exact(n_old)) {
-                to[..n_old].copy_from_slice(from);
-            }
+    /// Adds points: `tails` holds what is new of the column of every class, one class after the other.
+    pub(crate) fn widen(&mut self, n_new: usize, tails: &[i64]) {
+        let n_old = self.n_points();
+        let old = std::mem::replace(&mut self.columns, Columns::new(n_old + n_new));
+        let mut codes = vec![0; n_old + n_new];
+        for (i, class) in self.classes.iter_mut().enumerate() {
+            old.read(class.place, &mut codes[..n_old]);
+            codes[n_old..].copy_from_slice(&tails[i * n_new..(i + 1) * n_new]);
+            class.place = self.columns.push(&codes);
         }
-    }
-
-    /// The codes of a column from point `from` on.
-    pub(crate) fn tail(&self, class: u32, from: usize) -> &[i64] {
-        &self.column(class)[from..]
-    }
-
-    /// Sets the codes of a column from point `from` on.
-    pub(crate) fn set_tail(&mut self, class: u32, from: usize, codes: &[i64]) {
-        let start = class as usize * self.n_points;
-        self.columns[start + from..start + self.n_points].copy_from_slice(codes);
-    }
-
-    /// Rebuilds the table after columns changed.
-    pub(crate) fn reindex(&mut self) {
+        self.grow_keys();
         self.slots.fill(FREE);
         for class in 0..self.len() as u32 {
-            let fingerprint = self.fingerprint(self.nonterminal(class), self.column(class));
+            self.read(class, &mut codes);
+            let fingerprint = self.fingerprint(self.nonterminal(class), &codes);
             self.place(Slot { fingerprint, class: class + 1 });
         }
     }
@@ -297,7 +285,7 @@ impl Store {
 
     fn grow_keys(&mut self) {
         let mut state = self.keys.len() as u64;
-        while self.keys.len() < self.n_points {
+        while self.keys.len() < self.n_points() {
             // splitmix64 (Steele et al. 2014), made odd: keys of a multilinear hash.
             state += 1;
             self.keys.push(mix(state.wrapping_mul(0x9E37_79B9_7F4A_7C15)) | 1);
@@ -427,13 +415,9 @@ mod tests {
         let mut store = Store::new(2, 2);
         let a = insert(&mut store, 0, &[1, 2]);
         let b = insert(&mut store, 1, &[3, 4]);
-        store.widen(1);
-        store.set_tail(a, 2, &[9]);
-        store.set_tail(b, 2, &[5]);
-        store.reindex();
-        assert_eq!(store.column(a), [1, 2, 9]);
-        assert_eq!(store.column(b), [3, 4, 5]);
-        assert_eq!(store.tail(b, 2), [5]);
+        store.widen(1, &[9, 1 << 40]);
+        assert_eq!(*store.column(a), [1, 2, 9]);
+        assert_eq!(*store.column(b), [3, 4, 1 << 40], "a column may need more room than before");
         assert_eq!(find(&store, 0, &[1, 2, 9]), Some(a));
         assert_eq!(find(&store, 0, &[1, 2, 8]), None);
     }

@@ -104,12 +104,12 @@ fn terms_have_the_values_of_their_class() {
         let term = bank.term(found.id);
         assert_eq!(
             interpret(&language, &term, &[("x", &X), ("y", &Y)]),
-            found.codes,
+            *found.codes,
             "{}",
             dsl::print(&term, &language)
         );
         for other in bank.alternatives(found.id) {
-            assert_eq!(interpret(&language, &other, &[("x", &X), ("y", &Y)]), found.codes);
+            assert_eq!(interpret(&language, &other, &[("x", &X), ("y", &Y)]), *found.codes);
         }
         assert_eq!(dsl::cost(&term, &language), f64::from(found.cost), "{}", dsl::print(&term, &language));
     }
@@ -150,7 +150,7 @@ fn later_points_give_the_same_classes_as_points_from_the_start() {
         }
         for found in grown.classes() {
             let codes = interpret(&language, &grown.term(found.id), &[("x", &X), ("y", &Y)]);
-            assert_eq!(codes, found.codes);
+            assert_eq!(codes, *found.codes);
         }
     }
     assert!(n_complete >= 2, "{n_complete}");
@@ -244,10 +244,10 @@ fn dropped_classes_are_not_built_upon() {
     let language = integers();
     let mut bank = bank(&language, &["+", "*"], &X, &Y);
     let drop_large = |codes: &[i64]| codes.iter().any(|code| code.abs() > 10);
-    bank.run(&Limits::new(7), &mut |found| if drop_large(found.codes) { Watch::Drop } else { Watch::Keep });
+    bank.run(&Limits::new(7), &mut |found| if drop_large(&found.codes) { Watch::Drop } else { Watch::Keep });
     let mut n_dropped = 0;
     for found in bank.classes() {
-        n_dropped += usize::from(drop_large(found.codes));
+        n_dropped += usize::from(drop_large(&found.codes));
         if let dsl::Node::App(_, args) = bank.term(found.id).node() {
             for arg in args {
                 assert!(!drop_large(&interpret(&language, arg, &[("x", &X), ("y", &Y)])));

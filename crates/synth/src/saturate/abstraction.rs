@@ -321,7 +321,7 @@ mod tests {
                 assert_eq!(known.sort, found.sort, "{text}");
                 n_bounded += usize::from(known.low.is_some() && known.high.is_some());
                 n_partial += usize::from(!known.defined);
-                for &code in found.codes {
+                for &code in &*found.codes {
                     if code == UNDEFINED {
                         assert!(!known.defined, "{text}");
                         continue;
