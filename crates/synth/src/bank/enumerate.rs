@@ -32,7 +32,7 @@ use super::store::{MAX_ARITY, NONE, Node, Store};
 /// let goal = [1, 2, 5, 26]; // x² + 1
 /// let mut hit = None;
 /// let stop = bank.run(&Limits::new(9), &mut |found| {
-///     if found.sort == Sort::Int && found.codes == goal {
+///     if found.sort == Sort::Int && *found.codes == goal {
 ///         hit = Some(found.id);
 ///         return Watch::Stop;
 ///     }
@@ -101,7 +101,7 @@ impl<'l> Bank<'l> {
         let n_points = space.n_points();
         Ok(Self {
             language,
-            store: Store::new(n_points, config.alternatives),
+            store: Store::new(n_points, config.alternatives, space.productions.iter().map(|p| p.result).collect()),
             lists: Lists::new(space.sorts.len(), space.productions.iter().any(|p| p.charges.iter().any(|&c| c > 0))),
             space,
             dropped: Vec::new(),
@@ -632,7 +632,7 @@ impl<'l> Bank<'l> {
                 (None, Watch::Keep)
             }
             None => {
-                let class = self.store.insert(nonterminal, codes, fingerprint, cost, node);
+                let class = self.store.insert(codes, fingerprint, cost, node);
                 let verdict = watch(&self.found_with(class, Cow::Borrowed(codes)));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {

@@ -28,6 +28,8 @@ const NIL: u32 = u32::MAX;
 /// All classes of a bank.
 #[derive(Debug)]
 pub(crate) struct Store {
+    /// The nonterminal that each production is of.
+    results: Vec<u16>,
     columns: Columns,
     classes: Vec<Class>,
     /// One after the other: where the next one of the same class begins, production and number of arguments, arguments.
@@ -35,9 +37,12 @@ pub(crate) struct Store {
     alternatives_cap: u8,
     slots: Vec<Slot>,
     keys: Vec<u64>,
+    /// Whether a node may be offered that its class knows already: every combination is built once, until points split
+    /// classes.
+    may_repeat: bool,
 }
 
-/// What is known of a class beside its column.
+/// What is known of a class beside its column: two in a cache line.
 #[derive(Clone, Debug)]
 struct Class {
     args: [u32; MAX_ARITY],
@@ -45,7 +50,6 @@ struct Class {
     first_alternative: u32,
     place: Place,
     production: u16,
-    nonterminal: u16,
     n_alternatives: u8,
     /// Whether an alternative was dropped because the cap was reached.
     overflowed: bool,
@@ -63,14 +67,17 @@ const FREE: Slot = Slot { fingerprint: 0, class: 0 };
 const FIRST_BITS: u32 = 10;
 
 impl Store {
-    pub(crate) fn new(n_points: usize, alternatives_cap: u8) -> Self {
+    /// An empty store; `results` holds the nonterminal of every production.
+    pub(crate) fn new(n_points: usize, alternatives_cap: u8, results: Vec<u16>) -> Self {
         let mut store = Self {
+            results,
             columns: Columns::new(n_points),
             classes: Vec::new(),
             alternatives: Vec::new(),
             alternatives_cap,
             slots: vec![FREE; 1 << FIRST_BITS],
             keys: Vec::new(),
+            may_repeat: false,
         };
         store.grow_keys();
         store
@@ -93,7 +100,7 @@ impl Store {
     }
 
     pub(crate) fn nonterminal(&self, class: u32) -> u16 {
-        self.classes[class as usize].nonterminal
+        self.results[usize::from(self.classes[class as usize].production)]
     }
 
     pub(crate) fn cost(&self, class: u32) -> u32 {
@@ -117,7 +124,7 @@ impl Store {
 
     fn is(&self, class: u32, nonterminal: u16, codes: &[i64]) -> bool {
         let known = &self.classes[class as usize];
-        self.columns.equals(known.place, codes) && known.nonterminal == nonterminal
+        self.columns.equals(known.place, codes) && self.results[usize::from(known.production)] == nonterminal
     }
 
     /// The other nodes known for a class, most recent first.
@@ -184,8 +191,8 @@ impl Store {
         }
     }
 
-    /// A new class. The column must not be that of another class of the nonterminal.
-    pub(crate) fn insert(&mut self, nonterminal: u16, codes: &[i64], fingerprint: u32, cost: u32, node: Node) -> u32 {
+    /// A new class, of the nonterminal that the node's production is of. The column must not be that of another one.
+    pub(crate) fn insert(&mut self, codes: &[i64], fingerprint: u32, cost: u32, node: Node) -> u32 {
         if (self.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow_slots();
         }
@@ -199,7 +206,6 @@ impl Store {
             first_alternative: NIL,
             place,
             production,
-            nonterminal,
             n_alternatives: 0,
             overflowed: false,
         });
@@ -211,8 +217,11 @@ impl Store {
     pub(crate) fn add_alternative(&mut self, class: u32, node: Node) {
         let known = &self.classes[class as usize];
         let full = known.n_alternatives >= self.alternatives_cap;
-        if (full && known.overflowed) || self.node(class) == node || self.alternatives(class).any(|other| other == node)
-        {
+        if full && known.overflowed {
+            return;
+        }
+        let is_known = || self.node(class) == node || self.alternatives(class).any(|other| other == node);
+        if self.may_repeat && is_known() {
             return;
         }
         let class = &mut self.classes[class as usize];
@@ -248,6 +257,7 @@ impl Store {
             codes[n_old..].copy_from_slice(&tails[i * n_new..(i + 1) * n_new]);
             class.place = self.columns.push(&codes);
         }
+        self.may_repeat = true;
         self.grow_keys();
         self.slots.fill(FREE);
         for class in 0..self.len() as u32 {
@@ -344,7 +354,10 @@ impl From<u32> for ClassId {
 mod tests {
     use super::*;
 
-    const LEAF: Node = Node { production: 0, args: [0; MAX_ARITY] };
+    /// A store in which production `i` is of nonterminal `i % 2`.
+    fn store(n_points: usize) -> Store {
+        Store::new(n_points, 2, vec![0, 1, 0, 1])
+    }
 
     fn node(production: u16) -> Node {
         Node { production, args: [0; MAX_ARITY] }
@@ -352,7 +365,7 @@ mod tests {
 
     fn insert(store: &mut Store, nonterminal: u16, codes: &[i64]) -> u32 {
         let fingerprint = store.fingerprint(nonterminal, codes);
-        store.insert(nonterminal, codes, fingerprint, 1, LEAF)
+        store.insert(codes, fingerprint, 1, node(nonterminal))
     }
 
     fn find(store: &Store, nonterminal: u16, codes: &[i64]) -> Option<u32> {
@@ -361,7 +374,7 @@ mod tests {
 
     #[test]
     fn finds_what_was_inserted_and_nothing_else() {
-        let mut store = Store::new(3, 2);
+        let mut store = store(3);
         let column = |i: i64| [i, i * i % 7, -i];
         for i in 0..5_000_i64 {
             let nonterminal = (i % 2) as u16;
@@ -382,10 +395,10 @@ mod tests {
 
     #[test]
     fn equal_fingerprints_are_told_apart() {
-        let mut store = Store::new(1, 2);
+        let mut store = store(1);
         for (nonterminal, code) in [(0, 5), (1, 5), (0, 6)] {
             assert_eq!(store.find(nonterminal, &[code], 7), None);
-            store.insert(nonterminal, &[code], 7, 1, LEAF);
+            store.insert(&[code], 7, 1, node(nonterminal));
         }
         let mut found = Vec::new();
         store.find_all(0, &[6, 7, 5], &[7, 7, 7], &mut found);
@@ -396,8 +409,9 @@ mod tests {
 
     #[test]
     fn alternatives_are_kept_up_to_the_cap_and_can_leave() {
-        let mut store = Store::new(1, 2);
+        let mut store = store(1);
         let class = insert(&mut store, 0, &[5]);
+        store.may_repeat = true;
         for production in [1, 2, 2] {
             store.add_alternative(class, node(production));
         }
@@ -412,7 +426,7 @@ mod tests {
 
     #[test]
     fn columns_grow() {
-        let mut store = Store::new(2, 2);
+        let mut store = store(2);
         let a = insert(&mut store, 0, &[1, 2]);
         let b = insert(&mut store, 1, &[3, 4]);
         store.widen(1, &[9, 1 << 40]);
