@@ -27,7 +27,8 @@ pub use machine::{Machine, Stepped, integer, primed};
 pub use mutants::{Change, Mutant, mutants};
 pub use product::{Product, product};
 pub use proof::{
-    Arithmetic, BoxNode, Boxes, Moving, Proof, Proofs, ProveConfig, Refused, Regions, alphabet, prove, verify,
+    Arithmetic, AskConfig, Asked, BoxNode, Boxes, End, Moving, Proof, Proofs, ProveConfig, Question, Refused, Regions,
+    alphabet, ask, prove, verify,
 };
 pub use shrink::shrink;
 

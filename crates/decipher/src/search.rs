@@ -1,6 +1,6 @@
 //! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
 
-use check::{Agreement, Beyond, CheckConfig, Proofs, ProveConfig};
+use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
 use samples::Decode;
@@ -58,6 +58,8 @@ pub struct JudgeLimits {
     pub controls: usize,
     /// Multiply-adds that the search for a proof may cost, about.
     pub proof_budget: f64,
+    /// What a solver may spend on one question of a proof, in its own units, where certificates do not reach.
+    pub solver_budget: u32,
 }
 
 impl Default for JudgeLimits {
@@ -68,6 +70,7 @@ impl Default for JudgeLimits {
             scrub_samples: 2048,
             controls: 99,
             proof_budget: 6e9,
+            solver_budget: 3_000_000,
         }
     }
 }
@@ -99,6 +102,8 @@ pub struct Outcome {
     pub variables: Option<Variables>,
     /// A proof that network and program agree; sought for recurrent networks.
     pub proof: Option<Proofs>,
+    /// What a solver was asked where certificates prove nothing; of recurrent networks.
+    pub asked: Option<Asked>,
     /// What inputs beyond the domain's lengths show; of recurrent networks.
     pub beyond: Option<Beyond>,
     /// Other programs that do the same on the inputs at hand; of accepted ones.
@@ -222,12 +227,12 @@ fn stands(
     (config, limits, stage): (&Config<'_>, &JudgeLimits, &dyn Fn(Stage)),
     n_tried: usize,
 ) -> Result<Outcome, Error> {
-    let (proof, beyond) = reach(network, &hypothesis.program, config, limits)?;
+    let Reach { proof, asked, beyond } = reach(network, &hypothesis.program, config, limits)?;
     stage(Stage::Scrub);
     (config.progress)("scrub");
     let judged = judge_alignment(network, &hypothesis, config, limits);
     let circuit = test_circuit(network, &hypothesis, config);
-    Ok(Outcome { proof, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
+    Ok(Outcome { proof, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
 }
 
 /// Whether the program, read again from its printed form, does what the network does: a quick look at few inputs, then
@@ -267,15 +272,18 @@ pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &Ju
 /// How many times the domain's greatest length longer inputs have.
 const LONGER: usize = 10;
 
+/// How far beyond what was run a program holds.
+#[derive(Default)]
+struct Reach {
+    proof: Option<Proofs>,
+    asked: Option<Asked>,
+    beyond: Option<Beyond>,
+}
+
 /// How far beyond what was run the program holds: a proof, and inputs beyond the domain's lengths.
-fn reach(
-    network: &Network,
-    program: &Term,
-    config: &Config<'_>,
-    limits: &JudgeLimits,
-) -> Result<(Option<Proofs>, Option<Beyond>), Error> {
+fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Reach, Error> {
     if network.recurrence().is_none() {
-        return Ok((None, None));
+        return Ok(Reach::default());
     }
     let program = &reread(network, program, config.language)?;
     let length = LONGER * check::longest_length(&network.domain);
@@ -291,7 +299,20 @@ fn reach(
         refuted_beyond: departure.map(|departure| departure.position),
         deadline: config.deadline,
     };
-    Ok((check::prove(network, program, config.language, &settings), beyond))
+    let refuted_beyond = settings.refuted_beyond.unwrap_or(usize::MAX);
+    let proof = check::prove(network, program, config.language, &settings);
+    // A solver is asked about the lengths of the domain where certificates say nothing: where they get to some length,
+    // elements and states can be listed, and the solver, which knows no better than to list them too, gets less far.
+    let length = check::longest_length(&network.domain).min(refuted_beyond);
+    if length == 0 || proof.as_ref().is_some_and(|proof| proof.covers(1)) || (config.deadline)() {
+        return Ok(Reach { proof, asked: None, beyond });
+    }
+    (config.progress)("proof by a solver");
+    let question = AskConfig { length, resources: limits.solver_budget, deadline: config.deadline };
+    // Networks and programs that are not of the kind that is asked about have no answer.
+    let asked = check::ask(network, program, config.language, &question).ok();
+    let answered = asked.as_ref().and_then(Asked::proofs);
+    Ok(Reach { proof: Proofs::further(proof, answered), asked, beyond })
 }
 
 /// Sequences of a sampled check that a budget of multiply-adds allows.
@@ -339,6 +360,7 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
         n_tried,
         variables: judged.variables,
         proof: None,
+        asked: None,
         beyond: None,
         rivals: None,
         circuit: None,
@@ -463,6 +485,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         n_tried,
         variables: None,
         proof: None,
+        asked: None,
         beyond: None,
         rivals: None,
         circuit: None,

@@ -1,12 +1,15 @@
 //! The file `proof.json`: a certificate that a network computes a program, with the program and its language: enough
 //! for `ventris check --proof` to decide, from the network's folder, whether it holds.
 
-use check::{Arithmetic, BoxNode, Boxes, Moving, Proof, Proofs, Regions};
+use check::{Arithmetic, Asked, BoxNode, Boxes, End, Moving, Proof, Proofs, Question, Regions};
 use dsl::{Language, Term};
+use samples::Domain;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::hypothesis::LanguageFile;
+use crate::result::counterexample;
+use crate::values::{input_json, rounded};
 
 /// A proof as a file.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -25,7 +28,7 @@ pub struct ProofFile {
     pub program: String,
     /// The language that it is written in.
     pub dsl: LanguageFile,
-    /// Where the hidden states lie.
+    /// Where the hidden states lie, or what a solver is asked.
     pub regions: RegionsFile,
 }
 
@@ -55,6 +58,15 @@ pub enum RegionsFile {
         /// The ranges of the states.
         ranges: Vec<[i64; 2]>,
     },
+    /// See [`check::Question`].
+    Question {
+        /// What the solver may spend on one step.
+        resources: u32,
+        /// The bound on an output's rounding error.
+        gap: f64,
+        /// The question, SMT-LIB.
+        text: String,
+    },
 }
 
 /// See [`check::BoxNode`].
@@ -78,6 +90,8 @@ pub fn proof_kind(proof: &Proof) -> &'static str {
         (Regions::Boxes(_), Some(_)) => "boxes of hidden states, step by step",
         (Regions::Moving(_), None) => "induction over a box that moves with the state",
         (Regions::Moving(_), Some(_)) => "a box that moves with the state, step by step",
+        (Regions::Question(_), None) => "a solver over the reals, asked about one element",
+        (Regions::Question(_), Some(_)) => "a solver over the reals, asked step by step",
     }
 }
 
@@ -97,18 +111,40 @@ pub fn proof_arithmetic(proof: &Proof) -> &'static str {
 /// What a result says of a proof.
 pub(crate) fn proof_evidence(proofs: &Proofs) -> Json {
     let proof = &proofs.best;
-    let regions = match &proof.regions {
-        Regions::Boxes(boxes) => boxes.nodes.len(),
-        Regions::Moving(_) => 1,
-    };
     let mut evidence = json!({
         "kind": proof_kind(proof),
         "scope": proof_scope(proof),
         "arithmetic": proof_arithmetic(proof),
-        "regions": regions,
     });
+    match &proof.regions {
+        Regions::Boxes(boxes) => evidence["regions"] = boxes.nodes.len().into(),
+        Regions::Moving(_) => evidence["regions"] = 1.into(),
+        Regions::Question(question) => evidence["gap"] = rounded(question.gap).into(),
+    }
     if let Some(length) = proofs.float32 {
         evidence["float32"] = format!("length <= {length}").into();
+    }
+    evidence
+}
+
+/// What a result says of the questions that a solver was asked.
+pub(crate) fn solver_evidence(asked: &Asked, domain: &Domain) -> Json {
+    let scope = asked.length().map_or_else(|| "all lengths".to_owned(), |length| format!("length <= {length}"));
+    let mut evidence = json!({ "proved": scope });
+    match &asked.end {
+        End::Reached => evidence["answer"] = "proved".into(),
+        End::Undecided { length, reason } => {
+            evidence["answer"] = "undecided".into();
+            evidence["reason"] = format!("for {length} elements: {reason}").into();
+        }
+        End::Differs(found) => {
+            evidence["answer"] = "differs".into();
+            evidence["counterexample"] = json!(counterexample(found, domain));
+        }
+        End::DiffersOverReals(input) => {
+            evidence["answer"] = "differs over the reals".into();
+            evidence["input"] = input_json(domain, input, 0);
+        }
     }
     evidence
 }
@@ -128,6 +164,7 @@ impl ProofFile {
             Regions::Moving(Moving { matrix, offsets, basis, region, ranges }) => {
                 RegionsFile::Moving { matrix, offsets, basis, region, ranges }
             }
+            Regions::Question(Question { resources, gap, text }) => RegionsFile::Question { resources, gap, text },
         };
         Self {
             schema: crate::SCHEMA,
@@ -164,6 +201,7 @@ impl ProofFile {
             RegionsFile::Moving { matrix, offsets, basis, region, ranges } => {
                 Regions::Moving(Moving { matrix, offsets, basis, region, ranges })
             }
+            RegionsFile::Question { resources, gap, text } => Regions::Question(Question { resources, gap, text }),
         };
         let arithmetic = match self.arithmetic.as_str() {
             "float32" => Arithmetic::Float32,

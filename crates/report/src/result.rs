@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::hypothesis::alignment;
-use crate::proof::proof_evidence;
+use crate::proof::{proof_evidence, solver_evidence};
 use crate::values::{input_json, rounded, value_json};
 
 /// What `ventris decipher` prints.
@@ -77,6 +77,9 @@ pub struct Evidence {
     pub agreement: Option<AgreementEvidence>,
     /// A proof: its kind, scope and arithmetic, and how many regions it has.
     pub proof: Option<Json>,
+    /// What a solver answered, where it was asked: how far it proved, and why no further.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub solver: Option<Json>,
     /// What inputs beyond the domain's lengths show; of recurrent networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beyond: Option<BeyondEvidence>,
@@ -612,6 +615,7 @@ impl DecipherResult {
                 interchange: interchanges(outcome),
                 beside: outcome.variables.as_ref().map(|variables| BesideEvidence::new(&variables.beside)),
                 proof: outcome.proof.as_ref().map(proof_evidence),
+                solver: outcome.asked.as_ref().map(|asked| solver_evidence(asked, domain)),
                 beyond: outcome.beyond.as_ref().map(|beyond| {
                     BeyondEvidence::new(beyond, outcome.proof.as_ref().and_then(Proofs::float32), domain)
                 }),
@@ -799,7 +803,7 @@ fn one_or_all(values: &[samples::Value]) -> Json {
 }
 
 /// What is printed of an input on which two differ.
-fn counterexample(c: &Counterexample, domain: &Domain) -> CounterexampleReport {
+pub(crate) fn counterexample(c: &Counterexample, domain: &Domain) -> CounterexampleReport {
     CounterexampleReport {
         input: input_json(domain, &c.input, 0),
         position: c.position,

@@ -199,6 +199,26 @@ fn proof_lines(text: &mut String, result: &DecipherResult) {
         (None, Some(_)) => _ = writeln!(text, "  proof       none was found"),
         (None, None) => _ = writeln!(text, "  proof       none was attempted"),
     }
+    if let Some(solver) = &evidence.solver {
+        let (answer, proved) = (word(solver, "answer"), word(solver, "proved"));
+        let _ = match (solver["reason"].as_str(), solver["counterexample"]["input"].as_array()) {
+            (Some(reason), _) => writeln!(text, "  solver      proved for {proved}; undecided {reason}"),
+            (_, Some(_)) => {
+                let c = &solver["counterexample"];
+                writeln!(
+                    text,
+                    "  solver      proved for {proved}; the two differ on {} (network {}, program {})",
+                    c["input"], c["network"], c["program"]
+                )
+            }
+            _ if answer == "proved" => writeln!(text, "  solver      proved for {proved}"),
+            _ => writeln!(
+                text,
+                "  solver      proved for {proved}; on {} the two differ over the reals, but not as the network runs",
+                solver["input"]
+            ),
+        };
+    }
     let Some(beyond) = &evidence.beyond else { return };
     let _ = writeln!(
         text,

@@ -10,15 +10,15 @@
 use graph::{Activation, Affine, Cell, Encoding, GateLayer, Mlp, Recurrence};
 
 /// Half an ulp of single precision, relatively.
-const SINGLE: f64 = 1.0 / 16_777_216.0;
+pub(super) const SINGLE: f64 = 1.0 / 16_777_216.0;
 /// More than any error of double-precision arithmetic on a handful of numbers, relatively.
 const DOUBLE: f64 = 1e-15;
 /// The relative error allowed to an activation in single precision: 16 half ulps.
 const ACTIVATION: f64 = 16.0 * SINGLE;
 /// The least number that single precision holds: the absolute error of an underflow.
-const TINY: f64 = 1.5e-45;
+pub(super) const TINY: f64 = 1.5e-45;
 /// Makes up for the rounding of radii, which are sums of non-negative numbers.
-const UP: f64 = 1.0 + 1e-9;
+pub(super) const UP: f64 = 1.0 + 1e-9;
 
 /// Numbers as affine forms over shared symbols.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Forms {
     }
 
     /// These numbers and then others over the same symbols.
-    fn joined(mut self, mut other: Self) -> Self {
+    pub(super) fn joined(mut self, mut other: Self) -> Self {
         let width = self.width.max(other.width);
         self.widen(width);
         other.widen(width);
@@ -88,7 +88,7 @@ impl Forms {
     }
 
     /// Makes room for more symbols.
-    fn widen(&mut self, width: usize) {
+    pub(super) fn widen(&mut self, width: usize) {
         if width > self.width {
             let (n, old) = (self.len(), self.width);
             let mut coef = vec![0.0; n * width];
@@ -201,7 +201,7 @@ impl Forms {
         }
     }
 
-    fn activate(&mut self, activation: Activation, fresh: &mut usize) {
+    pub(super) fn activate(&mut self, activation: Activation, fresh: &mut usize) {
         let pieces = (0..self.len()).map(|i| piece(activation, self.range(i))).collect();
         self.relax(pieces, fresh);
     }

@@ -12,6 +12,7 @@
 mod boxes;
 mod forms;
 mod linear;
+mod question;
 mod rule;
 mod search;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use crate::{Machine, integer};
 use forms::Forms;
 
 pub use boxes::alphabet;
+pub use question::{AskConfig, Asked, End, Question, ask};
 pub use search::{Proofs, ProveConfig, prove};
 
 /// How the network computes.
@@ -54,6 +56,8 @@ pub enum Regions {
     Boxes(Boxes),
     /// One box that moves with the program's state.
     Moving(Moving),
+    /// None are named: a solver finds no input that is read wrongly.
+    Question(Question),
 }
 
 /// Boxes of hidden states, for programs whose states can be listed.
@@ -128,6 +132,9 @@ pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Pr
     match &proof.regions {
         Regions::Boxes(regions) => boxes::verify(net, network, &machine, &decoder, regions, claim),
         Regions::Moving(moving) => linear::verify(net, network, &machine, &decoder, moving, claim),
+        Regions::Question(question) => {
+            question::verify(network, program, language, question, (proof.length, proof.arithmetic))
+        }
     }
 }
 

@@ -73,6 +73,38 @@ impl Proofs {
     }
 }
 
+impl Proofs {
+    /// The length up to which the two agree in single precision, as far as it was proved.
+    fn reach_single(&self) -> usize {
+        match self.best.arithmetic {
+            Arithmetic::Float32 => self.best.length.unwrap_or(usize::MAX),
+            Arithmetic::Real => self.float32.unwrap_or(0),
+        }
+    }
+
+    /// Of what certificates and a solver prove, the one that reaches further; of those that reach as far, a certificate.
+    pub fn further(certified: Option<Self>, asked: Option<Self>) -> Option<Self> {
+        let reach = |proofs: &Option<Self>| {
+            proofs.as_ref().map_or((0, 0), |proofs| {
+                let single = proofs.reach_single();
+                (proofs.best.length.unwrap_or(usize::MAX).max(single), single)
+            })
+        };
+        let (a, b) = (reach(&certified), reach(&asked));
+        let single = a.1.max(b.1);
+        let mut best = if b > a { asked } else { certified }?;
+        if best.best.arithmetic == Arithmetic::Real && single > 0 {
+            best.float32 = Some(single);
+        }
+        Some(best)
+    }
+
+    /// Whether single precision is proved for sequences of so many elements.
+    pub fn covers(&self, length: usize) -> bool {
+        self.reach_single() >= length
+    }
+}
+
 /// Searches for proofs, first about single precision, then about exact arithmetic; `None` where none is found within
 /// the budget.
 pub fn prove(network: &Network, program: &Term, language: &Language, config: &ProveConfig<'_>) -> Option<Proofs> {

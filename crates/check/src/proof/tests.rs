@@ -4,7 +4,7 @@ use graph::{Activation, Affine, Cell, Encoding, GateLayer, Matrix, Mlp};
 use samples::{Domain, Elements};
 
 use super::*;
-use crate::beyond;
+use crate::{beyond, run_network};
 
 fn affine(rows: usize, cols: usize, weight: &[f32], bias: &[f32]) -> Affine {
     Affine { weight: Matrix::new(rows, cols, weight.to_vec()), bias: bias.to_vec() }
@@ -229,4 +229,134 @@ fn the_shortest_difference_is_found() {
     let config = ProveConfig { refuted_beyond: Some(departure.position), ..config() };
     let proofs = prove(&network, &term, &language(), &config).expect("two elements are right");
     assert_eq!(proofs.float32(), Some(1), "50 and 50 lose exactly a half");
+}
+
+// --- proofs by a solver ---------------------------------------------------------------------------------------------
+
+/// h' = max(x0, x1), by a layer that keeps nothing: -500 to 500, more pairs than a certificate lists.
+fn larger(bend: f32) -> Network {
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    let first = affine(3, 2, &[0., 0., 1., 0., -1., 1.], &[0.0, 500.0]);
+    let second = affine(2, 1, &[bend, 1.0], &[-500.0]);
+    let domain = Domain { elements: Elements::Integers { dim: 2, lo: -500, hi: 500 }, ..domain(0, 1) };
+    let cell = Cell::Mlp(relu(vec![first, second]));
+    let readout = relu(vec![affine(1, 1, &[1.0], &[0.0])]);
+    Network::recurrent(domain, graph::Recurrence::new(cell, readout, Encoding::Scalar, 2).expect("shapes fit"))
+}
+
+/// h' = max(h, x) for x from 0 to `hi`: neither listed nor affine.
+fn running_maximum(hi: i64) -> Network {
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    let first = affine(2, 2, &[-1., 1., 1., 0.], &[0.0, 0.0]);
+    let second = affine(2, 1, &[1.0, 1.0], &[0.0]);
+    network(domain(0, hi), Cell::Mlp(relu(vec![first, second])), relu(vec![affine(1, 1, &[1.0], &[0.1])]))
+}
+
+const MAXIMUM: &str = "(scan ((y 0 (max y x))) y')";
+
+fn asking(length: usize) -> AskConfig<'static> {
+    AskConfig { length, resources: 5_000_000, deadline: &|| false }
+}
+
+fn asked(network: &Network, text: &str, length: usize) -> Asked {
+    ask(network, &program(text, network), &language(), &asking(length)).expect("piecewise linear")
+}
+
+#[test]
+fn a_solver_proves_what_no_certificate_lists() {
+    let network = larger(1.0);
+    assert!(found(&network, "(max x0 x1)").is_none(), "a million pairs, and the program is not affine");
+    let Asked { best: Some(proof), float32: None, end: End::Reached } = asked(&network, "(max x0 x1)", 6) else {
+        panic!("a proof was expected");
+    };
+    assert_eq!((proof.length, proof.arithmetic), (None, Arithmetic::Float32));
+    assert_eq!(verify(&network, &program("(max x0 x1)", &network), &language(), &proof), Ok(()));
+
+    let network = running_maximum(2000);
+    let Asked { best: Some(proof), end: End::Reached, .. } = asked(&network, MAXIMUM, 5) else {
+        panic!("a proof was expected");
+    };
+    assert_eq!((proof.length, proof.arithmetic), (Some(5), Arithmetic::Float32));
+    assert_eq!(verify(&network, &program(MAXIMUM, &network), &language(), &proof), Ok(()));
+}
+
+#[test]
+fn mutants_of_program_and_network_are_never_proved_and_an_input_shows_why() {
+    let differs = |network: &Network, text: &str| {
+        let Asked { end: End::Differs(found), .. } = asked(network, text, 4) else {
+            panic!("{text} is not what the network computes");
+        };
+        assert_ne!(found.network, found.program);
+        let run = run_network(network)(&found.input).expect("runs");
+        assert_eq!(run[0].value(found.position), found.network[0], "the input was run");
+    };
+    let network = running_maximum(2000);
+    for mutant in [
+        "(scan ((y 0 (min y x))) y')",
+        "(scan ((y 1 (max y x))) y')",
+        "(scan ((y 0 (max y x))) y)",
+        "(scan ((y 0 (max y (min x 1999)))) y')",
+        "(scan ((y 0 (max y x))) (ite (= y' 777) 0 y'))",
+        "(scan ((y 0 (max y x))) (// (* y' 5) (- 1234 y')))",
+    ] {
+        differs(&network, mutant);
+    }
+    differs(&larger(0.998), "(max x0 x1)");
+    assert!(matches!(asked(&larger(1.0), "(max x0 (max x1 -499))", 1).end, End::Differs(_)));
+}
+
+#[test]
+fn a_limit_of_the_solver_is_undecided() {
+    let network = running_maximum(2000);
+    let config = AskConfig { resources: 20, ..asking(4) };
+    let asked = ask(&network, &program(MAXIMUM, &network), &language(), &config).expect("piecewise linear");
+    assert!(asked.best.is_none());
+    assert!(matches!(asked.end, End::Undecided { length: 1, .. }), "{:?}", asked.end);
+    let config = AskConfig { deadline: &|| true, ..asking(4) };
+    let asked = ask(&network, &program(MAXIMUM, &network), &language(), &config).expect("piecewise linear");
+    assert!(matches!((asked.best, asked.end), (None, End::Undecided { .. })));
+}
+
+#[test]
+fn a_question_that_was_changed_is_refused() {
+    let network = running_maximum(300);
+    let term = program(MAXIMUM, &network);
+    let proof = asked(&network, MAXIMUM, 3).best.expect("a proof");
+    let Regions::Question(question) = &proof.regions else { panic!("a question was expected") };
+    let refused = |proof: Proof| verify(&network, &term, &language(), &proof).is_err();
+    let with = |question: Question| Proof { regions: Regions::Question(question), ..proof.clone() };
+    assert!(!refused(proof.clone()));
+    assert!(refused(Proof { length: Some(4), ..proof.clone() }));
+    assert!(refused(Proof { length: None, ..proof.clone() }));
+    assert!(refused(Proof { length: Some(usize::MAX), ..proof.clone() }));
+    assert!(refused(Proof { arithmetic: Arithmetic::Real, ..proof.clone() }));
+    assert!(refused(with(Question { gap: question.gap / 2.0, ..question.clone() })));
+    assert!(refused(with(Question { text: format!("{}(assert false)\n", question.text), ..question.clone() })));
+    assert!(refused(with(Question { resources: 10, ..question.clone() })), "the solver does not get to an answer");
+    // The same text does not do for another program or network.
+    let other = program("(scan ((y 0 (max y (+ x 1)))) y')", &network);
+    assert!(verify(&network, &other, &language(), &proof).is_err());
+    assert!(verify(&running_maximum(301), &term, &language(), &proof).is_err());
+}
+
+/// What is exactly on the border of rounding differs over the reals, and no run shows it.
+#[test]
+fn a_difference_over_the_reals_alone_is_told_apart() {
+    let relu = |layers| Mlp { layers, activation: Activation::Relu };
+    let cell = Cell::Mlp(relu(vec![affine(2, 1, &[0., 1.], &[0.0])]));
+    let network = network(domain(1, 9000), cell, relu(vec![affine(1, 1, &[1.0], &[-0.5])]));
+    let asked = asked(&network, "x", 1);
+    assert!(asked.best.is_none());
+    assert!(matches!(asked.end, End::DiffersOverReals(_)), "{:?}", asked.end);
+}
+
+#[test]
+fn what_may_leave_64_bits_or_is_not_piecewise_linear_is_not_asked() {
+    let network = running_maximum(2000);
+    let cube = "(scan ((y 0 (* x (* x x)))) (% (* y' y') 2))";
+    assert!(matches!(ask(&network, &program(cube, &network), &language(), &asking(2)), Err(Refused::Program(_))));
+    let smooth = |layers| Mlp { layers, activation: Activation::Tanh };
+    let cell = Cell::Mlp(smooth(vec![affine(2, 1, &[0., 1.], &[0.0]), affine(1, 1, &[1.], &[0.0])]));
+    let tanh = super::tests::network(domain(0, 1), cell, smooth(vec![affine(1, 1, &[1.0], &[0.0])]));
+    assert!(matches!(ask(&tanh, &program("x", &tanh), &language(), &asking(2)), Err(Refused::Unsupported(_))));
 }
