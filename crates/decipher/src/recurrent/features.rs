@@ -131,7 +131,7 @@ fn over(task: &Task, states: &[State], effort: usize) -> Result<Vec<Term>, Error
         if rows.determinism < DETERMINISM {
             return Ok(Vec::new());
         }
-        let budget = Budget { agreement: task.config.min_agreement, ..task.budget(effort) };
+        let budget = Budget { agreement: task.enough, ..task.budget(effort) };
         let sorts = [Sort::Int, Sort::Bool];
         let solver = task.solver();
         // Few values: the conditions for each are smaller than an expression for all.

@@ -56,7 +56,7 @@ fn search(task: &Task, output_lags: usize, input_lags: usize, effort: usize) -> 
         // Where rows hardly repeat, that they determine the output says nothing: look less far.
         let effort = if rows.collisions() < FEW_COLLISIONS { 0 } else { effort };
         let sorts: &[Sort] = if output_lags > 0 { &[Sort::Int] } else { &[Sort::Int, Sort::Bool] };
-        let budget = Budget { agreement: task.config.min_agreement, ..task.budget(effort) };
+        let budget = Budget { agreement: task.enough, ..task.budget(effort) };
         let solver = task.solver();
         let output = solver.solve(&rows, sorts, budget).or_else(|| solver.choose(&rows, budget));
         outputs.extend(output);

@@ -47,6 +47,8 @@ const TABLE: &str = "table";
 const COST_OF_ABSENCE: f64 = 20.0;
 /// The fit from which on a variable counts as carried.
 const CARRIED: f64 = 0.9;
+/// Standard deviations by which a sample may fall short of the agreement asked for.
+const DEVIATIONS: f64 = 3.0;
 /// Agreement from which on a candidate is not doubted.
 const EXACT: f64 = 0.9998;
 
@@ -90,22 +92,13 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     let Elements::Integers { .. } = domain.elements else {
         return Err(Error::Unsupported("recurrent networks over tokens".to_owned()));
     };
-    let task = Task::new(oracle, domain, config)?;
-    let mut candidates: Vec<Candidate> = Vec::new();
-    for effort in 0..RUNGS {
-        for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
-            let enough = |candidate: &Candidate| candidate.is_sound() && candidate.price <= strategy.enough;
-            if (config.deadline)() || candidates.iter().any(enough) {
-                continue;
-            }
-            (config.progress)(strategy.name);
-            for program in (strategy.search)(&task, effort)? {
-                candidates.extend(task.judge(program, strategy.name)?);
-            }
-        }
-        if !candidates.is_empty() {
-            break;
-        }
+    let mut task = Task::new(oracle, domain, config)?;
+    let mut candidates = climb(&task)?;
+    if task.enough < 1.0 && !candidates.iter().any(Candidate::is_carried) {
+        // The samples may have more errors in them than the network makes: what falls short by so little is judged again, on
+        // a larger sample, by whoever accepts.
+        task.relax();
+        candidates.extend(climb(&task)?);
     }
     if candidates.is_empty()
         && let Some(machine) = task.machine()?
@@ -145,6 +138,27 @@ pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Resul
     Ok(candidates.into_iter().map(hypothesis).collect())
 }
 
+/// What the strategies find, rung by rung of effort until there is something.
+fn climb(task: &Task) -> Result<Vec<Candidate>, Error> {
+    let mut candidates: Vec<Candidate> = Vec::new();
+    for effort in 0..RUNGS {
+        for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
+            let enough = |candidate: &Candidate| candidate.is_sound() && candidate.price <= strategy.enough;
+            if (task.config.deadline)() || candidates.iter().any(enough) {
+                continue;
+            }
+            (task.config.progress)(strategy.name);
+            for program in (strategy.search)(task, effort)? {
+                candidates.extend(task.judge(program, strategy.name)?);
+            }
+        }
+        if !candidates.is_empty() {
+            break;
+        }
+    }
+    Ok(candidates)
+}
+
 /// A program that was judged.
 struct Candidate {
     program: Term,
@@ -158,7 +172,12 @@ struct Candidate {
 impl Candidate {
     /// Whether it is as good as a program can be: then costly strategies need not run.
     fn is_sound(&self) -> bool {
-        self.agreement >= EXACT && self.alignment.iter().all(|aligned| aligned.fit >= CARRIED)
+        self.agreement >= EXACT && self.is_carried()
+    }
+
+    /// Whether the hidden state carries all of its variables.
+    fn is_carried(&self) -> bool {
+        self.alignment.iter().all(|aligned| aligned.fit >= CARRIED)
     }
 }
 
@@ -206,6 +225,8 @@ struct Task<'a> {
     /// What they are judged on.
     fresh: Recording,
     machine: OnceCell<Option<mealy::Machine>>,
+    /// The agreement with samples from which on a program is proposed.
+    enough: f64,
 }
 
 impl<'a> Task<'a> {
@@ -223,7 +244,19 @@ impl<'a> Task<'a> {
             recording: record("recurrent fit", n)?,
             fresh: record("recurrent judge", n)?,
             machine: OnceCell::new(),
+            enough: config.min_agreement,
         })
+    }
+
+    /// Lowers what agreement with samples is enough, by what samples of this size may be off. The errors of a sequence hang
+    /// together, so that it is sequences that are counted.
+    fn relax(&mut self) {
+        let wanted = self.config.min_agreement;
+        let deviation = (wanted * (1.0 - wanted) / self.recording.n.max(1) as f64).sqrt();
+        self.enough = wanted - DEVIATIONS * deviation;
+        if self.machine.get().is_some_and(Option::is_none) {
+            self.machine = OnceCell::new();
+        }
     }
 
     fn build(&self) -> Build<'a> {
@@ -237,7 +270,7 @@ impl<'a> Task<'a> {
     /// What an enumeration may cost at a rung of effort.
     fn budget(&self, effort: usize) -> Budget {
         let candidates = [60_000, 400_000, self.config.limits.candidates / 16][effort.min(2)];
-        Budget { candidates, max_cost: 40, agreement: self.config.min_agreement }
+        Budget { candidates, max_cost: 40, agreement: self.enough }
     }
 
     /// The least and the greatest number in an input.
@@ -281,13 +314,13 @@ impl<'a> Task<'a> {
     }
 
     fn linear(&self) -> Vec<Term> {
-        linear::search(&self.recording, &self.inputs, self.build(), self.config.min_agreement).into_iter().collect()
+        linear::search(&self.recording, &self.inputs, self.build(), self.enough).into_iter().collect()
     }
 
     /// Whether a program reproduces enough of the recording.
     fn fits(&self, program: &Term) -> Result<bool, Error> {
         let columns = self.evaluate(program, &self.recording.batch())?;
-        Ok(self.recording.agreement(&columns) >= self.config.min_agreement)
+        Ok(self.recording.agreement(&columns) >= self.enough)
     }
 
     /// The cheapest form of a program that the language's rules, each verified when it is used, show to be equal to it.
@@ -302,7 +335,7 @@ impl<'a> Task<'a> {
     fn judge(&self, program: Term, source: &'static str) -> Result<Option<Candidate>, Error> {
         let columns = self.evaluate(&program, &self.fresh.batch())?;
         let agreement = self.fresh.agreement(&columns);
-        if agreement < self.config.min_agreement {
+        if agreement < self.enough {
             return Ok(None);
         }
         let alignment = align::align(&self.fresh, &program, self.config.language, self.domain)?;
@@ -321,9 +354,9 @@ impl<'a> Task<'a> {
     fn machine(&self) -> Result<Option<&mealy::Machine>, Error> {
         if self.machine.get().is_none() {
             (self.config.progress)("finite machine");
-            let Config { limits, min_agreement, seed, .. } = self.config;
+            let Config { limits, seed, .. } = self.config;
             let learn = |symbols: Vec<Vec<i64>>| {
-                mealy::learn(self.oracle, &self.recording, &symbols, limits.states, *min_agreement, *seed)
+                mealy::learn(self.oracle, &self.recording, &symbols, limits.states, self.enough, *seed)
             };
             let machine = self.symbols().map(learn).transpose()?.flatten();
             return Ok(self.machine.get_or_init(|| machine).as_ref());

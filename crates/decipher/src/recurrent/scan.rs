@@ -69,8 +69,7 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
         if room < 1.0 {
             break;
         }
-        let budget =
-            Budget { candidates: 60_000, max_cost: (room as u32).min(14), agreement: task.config.min_agreement };
+        let budget = Budget { candidates: 60_000, max_cost: (room as u32).min(14), agreement: task.enough };
         let rows = walks.rows(task, state, &update);
         let Some(output) = task.solver().solve(&rows, &[Sort::Int, Sort::Bool], budget) else { continue };
         let cost = build.cost(&update.term) + build.cost(&output);
@@ -136,7 +135,7 @@ impl Walks {
         Self { n, length: recording.length, points, n_symbols: symbols.len(), allowed }
     }
 
-    /// Whether (state, input) decides the output along all sequences.
+    /// Whether (state, input) decides the output along all sequences, but for the points that may contradict.
     fn functional(&self, code: &Code, init: i64, scratch: &mut Scratch) -> bool {
         scratch.begin(self.n_symbols);
         let (mut wrong, mut seen, mut keys) = (0, 0, 0);
@@ -145,15 +144,14 @@ impl Walks {
             for point in &self.points[row * self.length..(row + 1) * self.length] {
                 if point.counts {
                     seen += 1;
-                    match scratch.look_up(state, point.symbol, point.output) {
-                        None => keys += 1,
-                        Some(known) if known != point.output => {
-                            wrong += 1;
-                            if wrong > self.allowed {
-                                return false;
-                            }
-                        }
-                        Some(_) => {}
+                    match scratch.tally(state, point.symbol, point.output) {
+                        Tally::First => keys += 1,
+                        Tally::Same => {}
+                        Tally::Other => wrong += 1,
+                        Tally::Overruled => {}
+                    }
+                    if wrong > self.allowed {
+                        return false;
                     }
                 }
                 scratch.variables.clear();
@@ -194,32 +192,62 @@ impl Walks {
     }
 }
 
-/// Scratch of the functional test: the output seen for each (state, symbol), valid where the stamp is current.
+/// Scratch of the functional test: what was seen for each (state, symbol).
 #[derive(Default)]
 struct Scratch {
-    table: Vec<(u32, i64)>,
+    table: Vec<Seen>,
     n_symbols: usize,
     stamp: u32,
     variables: Vec<i64>,
     stack: Vec<i64>,
 }
 
+/// The output that most points of a (state, symbol) show, how many, and how many show another; valid where the stamp is
+/// current.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    stamp: u32,
+    same: u32,
+    other: u32,
+    output: i64,
+}
+
+/// What a point adds to what was seen.
+enum Tally {
+    First,
+    Same,
+    /// One more point that contradicts.
+    Other,
+    /// Those that contradicted are now the most: as many contradict as before.
+    Overruled,
+}
+
 impl Scratch {
     fn begin(&mut self, n_symbols: usize) {
         self.n_symbols = n_symbols;
-        self.table.resize((2 * MAX_STATE as usize + 1) * n_symbols, (0, 0));
+        self.table.resize((2 * MAX_STATE as usize + 1) * n_symbols, Seen::default());
         self.stamp += 1;
     }
 
-    /// The output seen before; `output` is remembered otherwise.
-    fn look_up(&mut self, state: i64, symbol: usize, output: i64) -> Option<i64> {
+    /// Adds a point. What came first has no say over what comes more often: networks err. Outputs other than the most
+    /// frequent one are not told apart, so that of three or more outputs too few count as contradictions.
+    fn tally(&mut self, state: i64, symbol: usize, output: i64) -> Tally {
         let row = usize::try_from(state + MAX_STATE).unwrap_or(0);
-        let slot = &mut self.table[row * self.n_symbols + symbol];
-        if slot.0 == self.stamp {
-            return Some(slot.1);
+        let seen = &mut self.table[row * self.n_symbols + symbol];
+        if seen.stamp != self.stamp {
+            *seen = Seen { stamp: self.stamp, same: 1, other: 0, output };
+            return Tally::First;
         }
-        *slot = (self.stamp, output);
-        None
+        if seen.output == output {
+            seen.same += 1;
+            return Tally::Same;
+        }
+        if seen.other < seen.same {
+            seen.other += 1;
+            return Tally::Other;
+        }
+        *seen = Seen { stamp: self.stamp, same: seen.other + 1, other: seen.same, output };
+        Tally::Overruled
     }
 }
 
@@ -274,4 +302,21 @@ fn grid(task: &Task, machine: Option<&Machine>, names: &[Symbol]) -> Vec<(Symbol
     cells.truncate(CELLS);
     let column = |i: usize| Column::new(Sort::Int, cells.iter().map(|cell| cell[i]).collect());
     names.iter().enumerate().map(|(i, &name)| (name, column(i))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_comes_first_is_outvoted() {
+        let mut scratch = Scratch::default();
+        scratch.begin(2);
+        let outputs = [7, 0, 0, 0, 3, 0, 0];
+        let contradictions = outputs.iter().filter(|&&output| matches!(scratch.tally(-5, 1, output), Tally::Other));
+        assert_eq!(contradictions.count(), 2, "7 and 3");
+        assert!(matches!(scratch.tally(-5, 0, 7), Tally::First), "another input");
+        scratch.begin(2);
+        assert!(matches!(scratch.tally(-5, 1, 7), Tally::First), "another update");
+    }
 }
