@@ -121,3 +121,34 @@ fn a_proof_by_a_solver_is_asked_again_from_its_file() {
     refused("/arithmetic", json!("real"));
     refused("/kind", json!("induction over boxes of hidden states"));
 }
+
+#[test]
+fn a_transformer_is_followed_again_from_its_file() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let model = network("same_as_first");
+    let done = run("decipher {0} --out {1} --format json", &[&model, out.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let evidence = &done.json()["evidence"]["proof"];
+    assert_eq!((&evidence["scope"], &evidence["arithmetic"]), (&json!("length <= 6"), &json!("float32")));
+    assert!(evidence["gap"].as_f64().is_some_and(|gap| 0.0 < gap && gap < 0.01), "{evidence}");
+    let path = out.path().join("proof.json");
+    let check = |path: &std::path::Path| run("check --proof {0} {1} --format json", &[path, &model]);
+    let held = check(&path);
+    assert_eq!((held.code, &held.json()["verdict"]), (0, &json!("holds")), "{}", held.stderr);
+
+    let proof: Json = serde_json::from_str(&std::fs::read_to_string(&path).expect("written")).expect("JSON");
+    let refused = |pointer: &str, value: Json| {
+        let mut changed = proof.clone();
+        *changed.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = value;
+        let done = check(&write(out.path(), "changed.json", changed.to_string()));
+        assert_eq!((done.code, &done.json()["verdict"]), (3, &json!("refused")), "{pointer}: {}", done.stderr);
+    };
+    refused("/program", json!("(= tokens (aggregate (select indices 1 =) tokens))"));
+    refused("/scope", json!("length <= 7"));
+    refused("/scope", json!("all lengths"));
+    refused("/regions/classes/gap", json!(0.0));
+    refused("/regions/classes/margin", json!(3.0));
+    refused("/regions/classes/cells", json!(1));
+    let other = run("check --proof {0} {1}", &[&path, &network("saturating_counter")]);
+    assert_ne!(other.code, 0, "another network");
+}

@@ -27,8 +27,8 @@ pub use machine::{Machine, Stepped, integer, primed};
 pub use mutants::{Change, Mutant, mutants};
 pub use product::{Product, product};
 pub use proof::{
-    Arithmetic, AskConfig, Asked, BoxNode, Boxes, End, Moving, Proof, Proofs, ProveConfig, Question, Refused, Regions,
-    alphabet, ask, prove, verify,
+    Arithmetic, AskConfig, Asked, BoxNode, Boxes, Classes, End, Moving, Proof, Proofs, ProveConfig, Question, Refused,
+    Regions, alphabet, ask, follow, prove, verify,
 };
 pub use shrink::shrink;
 

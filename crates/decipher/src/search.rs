@@ -100,8 +100,10 @@ pub struct Outcome {
     pub n_tried: usize,
     /// What interventions on the variables in the hidden state showed; of recurrent networks.
     pub variables: Option<Variables>,
-    /// A proof that network and program agree; sought for recurrent networks.
+    /// A proof that network and program agree; sought for recurrent networks and for transformers over tokens.
     pub proof: Option<Proofs>,
+    /// Why there is none, of transformers: it is undecided beyond what was run.
+    pub unproved: Option<String>,
     /// What a solver was asked where certificates prove nothing; of recurrent networks.
     pub asked: Option<Asked>,
     /// What inputs beyond the domain's lengths show; of recurrent networks.
@@ -227,12 +229,12 @@ fn stands(
     (config, limits, stage): (&Config<'_>, &JudgeLimits, &dyn Fn(Stage)),
     n_tried: usize,
 ) -> Result<Outcome, Error> {
-    let Reach { proof, asked, beyond } = reach(network, &hypothesis.program, config, limits)?;
+    let Reach { proof, unproved, asked, beyond } = reach(network, &hypothesis.program, config, limits)?;
     stage(Stage::Scrub);
     (config.progress)("scrub");
     let judged = judge_alignment(network, &hypothesis, config, limits);
     let circuit = test_circuit(network, &hypothesis, config);
-    Ok(Outcome { proof, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
+    Ok(Outcome { proof, unproved, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
 }
 
 /// Whether the program, read again from its printed form, does what the network does: a quick look at few inputs, then
@@ -276,16 +278,22 @@ const LONGER: usize = 10;
 #[derive(Default)]
 struct Reach {
     proof: Option<Proofs>,
+    unproved: Option<String>,
     asked: Option<Asked>,
     beyond: Option<Beyond>,
 }
 
 /// How far beyond what was run the program holds: a proof, and inputs beyond the domain's lengths.
 fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Reach, Error> {
-    if network.recurrence().is_none() {
-        return Ok(Reach::default());
-    }
     let program = &reread(network, program, config.language)?;
+    if network.recurrence().is_none() {
+        (config.progress)("proof");
+        let proof = check::follow(network, program, config.language, config.deadline);
+        return Ok(match proof {
+            Ok(best) => Reach { proof: Some(Proofs { best, float32: None }), ..Reach::default() },
+            Err(refused) => Reach { unproved: Some(refused.to_string()), ..Reach::default() },
+        });
+    }
     let length = LONGER * check::longest_length(&network.domain);
     (config.progress)("longer inputs");
     let beyond = check::beyond(network, program, config.language, length, config.seed)
@@ -305,14 +313,14 @@ fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
     // elements and states can be listed, and the solver, which knows no better than to list them too, gets less far.
     let length = check::longest_length(&network.domain).min(refuted_beyond);
     if length == 0 || proof.as_ref().is_some_and(|proof| proof.covers(1)) || (config.deadline)() {
-        return Ok(Reach { proof, asked: None, beyond });
+        return Ok(Reach { proof, beyond, ..Reach::default() });
     }
     (config.progress)("proof by a solver");
     let question = AskConfig { length, resources: limits.solver_budget, deadline: config.deadline };
     // Networks and programs that are not of the kind that is asked about have no answer.
     let asked = check::ask(network, program, config.language, &question).ok();
     let answered = asked.as_ref().and_then(Asked::proofs);
-    Ok(Reach { proof: Proofs::further(proof, answered), asked, beyond })
+    Ok(Reach { proof: Proofs::further(proof, answered), asked, beyond, unproved: None })
 }
 
 /// Sequences of a sampled check that a budget of multiply-adds allows.
@@ -360,6 +368,7 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
         n_tried,
         variables: judged.variables,
         proof: None,
+        unproved: None,
         asked: None,
         beyond: None,
         rivals: None,
@@ -485,6 +494,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         n_tried,
         variables: None,
         proof: None,
+        unproved: None,
         asked: None,
         beyond: None,
         rivals: None,

@@ -1,7 +1,7 @@
 //! The file `proof.json`: a certificate that a network computes a program, with the program and its language: enough
 //! for `ventris check --proof` to decide, from the network's folder, whether it holds.
 
-use check::{Arithmetic, Asked, BoxNode, Boxes, End, Moving, Proof, Proofs, Question, Regions};
+use check::{Arithmetic, Asked, BoxNode, Boxes, Classes, End, Moving, Proof, Proofs, Question, Regions};
 use dsl::{Language, Term};
 use samples::Domain;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,15 @@ pub enum RegionsFile {
         /// The question, SMT-LIB.
         text: String,
     },
+    /// See [`check::Classes`].
+    Classes {
+        /// The bound on an output's rounding error.
+        gap: f64,
+        /// By how much outputs are told apart.
+        margin: f64,
+        /// Outputs that are compared.
+        cells: usize,
+    },
 }
 
 /// See [`check::BoxNode`].
@@ -92,6 +101,7 @@ pub fn proof_kind(proof: &Proof) -> &'static str {
         (Regions::Moving(_), Some(_)) => "a box that moves with the state, step by step",
         (Regions::Question(_), None) => "a solver over the reals, asked about one element",
         (Regions::Question(_), Some(_)) => "a solver over the reals, asked step by step",
+        (Regions::Classes(_), _) => "all classes of inputs, followed through network and program",
     }
 }
 
@@ -120,6 +130,11 @@ pub(crate) fn proof_evidence(proofs: &Proofs) -> Json {
         Regions::Boxes(boxes) => evidence["regions"] = boxes.nodes.len().into(),
         Regions::Moving(_) => evidence["regions"] = 1.into(),
         Regions::Question(question) => evidence["gap"] = rounded(question.gap).into(),
+        Regions::Classes(classes) => {
+            evidence["gap"] = rounded(classes.gap).into();
+            evidence["margin"] = rounded(classes.margin).into();
+            evidence["cells"] = classes.cells.into();
+        }
     }
     if let Some(length) = proofs.float32 {
         evidence["float32"] = format!("length <= {length}").into();
@@ -165,6 +180,7 @@ impl ProofFile {
                 RegionsFile::Moving { matrix, offsets, basis, region, ranges }
             }
             Regions::Question(Question { resources, gap, text }) => RegionsFile::Question { resources, gap, text },
+            Regions::Classes(Classes { gap, margin, cells }) => RegionsFile::Classes { gap, margin, cells },
         };
         Self {
             schema: crate::SCHEMA,
@@ -202,6 +218,7 @@ impl ProofFile {
                 Regions::Moving(Moving { matrix, offsets, basis, region, ranges })
             }
             RegionsFile::Question { resources, gap, text } => Regions::Question(Question { resources, gap, text }),
+            RegionsFile::Classes { gap, margin, cells } => Regions::Classes(Classes { gap, margin, cells }),
         };
         let arithmetic = match self.arithmetic.as_str() {
             "float32" => Arithmetic::Float32,

@@ -77,6 +77,9 @@ pub struct Evidence {
     pub agreement: Option<AgreementEvidence>,
     /// A proof: its kind, scope and arithmetic, and how many regions it has.
     pub proof: Option<Json>,
+    /// Why there is no proof, of transformers over tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unproved: Option<String>,
     /// What a solver answered, where it was asked: how far it proved, and why no further.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub solver: Option<Json>,
@@ -615,6 +618,7 @@ impl DecipherResult {
                 interchange: interchanges(outcome),
                 beside: outcome.variables.as_ref().map(|variables| BesideEvidence::new(&variables.beside)),
                 proof: outcome.proof.as_ref().map(proof_evidence),
+                unproved: outcome.unproved.clone(),
                 solver: outcome.asked.as_ref().map(|asked| solver_evidence(asked, domain)),
                 beyond: outcome.beyond.as_ref().map(|beyond| {
                     BeyondEvidence::new(beyond, outcome.proof.as_ref().and_then(Proofs::float32), domain)

@@ -195,9 +195,17 @@ fn proof_lines(text: &mut String, result: &DecipherResult) {
             if let Some(scope) = proof["float32"].as_str() {
                 let _ = writeln!(text, "              in float32 for {scope}");
             }
+            if let Some(gap) = proof["gap"].as_f64().filter(|_| arithmetic == "float32") {
+                let told = proof["margin"].as_f64().map(|m| format!("; outputs are told apart by {m:.2e} beyond that"));
+                let told = told.unwrap_or_default();
+                let _ = writeln!(text, "              single precision is within {gap:.2e} of exact arithmetic{told}");
+            }
         }
         (None, Some(_)) => _ = writeln!(text, "  proof       none was found"),
-        (None, None) => _ = writeln!(text, "  proof       none was attempted"),
+        (None, None) => match &evidence.unproved {
+            Some(reason) => _ = writeln!(text, "  proof       none was found: {reason}"),
+            None => _ = writeln!(text, "  proof       none was attempted"),
+        },
     }
     if let Some(solver) = &evidence.solver {
         let (answer, proved) = (word(solver, "answer"), word(solver, "proved"));

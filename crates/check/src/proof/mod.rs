@@ -1,4 +1,4 @@
-//! Proofs that a recurrent network computes a program, beyond the inputs that were run.
+//! Proofs that a network computes a program, beyond the inputs that were run.
 //!
 //! A [`Proof`] is a certificate: regions of hidden states, one or several for every state of the program, such that
 //! every input element maps each region into a region of the program's next state, and every state in a region is
@@ -10,6 +10,7 @@
 //! ([`Arithmetic`]); see [`forms`] for how roundings are counted.
 
 mod boxes;
+mod classes;
 mod forms;
 mod linear;
 mod question;
@@ -26,6 +27,7 @@ use crate::{Machine, integer};
 use forms::Forms;
 
 pub use boxes::alphabet;
+pub use classes::{Classes, follow};
 pub use question::{AskConfig, Asked, End, Question, ask};
 pub use search::{Proofs, ProveConfig, prove};
 
@@ -58,6 +60,8 @@ pub enum Regions {
     Moving(Moving),
     /// None are named: a solver finds no input that is read wrongly.
     Question(Question),
+    /// None: of transformers, what outputs depend on was followed through the network and through the program.
+    Classes(Classes),
 }
 
 /// Boxes of hidden states, for programs whose states can be listed.
@@ -124,6 +128,9 @@ pub enum Refused {
 /// # Errors
 /// The first reason why it does not.
 pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Proof) -> Result<(), Refused> {
+    if let Regions::Classes(classes) = &proof.regions {
+        return classes::verify(network, program, language, classes, (proof.length, proof.arithmetic));
+    }
     let net = network.recurrence().ok_or(Refused::Unsupported("no recurrence"))?;
     let machine = Machine::new(program, language, &network.domain)
         .ok_or_else(|| Refused::Program("it looks at other positions than its own".to_owned()))?;
@@ -135,6 +142,7 @@ pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Pr
         Regions::Question(question) => {
             question::verify(network, program, language, question, (proof.length, proof.arithmetic))
         }
+        Regions::Classes(_) => Err(Refused::Unsupported("a recurrence, by classes")),
     }
 }
 

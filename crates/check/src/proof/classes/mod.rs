@@ -1,0 +1,236 @@
+//! Proofs about transformers whose attention is hard: every output, over all inputs of the domain, without running them.
+//!
+//! For one length and one position the value of every node is followed as a table: for every way to choose the few things
+//! that it depends on (an *atom*: the token at some position, or how a selection is made up) a vector with a radius. MLPs
+//! are evaluated on all combinations of what their inputs depend on. For attention the scores of all combinations of query
+//! and key are bounded; where every key's score is clearly above that of BOS, level with it, or clearly below, what the
+//! softmax makes of them is bounded too, so that a head copies from one known position, or depends on how many keys are
+//! selected and with what values. A selection is an atom of its own, known by its function: which keys are selected with
+//! which class of value, as functions of atoms.
+//!
+//! The program is followed in the same way, and its selections are atoms too. Where network and program select alike they
+//! come to the same atoms, and the outputs are compared for all combinations of these. Atoms are taken to be
+//! independent: combinations that never occur may fail, and nothing is proved then.
+//!
+//! Radii count roundings, so that a proof holds for single precision in any order of summation as well as for exact arithmetic.
+
+mod atoms;
+mod network;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use dsl::{Language, Term};
+use graph::{Graph, Matrix, Network, NodeId};
+use rustc_hash::FxHashMap;
+use samples::{Column, Decode, Elements, decode_code};
+
+use super::{Arithmetic, Proof, Refused, Regions};
+use crate::agrees;
+use atoms::{Atoms, union};
+use network::{Net, Values};
+use program::{Codes, Reader, expanded};
+
+/// What following all positions of all lengths showed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Classes {
+    /// How far an output in single precision is at most from the same in exact arithmetic; 0 where that alone is claimed.
+    pub gap: f64,
+    /// By how much, at least, outputs are told apart from those that would be read as something else.
+    pub margin: f64,
+    /// Outputs that were compared: combinations, positions and lengths.
+    pub cells: usize,
+}
+
+/// Outputs whose two largest logits are closer are not defined; see [`Decode::Argmax`].
+const TIE: f64 = 1e-3;
+/// Numbers that stand for each other; see [`Decode::Number`].
+const NUMBER: f64 = 1e-2;
+/// Positions of the longest sequence, at most.
+const MAX_LENGTH: usize = 64;
+
+/// Multiply-adds that following takes at most, about.
+const MAX_WORK: f64 = 2e10;
+
+/// Proves that a transformer computes a program on all inputs of its domain, if it can; gives up once time is up.
+///
+/// # Errors
+/// Why it cannot.
+pub fn follow(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    deadline: &(dyn Fn() -> bool + Sync),
+) -> Result<Proof, Refused> {
+    let length = Some(crate::longest_length(&network.domain));
+    let proof = |arithmetic: Arithmetic| {
+        let classes = followed(network, program, language, arithmetic, deadline)?;
+        Ok(Proof { arithmetic, length, regions: Regions::Classes(classes) })
+    };
+    // What fails in single precision for another reason than rounding fails over the reals for the same.
+    proof(Arithmetic::Float32).or_else(|_: Refused| proof(Arithmetic::Real))
+}
+
+/// Checks such a proof: nothing of it is believed.
+pub(super) fn verify(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    claimed: &Classes,
+    (length, arithmetic): (Option<usize>, Arithmetic),
+) -> Result<(), Refused> {
+    if length != Some(crate::longest_length(&network.domain)) {
+        return Err(Refused::Shape("its scope is not that of the domain"));
+    }
+    let found = followed(network, program, language, arithmetic, &|| false)?;
+    // A digit may be lost in a file.
+    if claimed.gap < found.gap * (1.0 - 1e-5) || claimed.margin > found.margin * (1.0 + 1e-5) {
+        let message = format!("bounds of {:e} and {:e} do not follow", claimed.gap, claimed.margin);
+        return Err(Refused::Fails(message));
+    }
+    if claimed.cells != found.cells {
+        return Err(Refused::Fails(format!("{} outputs are compared, not {}", found.cells, claimed.cells)));
+    }
+    Ok(())
+}
+
+fn followed(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    arithmetic: Arithmetic,
+    deadline: &(dyn Fn() -> bool + Sync),
+) -> Result<Classes, Refused> {
+    let subject = Subject::new(network)?;
+    let program = expanded(program, &[]);
+    let single = arithmetic == Arithmetic::Float32;
+    let mut left = MAX_WORK;
+    let mut found = Classes { gap: 0.0, margin: f64::INFINITY, cells: 0 };
+    for length in network.domain.length.0..=subject.longest {
+        let mut atoms = Atoms::default();
+        let mut reader = Reader {
+            language,
+            tokens: subject.column.codes.clone(),
+            token_sort: subject.column.sort,
+            length,
+            causal: network.is_causal(),
+            known: FxHashMap::default(),
+        };
+        let mut net = subject.net(length, single, left);
+        for at in 0..length {
+            if deadline() {
+                return Err(Refused::Fails("the time was up".to_owned()));
+            }
+            let place = || format!("at position {at} of {length}");
+            let said = reader
+                .term(&program, at, &mut atoms)
+                .ok_or_else(|| Refused::Program(format!("it is not followed {}", place())))?;
+            let seen = net
+                .value(subject.output, at + 1, &mut atoms)
+                .ok_or_else(|| Refused::Fails(format!("the network is not followed {}", place())))?;
+            compare(&network.domain.decode, &seen, &said, &atoms, &mut found)
+                .map_err(|reason| Refused::Fails(format!("{reason} {}", place())))?;
+        }
+        left = net.left();
+    }
+    // The same bound holds for both arithmetics, so they differ by no more than twice.
+    found.gap = if single { 2.0 * found.gap } else { 0.0 };
+    Ok(found)
+}
+
+/// What is followed of a network.
+struct Subject {
+    graph: Arc<Graph>,
+    output: NodeId,
+    bos: usize,
+    longest: usize,
+    /// Token ids that inputs hold, and what a program sees of them.
+    tokens: Vec<usize>,
+    column: Column,
+    matrices: FxHashMap<(NodeId, &'static str), Matrix>,
+}
+
+impl Subject {
+    fn new(network: &Network) -> Result<Self, Refused> {
+        let Elements::Tokens { bos: Some(bos), .. } = network.domain.elements else {
+            return Err(Refused::Unsupported("inputs that are no tokens after BOS"));
+        };
+        let longest = crate::longest_length(&network.domain);
+        if longest > MAX_LENGTH {
+            return Err(Refused::Unsupported("sequences that are too long"));
+        }
+        let graph = network.graph(longest);
+        let output = graph.find("output").ok_or(Refused::Unsupported("no output"))?;
+        let alphabet = network.domain.alphabet();
+        let tokens: Vec<usize> = alphabet
+            .iter()
+            .map(|&token| usize::try_from(token))
+            .collect::<Result<_, _>>()
+            .map_err(|_| Refused::Shape("a token below 0"))?;
+        let batch = samples::Batch::from_sequences(1, [&alphabet]);
+        let columns = network.domain.columns(&batch);
+        let column = columns.into_iter().find(|(name, _)| name.as_str() == "tokens").map(|(_, column)| column);
+        let column = column.ok_or(Refused::Shape("inputs without tokens"))?;
+        let mut matrices = FxHashMap::default();
+        for id in graph.nodes() {
+            for (name, _) in graph.op(id).parameters() {
+                let matrix = graph.op(id).matrix(name).map_err(|error| Refused::Fails(error.to_string()))?;
+                let matrix = matrix.ok_or(Refused::Shape("a parameter that is missing"))?;
+                if matrix.data.iter().any(|number| !number.is_finite()) {
+                    return Err(Refused::Unsupported("numbers that are not finite"));
+                }
+                matrices.insert((id, name), matrix);
+            }
+        }
+        Ok(Self { graph, output, bos, longest, tokens, column, matrices })
+    }
+
+    fn net(&self, length: usize, single: bool, left: f64) -> Net<'_> {
+        Net::new(&self.graph, (length + 1, self.bos), &self.tokens, single, &self.matrices, left)
+    }
+}
+
+/// Whether outputs are read as what the program says, for all combinations of what either depends on.
+fn compare(
+    decode: &Decode,
+    seen: &Values,
+    said: &Codes,
+    atoms: &Atoms,
+    found: &mut Classes,
+) -> Result<(), &'static str> {
+    let all = union([&seen.atoms[..], &said.table.atoms[..]]);
+    atoms.cells(&all).ok_or("the output depends on too much")?;
+    let (outputs, codes) = (atoms.places(&all, &seen.atoms), atoms.places(&all, &said.table.atoms));
+    for (output, code) in outputs.into_iter().zip(codes) {
+        let (center, radius) = seen.cell(output);
+        let program = decode_code(said.sort, said.table.cells[code]);
+        let margin = match decode {
+            Decode::Number => {
+                let ([c], [r]) = (center, radius) else { return Err("the output is no number") };
+                let value = program.as_f64().ok_or("the program has no value")?;
+                NUMBER * (1.0 - 1e-6) - (c - value).abs() - r
+            }
+            Decode::Argmax(values) => {
+                let stands = |class: usize| values.get(class).is_some_and(|&value| agrees(decode, value, program));
+                // No other class may lead: another output is larger, or so close that neither is read.
+                let other = |class: usize| {
+                    let behind = |by: usize| (center[by] - radius[by]) - (center[class] + radius[class]);
+                    let most =
+                        (0..center.len()).filter(|&by| by != class).map(behind).fold(f64::NEG_INFINITY, f64::max);
+                    most + TIE * 0.99
+                };
+                (0..center.len()).filter(|&class| !stands(class)).map(other).fold(f64::INFINITY, f64::min)
+            }
+            _ => return Err("the output is neither a number nor a class"),
+        };
+        if margin.is_nan() || margin <= 0.0 {
+            return Err("an output may be another than the program's");
+        }
+        found.margin = found.margin.min(margin);
+        found.gap = radius.iter().copied().fold(found.gap, f64::max);
+        found.cells += 1;
+    }
+    Ok(())
+}

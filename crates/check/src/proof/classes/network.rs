@@ -1,0 +1,640 @@
+//! A transformer's nodes at one position as functions of atoms, within bounds.
+
+use std::rc::Rc;
+
+use graph::{Activation, Graph, Matrix, NodeId, Op};
+use rustc_hash::FxHashMap;
+
+use super::atoms::{Atom, Atoms, Choice, Made, Table, union};
+use crate::proof::forms::{SINGLE, TINY, UP};
+
+/// Vectors, one for every cell of a table, each number known within a radius.
+#[derive(Clone, Debug)]
+pub(super) struct Values {
+    pub(super) atoms: Vec<Atom>,
+    pub(super) width: usize,
+    /// `width` numbers a cell.
+    pub(super) center: Vec<f64>,
+    pub(super) radius: Vec<f64>,
+}
+
+impl Values {
+    fn constant(center: Vec<f64>) -> Self {
+        Self { atoms: Vec::new(), width: center.len(), radius: vec![0.0; center.len()], center }
+    }
+
+    pub(super) fn n_cells(&self) -> usize {
+        self.center.len() / self.width.max(1)
+    }
+
+    pub(super) fn cell(&self, cell: usize) -> (&[f64], &[f64]) {
+        let range = cell * self.width..(cell + 1) * self.width;
+        (&self.center[range.clone()], &self.radius[range])
+    }
+
+    /// The greatest size of each number.
+    fn sizes(&self) -> Vec<f64> {
+        let mut sizes = vec![0.0_f64; self.width];
+        for (at, (c, r)) in self.center.iter().zip(&self.radius).enumerate() {
+            let size = &mut sizes[at % self.width];
+            *size = size.max((c.abs() + r) * UP);
+        }
+        sizes
+    }
+
+    /// One vector that holds all cells.
+    fn hull(&self) -> Self {
+        let mut hull: Option<(Vec<f64>, Vec<f64>)> = None;
+        for cell in 0..self.n_cells() {
+            let (c, r) = self.cell(cell);
+            match &mut hull {
+                None => hull = Some((c.to_vec(), r.to_vec())),
+                Some((center, radius)) => {
+                    for k in 0..self.width {
+                        (center[k], radius[k]) = joined((center[k], radius[k]), (c[k], r[k]));
+                    }
+                }
+            }
+        }
+        let (center, radius) = hull.unwrap_or_default();
+        Self { atoms: Vec::new(), width: self.width, center, radius }
+    }
+
+    /// The same vectors over fewer atoms, each number within `slack` and what is not known anyway.
+    fn reduced(mut self, slack: f64, atoms: &Atoms) -> Self {
+        let mut at = 0;
+        while at < self.atoms.len() {
+            let rest: Vec<Atom> = self.atoms.iter().copied().filter(|&atom| atom != self.atoms[at]).collect();
+            let Some(n) = atoms.cells(&rest) else { break };
+            let places = atoms.places(&self.atoms, &rest);
+            let mut bounds = vec![(f64::INFINITY, f64::NEG_INFINITY, 0.0_f64); n * self.width];
+            for (cell, place) in places.iter().enumerate() {
+                for k in 0..self.width {
+                    let (c, r) = (self.center[cell * self.width + k], self.radius[cell * self.width + k]);
+                    let (lo, hi, most) = &mut bounds[place * self.width + k];
+                    (*lo, *hi, *most) = (lo.min(c), hi.max(c), most.max(r));
+                }
+            }
+            if bounds.iter().all(|(lo, hi, most)| hi - lo <= slack + 2.0 * most) {
+                let middle = |&(lo, hi, _): &(f64, f64, f64)| (lo + hi) / 2.0;
+                let half =
+                    |&(lo, hi, most): &(f64, f64, f64)| ((hi - lo) / 2.0 + most + 1e-15 * (lo.abs() + hi.abs())) * UP;
+                self = Self {
+                    center: bounds.iter().map(middle).collect(),
+                    radius: bounds.iter().map(half).collect(),
+                    atoms: rest,
+                    width: self.width,
+                };
+            } else {
+                at += 1;
+            }
+        }
+        self
+    }
+
+    /// The sum of both.
+    fn plus(&self, other: &Self, atoms: &Atoms) -> Option<Self> {
+        let all = union([&self.atoms[..], &other.atoms[..]]);
+        let n = atoms.cells(&all)?;
+        let (left, right) = (atoms.places(&all, &self.atoms), atoms.places(&all, &other.atoms));
+        let mut sum = Self {
+            atoms: all,
+            width: self.width,
+            center: Vec::with_capacity(n * self.width),
+            radius: Vec::with_capacity(n * self.width),
+        };
+        for (l, r) in left.into_iter().zip(right) {
+            let ((lc, lr), (rc, rr)) = (self.cell(l), other.cell(r));
+            for k in 0..self.width {
+                sum.center.push(lc[k] + rc[k]);
+                sum.radius.push((lr[k] + rr[k] + 2e-16 * (lc[k].abs() + rc[k].abs())) * UP);
+            }
+        }
+        Some(sum)
+    }
+
+    /// Whether cells differ by more than is unknown.
+    fn varies(&self) -> bool {
+        !self.atoms.is_empty()
+    }
+}
+
+/// The least interval around two.
+fn joined((c, r): (f64, f64), (d, s): (f64, f64)) -> (f64, f64) {
+    let (lo, hi) = ((c - r).min(d - s), (c + r).max(d + s));
+    let middle = (lo + hi) / 2.0;
+    (middle, ((hi - middle).max(middle - lo) + 1e-15 * (lo.abs() + hi.abs())) * UP)
+}
+
+/// What atoms may change in a sum, as a share of its size, without being kept apart.
+const SLACK: f64 = 1e-5;
+/// The same of attention scores.
+const SCORE_SLACK: f64 = 1e-3;
+/// How far a score lies from that of BOS if it does.
+const MARGIN: f64 = 2.0;
+/// How far at most if it does not.
+const LEVEL: f64 = 0.1;
+
+/// How a key stands to BOS in the eyes of a query.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Stand {
+    Below,
+    Level,
+    Above,
+}
+
+/// The nodes of a transformer on sequences of one length.
+pub(super) struct Net<'a> {
+    graph: &'a Graph,
+    /// The number of positions, BOS included.
+    n: usize,
+    bos: usize,
+    /// Token ids that inputs hold.
+    tokens: &'a [usize],
+    single: bool,
+    matrices: &'a FxHashMap<(NodeId, &'static str), Matrix>,
+    known: FxHashMap<(NodeId, usize), Option<Rc<Values>>>,
+    /// Multiply-adds that may still be spent, about.
+    left: f64,
+}
+
+impl<'a> Net<'a> {
+    pub(super) fn new(
+        graph: &'a Graph,
+        (n, bos): (usize, usize),
+        tokens: &'a [usize],
+        single: bool,
+        matrices: &'a FxHashMap<(NodeId, &'static str), Matrix>,
+        left: f64,
+    ) -> Self {
+        Self { graph, n, bos, tokens, single, matrices, known: FxHashMap::default(), left }
+    }
+
+    /// What is left of the work allowed.
+    pub(super) fn left(&self) -> f64 {
+        self.left
+    }
+
+    /// Takes note of so many multiply-adds; `None` where they are too many.
+    fn spend(&mut self, cells: usize, rows: usize, cols: usize) -> Option<()> {
+        self.left -= cells as f64 * rows as f64 * cols as f64;
+        (self.left > 0.0).then_some(())
+    }
+
+    /// The relative error of a sum of so many products.
+    fn gamma(&self, terms: usize) -> f64 {
+        let terms = terms as f64;
+        if self.single { 1.01 * terms * SINGLE + terms * 1e-15 } else { terms * 1e-15 }
+    }
+
+    /// A node's value at a position; `None` where it is of a kind that is not followed, or depends on too much.
+    pub(super) fn value(&mut self, id: NodeId, at: usize, atoms: &mut Atoms) -> Option<Rc<Values>> {
+        if let Some(known) = self.known.get(&(id, at)) {
+            return known.clone();
+        }
+        let found = self
+            .fresh(id, at, atoms)
+            .filter(|values| values.center.iter().chain(&values.radius).all(|number| number.is_finite()));
+        let found = found.map(Rc::new);
+        self.known.insert((id, at), found.clone());
+        found
+    }
+
+    fn fresh(&mut self, id: NodeId, at: usize, atoms: &mut Atoms) -> Option<Values> {
+        let graph = self.graph;
+        match graph.op(id) {
+            Op::Lookup { .. } => {
+                let [[from]] = graph.slots(id).iter().map(Vec::as_slice).collect::<Vec<_>>()[..] else { return None };
+                let table = self.matrices.get(&(id, "table"))?;
+                let row = |row: usize| -> Option<Vec<f64>> {
+                    (row < table.rows).then(|| table.row(row).iter().map(|&v| f64::from(v)).collect())
+                };
+                match graph.op(*from) {
+                    Op::Positions => row(at).map(Values::constant),
+                    Op::Tokens if at == 0 => row(self.bos).map(Values::constant),
+                    Op::Tokens => {
+                        let atom = atoms.token(at - 1, self.tokens.len());
+                        let rows = self.tokens.iter().map(|&token| row(token)).collect::<Option<Vec<_>>>()?;
+                        let center = rows.concat();
+                        Some(Values { atoms: vec![atom], width: table.cols, radius: vec![0.0; center.len()], center })
+                    }
+                    _ => None,
+                }
+            }
+            Op::Constant { .. } => {
+                let vector = self.matrices.get(&(id, "vector"))?;
+                Some(Values::constant(vector.data.iter().map(|&v| f64::from(v)).collect()))
+            }
+            Op::Linear { norm: None, .. } => self.linear(id, at, atoms),
+            Op::Hidden { norm: None, activation: Activation::Relu, .. } => {
+                let mut sum = self.linear(id, at, atoms)?;
+                for (c, r) in sum.center.iter_mut().zip(&mut sum.radius) {
+                    let (lo, hi) = ((*c - *r).max(0.0), (*c + *r).max(0.0));
+                    if *c - *r < 0.0 {
+                        *c = (lo + hi) / 2.0;
+                        *r = (hi - lo) / 2.0 * UP + 1e-15 * hi;
+                    }
+                }
+                Some(sum)
+            }
+            Op::Mix { .. } => self.head(id, at, atoms),
+            _ => None,
+        }
+    }
+
+    /// What a slot's sources add up to under a matrix, plus a bias.
+    fn linear(&mut self, id: NodeId, at: usize, atoms: &mut Atoms) -> Option<Values> {
+        let graph = self.graph;
+        let sources = graph.slots(id).first()?;
+        let values = sources.iter().map(|&source| self.value(source, at, atoms)).collect::<Option<Vec<_>>>()?;
+        let weight = self.matrices.get(&(id, "weight"))?;
+        let bias = self.matrices.get(&(id, "bias"));
+        let mut sizes = vec![0.0; weight.rows];
+        for value in &values {
+            if value.width != weight.rows {
+                return None;
+            }
+            sizes.iter_mut().zip(value.sizes()).for_each(|(to, size)| *to += size);
+        }
+        let bias = |o: usize| bias.map_or(0.0, |bias| f64::from(bias.data[o]));
+        let gamma = self.gamma(weight.rows + values.len() + 4);
+        let rounding = |o: usize| {
+            let total: f64 = sizes.iter().enumerate().map(|(i, size)| size * f64::from(weight.at(i, o)).abs()).sum();
+            (gamma * (total + bias(o).abs()) + (weight.rows + 4) as f64 * TINY) * UP
+        };
+        let mut sum = Values {
+            atoms: Vec::new(),
+            width: weight.cols,
+            center: (0..weight.cols).map(bias).collect(),
+            radius: (0..weight.cols).map(rounding).collect(),
+        };
+        for value in values {
+            self.spend(value.n_cells() + sum.n_cells(), weight.rows, weight.cols)?;
+            let seen = product(&value, weight);
+            let slack = SLACK * seen.center.iter().fold(0.0_f64, |most, c| most.max(c.abs()));
+            sum = sum.plus(&seen.reduced(slack, atoms), atoms)?;
+        }
+        let slack = SLACK * sum.center.iter().fold(0.0_f64, |most, c| most.max(c.abs()));
+        Some(sum.reduced(slack, atoms))
+    }
+
+    /// What an attention head writes.
+    fn head(&mut self, id: NodeId, at: usize, atoms: &mut Atoms) -> Option<Values> {
+        let graph = self.graph;
+        let [pattern, v] = graph.slots(id).iter().map(|slot| slot.first().copied()).collect::<Option<Vec<_>>>()?[..]
+        else {
+            return None;
+        };
+        let [q, k] = graph.slots(pattern).iter().map(|slot| slot.first().copied()).collect::<Option<Vec<_>>>()?[..]
+        else {
+            return None;
+        };
+        let Op::Pattern { scale, causal } = graph.op(pattern) else { return None };
+        let keys = if *causal { at + 1 } else { self.n };
+        let w_o = self.matrices.get(&(id, "w_o"))?;
+        // What each key would write if it were attended to alone.
+        let mut written = Vec::with_capacity(keys);
+        let gamma = self.gamma(keys + w_o.rows + 8);
+        let mut size = vec![0.0_f64; w_o.rows];
+        for key in 0..keys {
+            let value = self.value(v, key, atoms)?;
+            size.iter_mut().zip(value.sizes()).for_each(|(to, size)| *to = to.max(size));
+            self.spend(value.n_cells(), w_o.rows, w_o.cols)?;
+            let seen = product(&value, w_o);
+            written.push(seen);
+        }
+        let slack = SLACK * written.iter().flat_map(|seen| &seen.center).fold(0.0_f64, |most, c| most.max(c.abs()));
+        let mut written: Vec<Values> = written.into_iter().map(|seen| seen.reduced(slack, atoms)).collect();
+        for seen in &mut written {
+            for (at, radius) in seen.radius.iter_mut().enumerate() {
+                let o = at % w_o.cols;
+                let total: f64 = size.iter().enumerate().map(|(i, size)| size * f64::from(w_o.at(i, o)).abs()).sum();
+                *radius = (*radius + gamma * total + (keys + w_o.rows) as f64 * TINY) * UP;
+            }
+        }
+        let everything = everything(&written);
+        if written.iter().all(|seen| !seen.varies()) && everything.radius.iter().all(|&r| r <= slack) {
+            return Some(everything);
+        }
+        let query = self.value(q, at, atoms)?;
+        let mut scores = Vec::with_capacity(keys);
+        let first = self.value(k, 0, atoms)?.hull();
+        for key in 1..keys {
+            let key = self.value(k, key, atoms)?;
+            self.spend(query.n_cells() * key.n_cells(), query.width, 1)?;
+            scores.push(self.score(&query, &key, &first, f64::from(*scale), atoms)?);
+        }
+        let heard = Heard { written, scores, everything, slack };
+        heard.mixed(atoms).or(Some(heard.everything))
+    }
+
+    /// By how much a key's score exceeds that of BOS.
+    fn score(&self, query: &Values, key: &Values, first: &Values, scale: f64, atoms: &Atoms) -> Option<Values> {
+        let all = union([&query.atoms[..], &key.atoms[..]]);
+        let n = atoms.cells(&all)?;
+        let (qs, ks) = (atoms.places(&all, &query.atoms), atoms.places(&all, &key.atoms));
+        let gamma = self.gamma(query.width + 8);
+        let (mut center, mut radius) = (Vec::with_capacity(n), Vec::with_capacity(n));
+        let (fc, fr) = first.cell(0);
+        for (q, k) in qs.into_iter().zip(ks) {
+            let ((qc, qr), (kc, kr)) = (query.cell(q), key.cell(k));
+            let (mut c, mut r) = (0.0, 0.0);
+            for i in 0..query.width {
+                let (difference, unknown) = (kc[i] - fc[i], kr[i] + fr[i]);
+                c += qc[i] * difference;
+                let most = qc[i].abs() + qr[i];
+                r += qr[i] * difference.abs() + most * unknown;
+                r += gamma * most * (kc[i].abs() + kr[i] + fc[i].abs() + fr[i]);
+            }
+            center.push(c / scale);
+            radius.push((r / scale + 1e-14 * c.abs()) * UP);
+        }
+        Some(Values { atoms: all, width: 1, center, radius }.reduced(SCORE_SLACK, atoms))
+    }
+}
+
+/// Vectors under a matrix, without the rounding of their sum.
+fn product(value: &Values, weight: &Matrix) -> Values {
+    let n = value.n_cells();
+    let mut out = Values {
+        atoms: value.atoms.clone(),
+        width: weight.cols,
+        center: vec![0.0; n * weight.cols],
+        radius: vec![0.0; n * weight.cols],
+    };
+    for cell in 0..n {
+        let (c, r) = value.cell(cell);
+        let range = cell * weight.cols..(cell + 1) * weight.cols;
+        let (center, radius) = (&mut out.center[range.clone()], &mut out.radius[range]);
+        for (i, (&c, &r)) in c.iter().zip(r).enumerate() {
+            if c == 0.0 && r == 0.0 {
+                continue;
+            }
+            for ((center, radius), &w) in center.iter_mut().zip(radius.iter_mut()).zip(weight.row(i)) {
+                let w = f64::from(w);
+                *center += c * w;
+                *radius += r * w.abs();
+            }
+        }
+        radius.iter_mut().for_each(|r| *r *= UP);
+    }
+    out
+}
+
+/// One vector that holds whatever any key writes.
+fn everything(written: &[Values]) -> Values {
+    let mut all = written[0].hull();
+    for seen in &written[1..] {
+        let hull = seen.hull();
+        for k in 0..all.width {
+            (all.center[k], all.radius[k]) = joined((all.center[k], all.radius[k]), (hull.center[k], hull.radius[k]));
+        }
+    }
+    all
+}
+
+/// What a head attends to, and what it would write.
+struct Heard {
+    /// For every key, BOS first.
+    written: Vec<Values>,
+    /// For every key but BOS, by how much its score exceeds that of BOS.
+    scores: Vec<Values>,
+    everything: Values,
+    slack: f64,
+}
+
+/// The range of a score or of the weight that comes of it.
+type Range = (f64, f64);
+
+impl Heard {
+    /// What is written where every key's stand is clear.
+    fn mixed(&self, atoms: &mut Atoms) -> Option<Values> {
+        let stands = self.scores.iter().map(stands).collect::<Option<Vec<Table<Stand>>>>()?;
+        let stands: Vec<Table<Stand>> = stands.into_iter().map(|table| atoms.reduced(table)).collect();
+        let any = |wanted: Stand| stands.iter().any(|table| table.cells.contains(&wanted));
+        let above = any(Stand::Above);
+        if above && any(Stand::Level) {
+            return None;
+        }
+        let wanted = if above { Stand::Above } else { Stand::Level };
+        let fixed = stands.iter().all(|table| table.cells.len() == 1);
+        let of_selected = |wants: bool| {
+            let mut range: Option<Range> = None;
+            for (score, stand) in self.scores.iter().zip(&stands) {
+                let places = atoms.places(&score.atoms, &stand.atoms);
+                for (cell, &place) in places.iter().enumerate() {
+                    if (stand.cells[place] == wanted) == wants {
+                        let (lo, hi) = range.unwrap_or((f64::INFINITY, f64::NEG_INFINITY));
+                        let (c, r) = (score.center[cell], score.radius[cell]);
+                        range = Some((lo.min(c - r), hi.max(c + r)));
+                    }
+                }
+            }
+            range
+        };
+        let (chosen, left) = (of_selected(true), of_selected(false));
+        let shares = Shares::new(chosen, left, self.written.len(), above);
+        let selected: Vec<usize> = (0..stands.len()).filter(|&j| stands[j].cells.contains(&wanted)).collect();
+        if fixed {
+            let alone = selected.len() <= 1 && above;
+            if alone || selected.iter().all(|&j| !self.written[j + 1].varies()) {
+                return self.fixed(&selected, &shares, atoms);
+            }
+        }
+        self.counted(&stands, wanted, &shares, atoms)
+    }
+
+    /// The keys selected are always the same.
+    fn fixed(&self, selected: &[usize], shares: &Shares, atoms: &Atoms) -> Option<Values> {
+        let m = selected.len();
+        let share = shares.nominal(m);
+        let of_bos = shares.nominal_bos(m);
+        let mut sum = match of_bos > 0.0 {
+            true => scaled(&self.written[0], of_bos),
+            false => Values::constant(vec![0.0; self.everything.width]),
+        };
+        for &j in selected {
+            sum = sum.plus(&scaled(&self.written[j + 1], share), atoms)?;
+        }
+        let around = shares.around(m, &self.everything);
+        Some(widened(sum, &around))
+    }
+
+    /// The keys selected depend on the input: what is written depends on how many are, with which values.
+    fn counted(&self, stands: &[Table<Stand>], wanted: Stand, shares: &Shares, atoms: &mut Atoms) -> Option<Values> {
+        let mut classes: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
+        let mut choices: Vec<Choice> = Vec::new();
+        for (stand, seen) in stands.iter().zip(&self.written[1..]) {
+            let all = union([&stand.atoms[..], &seen.atoms[..]]);
+            atoms.cells(&all)?;
+            let (chosen, valued) = (atoms.places(&all, &stand.atoms), atoms.places(&all, &seen.atoms));
+            let mut cells = Vec::with_capacity(chosen.len());
+            for (chosen, valued) in chosen.into_iter().zip(valued) {
+                if stand.cells[chosen] != wanted {
+                    cells.push(0);
+                    continue;
+                }
+                let (c, r) = seen.cell(valued);
+                let near = |(known, _): &(Vec<f64>, Vec<f64>)| {
+                    known.iter().zip(c).all(|(a, b)| (a - b).abs() <= 20.0 * self.slack)
+                };
+                let class = classes.iter().position(near).unwrap_or_else(|| {
+                    classes.push((c.to_vec(), r.to_vec()));
+                    classes.len() - 1
+                });
+                // The class holds all its members.
+                let (center, radius) = &mut classes[class];
+                for k in 0..c.len() {
+                    radius[k] = radius[k].max(((c[k] - center[k]).abs() + r[k]) * UP);
+                }
+                cells.push(u16::try_from(class + 1).ok()?);
+            }
+            choices.push(Table { atoms: all, cells });
+        }
+        let (atom, order) = atoms.selection(choices)?;
+        let class = |k: usize| &classes[usize::from(order[k]) - 1];
+        let width = self.everything.width;
+        let made = atoms.made(atom).to_vec();
+        let mut out = Values { atoms: vec![atom], width, center: Vec::new(), radius: Vec::new() };
+        let bos = self.written[0].hull();
+        for made in &made {
+            let counts = match made {
+                Made::Of(counts) => counts.clone(),
+                Made::Only(only) if shares.above => {
+                    // All that are selected write the same, however many they are; the least share is that of one.
+                    (0..order.len()).map(|k| u16::from(k == usize::from(*only))).collect()
+                }
+                _ => {
+                    out.center.extend(&self.everything.center);
+                    out.radius.extend(&self.everything.radius);
+                    continue;
+                }
+            };
+            let m: usize = counts.iter().map(|&n| usize::from(n)).sum();
+            let of_bos = shares.nominal_bos(m);
+            let mut center: Vec<f64> = bos.center.iter().map(|c| c * of_bos).collect();
+            let mut radius: Vec<f64> = bos.radius.iter().map(|r| r * of_bos).collect();
+            for (k, &n) in counts.iter().enumerate() {
+                let share = f64::from(n) * shares.nominal(m);
+                let (c, r) = class(k);
+                center.iter_mut().zip(c).for_each(|(to, c)| *to += c * share);
+                radius.iter_mut().zip(r).for_each(|(to, r)| *to += r * share);
+            }
+            // Of several that write the same, it does not matter which gets more.
+            let several = matches!(made, Made::Only(_));
+            let around = if several { shares.leaked(&self.everything) } else { shares.around(m, &self.everything) };
+            radius.iter_mut().zip(&around).for_each(|(to, more)| *to = (*to + more) * UP);
+            out.center.extend(center);
+            out.radius.extend(radius);
+        }
+        Some(out)
+    }
+}
+
+/// How the softmax divides itself up.
+struct Shares {
+    /// Whether BOS is left out where any key is selected.
+    above: bool,
+    chosen: Range,
+    left: Range,
+    keys: usize,
+}
+
+impl Shares {
+    fn new(chosen: Option<Range>, left: Option<Range>, keys: usize, above: bool) -> Self {
+        let none = (0.0, 0.0);
+        Self {
+            above,
+            chosen: chosen.unwrap_or(none),
+            left: left.unwrap_or((f64::NEG_INFINITY, f64::NEG_INFINITY)),
+            keys,
+        }
+    }
+
+    /// What one selected key gets, if all went as it should, where `m` are selected.
+    fn nominal(&self, m: usize) -> f64 {
+        let all = if self.above { m } else { m + 1 };
+        if all == 0 { 0.0 } else { 1.0 / all as f64 }
+    }
+
+    /// What BOS gets.
+    fn nominal_bos(&self, m: usize) -> f64 {
+        if self.above && m > 0 { 0.0 } else { 1.0 / if self.above { 1.0 } else { m as f64 + 1.0 } }
+    }
+
+    /// The sum, at most, of how far all shares are from the nominal ones, where `m` are selected.
+    fn deviation(&self, m: usize) -> f64 {
+        let ((lo, hi), (_, out)) = (self.chosen, self.left);
+        let (least, most, left) = (lo.exp(), hi.exp(), out.exp());
+        // Exponentials are taken to be computed within 2^-20.
+        let slack = 1.0 + 2e-6;
+        let (least, most, left) = (least / slack, most * slack, left * slack);
+        let rest = (self.keys - 1).saturating_sub(m) as f64 * left;
+        let n = m as f64;
+        if self.above && m == 0 {
+            return 2.0 * rest * slack / (1.0 + rest) * UP + 1e-12;
+        }
+        let share = 1.0 / if self.above { n } else { n + 1.0 };
+        let bos = if self.above { 1.0 * slack } else { 0.0 };
+        let (also_least, also_most) = if self.above { (0.0, 0.0) } else { (1.0 / slack, slack) };
+        // One selected key, all others taken at their most or least.
+        let lowest = least / (least + (n - 1.0) * most + also_most + bos + rest);
+        let highest = most / (most + (n - 1.0) * least + also_least);
+        let one = if m == 0 { 0.0 } else { (share - lowest).max(highest - share) };
+        let of_bos = if self.above {
+            slack / (slack + n * least)
+        } else {
+            let lowest = (1.0 / slack) / (1.0 / slack + n * most + rest);
+            let highest = slack / (slack + n * least);
+            (share - lowest).max(highest - share)
+        };
+        let of_rest = rest / (rest + n * least + also_least);
+        (n * one.max(0.0) + of_bos.max(0.0) + if rest > 0.0 { of_rest } else { 0.0 }) * UP + 1e-12
+    }
+
+    /// How far what is written may be from what the nominal shares make of it: shares sum to 1, so what they differ by
+    /// counts times the distance from the middle of everything that is written.
+    fn around(&self, m: usize, everything: &Values) -> Vec<f64> {
+        let deviation = self.deviation(m);
+        everything.radius.iter().map(|r| deviation * r * UP).collect()
+    }
+
+    /// The same where at least one key is selected and all that are write the same.
+    fn leaked(&self, everything: &Values) -> Vec<f64> {
+        let (least, left) = (self.chosen.0.exp() / (1.0 + 2e-6), self.left.1.exp() * (1.0 + 2e-6));
+        let others = 1.0 + 2e-6 + (self.keys - 1) as f64 * left;
+        let share = others / (others + least);
+        everything.radius.iter().map(|r| 2.0 * share * r * UP + 1e-12).collect()
+    }
+}
+
+fn scaled(value: &Values, share: f64) -> Values {
+    let times = |numbers: &[f64]| numbers.iter().map(|number| number * share).collect();
+    let mut radius: Vec<f64> = times(&value.radius);
+    radius.iter_mut().zip(&value.center).for_each(|(r, c)| *r = (*r + 1e-15 * c.abs()) * UP);
+    Values { atoms: value.atoms.clone(), width: value.width, center: times(&value.center), radius }
+}
+
+fn widened(mut value: Values, around: &[f64]) -> Values {
+    let width = value.width;
+    value.radius.iter_mut().enumerate().for_each(|(at, r)| *r = (*r + around[at % width]) * UP);
+    value
+}
+
+/// How a key stands to BOS, for all that its score depends on; `None` where that is not clear.
+fn stands(score: &Values) -> Option<Table<Stand>> {
+    let stand = |cell: usize| {
+        let (c, r) = (score.center[cell], score.radius[cell]);
+        if c - r >= MARGIN {
+            Some(Stand::Above)
+        } else if c + r <= -MARGIN {
+            Some(Stand::Below)
+        } else if c.abs() + r <= LEVEL {
+            Some(Stand::Level)
+        } else {
+            None
+        }
+    };
+    let cells = (0..score.n_cells()).map(stand).collect::<Option<Vec<_>>>()?;
+    Some(Table { atoms: score.atoms.clone(), cells })
+}
