@@ -91,7 +91,7 @@ fn an_unsound_rule_is_an_error_with_its_counterexample() {
 #[test]
 fn worked_examples_are_checked_and_run() {
     let examples = root().join("dsl/examples");
-    for name in ["lights", "my_rasp", "registers"] {
+    for name in ["lights", "my_rasp", "registers", "frames"] {
         let file = examples.join(format!("{name}.dsl"));
         let checked = run("dsl check {0} --format json", &[&file]);
         assert_eq!(checked.code, 0, "{name}: {}{}", checked.stdout, checked.stderr);

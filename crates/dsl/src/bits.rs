@@ -140,6 +140,119 @@ impl BitOp {
     }
 }
 
+/// A function between bit-vectors of different widths, or one that takes numbers beside them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub enum Reshape {
+    /// `(concat a b)`: `a` above `b`.
+    Concat,
+    /// `(bvcomp a b)`: one bit, set where both are equal.
+    Comp,
+    /// `((_ extract HIGH LOW) a)`: the bits from `high` down to `low`.
+    Extract {
+        /// The highest bit taken, counted from 0.
+        high: u8,
+        /// The lowest.
+        low: u8,
+    },
+    /// `((_ zero_extend N) a)`: so many zeros above.
+    ZeroExtend(u8),
+    /// `((_ sign_extend N) a)`: so many copies of the highest bit above.
+    SignExtend(u8),
+    /// `((_ rotate_left N) a)`.
+    RotateLeft(u8),
+    /// `((_ rotate_right N) a)`.
+    RotateRight(u8),
+    /// `((_ repeat N) a)`: so many copies, one after the other.
+    Repeat(u8),
+}
+
+impl Reshape {
+    /// The function with an SMT-LIB name and indices: `(_ NAME INDEX ...)`, or a name alone.
+    pub fn find(name: &str, indices: &[i64]) -> Option<Self> {
+        let indices: Vec<u8> = indices.iter().map(|&index| u8::try_from(index).ok()).collect::<Option<_>>()?;
+        Some(match (name, indices.as_slice()) {
+            ("concat", []) => Self::Concat,
+            ("bvcomp", []) => Self::Comp,
+            ("extract", &[high, low]) => Self::Extract { high, low },
+            ("zero_extend", &[n]) => Self::ZeroExtend(n),
+            ("sign_extend", &[n]) => Self::SignExtend(n),
+            ("rotate_left", &[n]) => Self::RotateLeft(n),
+            ("rotate_right", &[n]) => Self::RotateRight(n),
+            ("repeat", &[n]) => Self::Repeat(n),
+            _ => return None,
+        })
+    }
+
+    /// The name, without indices.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Concat => "concat",
+            Self::Comp => "bvcomp",
+            Self::Extract { .. } => "extract",
+            Self::ZeroExtend(_) => "zero_extend",
+            Self::SignExtend(_) => "sign_extend",
+            Self::RotateLeft(_) => "rotate_left",
+            Self::RotateRight(_) => "rotate_right",
+            Self::Repeat(_) => "repeat",
+        }
+    }
+
+    /// As it is written in head position.
+    pub fn head(self) -> String {
+        match self {
+            Self::Concat | Self::Comp => self.name().to_owned(),
+            Self::Extract { high, low } => format!("(_ extract {high} {low})"),
+            Self::ZeroExtend(n)
+            | Self::SignExtend(n)
+            | Self::RotateLeft(n)
+            | Self::RotateRight(n)
+            | Self::Repeat(n) => format!("(_ {} {n})", self.name()),
+        }
+    }
+
+    /// Whether it takes two arguments.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Concat | Self::Comp)
+    }
+
+    /// The width of the result; `None` where there is no such function of these widths, or its result is wider than
+    /// bit-vectors are here.
+    pub fn width(self, widths: &[u8]) -> Option<u8> {
+        let width = match (self, widths) {
+            (Self::Concat, &[a, b]) => a.checked_add(b)?,
+            (Self::Comp, &[a, b]) => (a == b).then_some(1)?,
+            (Self::Extract { high, low }, &[a]) => (low <= high && high < a).then(|| high - low + 1)?,
+            (Self::ZeroExtend(n) | Self::SignExtend(n), &[a]) => a.checked_add(n)?,
+            (Self::RotateLeft(_) | Self::RotateRight(_), &[a]) => a,
+            (Self::Repeat(n), &[a]) => a.checked_mul(n)?,
+            _ => return None,
+        };
+        (1..=samples::Sort::MAX_WIDTH).contains(&width).then_some(width)
+    }
+
+    /// The result on bit-vectors of widths that [`Reshape::width`] admits. Functions of one argument pass over `b`.
+    pub fn apply(self, widths: &[u8], a: u64, b: u64) -> u64 {
+        let (Some(result), Some(&width)) = (self.width(widths), widths.first()) else { return 0 };
+        let low_width = widths.last().map_or(0, |&w| u32::from(w));
+        let rotated_left = |n: u8| {
+            let n = n % width;
+            if n == 0 { a } else { a << n | a >> (width - n) }
+        };
+        let bits = match self {
+            // A shift by all 64 bits cannot be: the other part has one at least.
+            Self::Concat => a << low_width | b,
+            Self::Comp => u64::from(a == b),
+            Self::Extract { low, .. } => a >> low,
+            Self::ZeroExtend(_) => a,
+            Self::SignExtend(_) => signed(width, a) as u64,
+            Self::RotateLeft(n) => rotated_left(n),
+            Self::RotateRight(n) => rotated_left(width - n % width),
+            Self::Repeat(n) => (1..n).fold(a, |bits, _| bits << width | a),
+        };
+        bits & mask(result)
+    }
+}
+
 /// The number that a bit-vector is in two's complement.
 pub fn signed(width: u8, bits: u64) -> i64 {
     let unused = u32::from(samples::Sort::MAX_WIDTH.saturating_sub(width)).min(63);
@@ -184,6 +297,42 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Bits as text, the highest first: what the functions do is plain there.
+    fn text(width: u8, bits: u64) -> String {
+        (0..width).rev().map(|i| if bits >> i & 1 == 1 { '1' } else { '0' }).collect()
+    }
+
+    #[test]
+    fn functions_between_widths_do_with_bits_what_their_names_say() {
+        for width in 1..=5_u8 {
+            for a in 0..1_u64 << width {
+                let own = text(width, a);
+                let apply = |f: Reshape| f.width(&[width]).map(|w| text(w, f.apply(&[width], a, 0)));
+                for n in 0..=6_u8 {
+                    let turned = |k: usize| [&own[k..], &own[..k]].concat();
+                    let by = usize::from(n % width);
+                    assert_eq!(apply(Reshape::RotateLeft(n)).as_ref(), Some(&turned(by)));
+                    assert_eq!(apply(Reshape::RotateRight(n)), Some(turned((own.len() - by) % own.len())));
+                    assert_eq!(apply(Reshape::ZeroExtend(n)), Some("0".repeat(n.into()) + &own));
+                    assert_eq!(apply(Reshape::SignExtend(n)), Some(own[..1].repeat(n.into()) + &own));
+                    assert_eq!(apply(Reshape::Repeat(n)), (n > 0).then(|| own.repeat(n.into())));
+                    for low in 0..=6_u8 {
+                        let range = usize::from(width.saturating_sub(n + 1))..usize::from(width - low.min(width));
+                        let taken = (low <= n && n < width).then(|| own[range].to_owned());
+                        assert_eq!(apply(Reshape::Extract { high: n, low }), taken, "{own} {n} {low}");
+                    }
+                }
+                for b in 0..8 {
+                    let both = Reshape::Concat.apply(&[width, 3], a, b);
+                    assert_eq!(text(width + 3, both), own.clone() + &text(3, b));
+                }
+            }
+        }
+        assert_eq!(Reshape::Concat.width(&[60, 5]), None, "too wide");
+        assert_eq!(Reshape::Concat.apply(&[32, 32], 1, 2), 1 << 32 | 2);
+        assert_eq!(Reshape::SignExtend(32).apply(&[32], 1 << 31, 0), !0 << 31);
     }
 
     #[test]

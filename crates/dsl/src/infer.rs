@@ -270,6 +270,9 @@ impl<'a> Infer<'a> {
                 })
             }
             Node::Const(value) => Ty::Sort(value_sort(*value)),
+            Node::App(Func::Kernel(kernel @ Kernel::Reshape(_)), args) if args.len() == kernel.arity() => {
+                self.reshaped(*kernel, args, term)
+            }
             Node::App(func, args) => {
                 let (params, result) = self.func(func, args.len(), term);
                 let language = self.language;
@@ -392,6 +395,33 @@ impl<'a> Infer<'a> {
         (params.iter().map(|&s| slot(s)).collect(), slot(result))
     }
 
+    /// The sort of what the widths of bit-vectors decide: they must be known where it is applied.
+    fn reshaped(&mut self, kernel: Kernel, args: &[Term], term: &Term) -> Ty {
+        let mut sorts = Vec::new();
+        for (i, arg) in args.iter().enumerate() {
+            let found = self.infer(arg);
+            let expected = self.fresh(Some(SortClass::BitVec));
+            self.expect(arg, found, expected, || format!("argument {} of {}", i + 1, kernel.head()));
+            match self.unifier.sort(found) {
+                Some(sort) => sorts.push(sort),
+                None => {
+                    let message = format!("the width of argument {} of {} is not known", i + 1, kernel.head());
+                    self.error(arg, message, Some("a bit-vector of one width".to_owned()), None);
+                }
+            }
+        }
+        if sorts.len() < args.len() || sorts.iter().any(|sort| !SortClass::BitVec.admits(*sort)) {
+            return self.fresh(Some(SortClass::BitVec));
+        }
+        let Some(Some(result)) = kernel.reshaped(sorts.iter().copied()) else {
+            let found = sorts.iter().map(Sort::to_string).collect::<Vec<_>>().join(" and ");
+            let expected = format!("widths that give one of 1 to {}", Sort::MAX_WIDTH);
+            self.error(term, format!("{} does not apply here", kernel.head()), Some(expected), Some(found));
+            return self.fresh(Some(SortClass::BitVec));
+        };
+        Ty::Sort(result)
+    }
+
     /// A sort pattern as a sort, with a variable of one's own for each sort variable.
     pub(crate) fn pattern(&mut self, pattern: SortPattern, choice: &mut Vec<(Symbol, Ty)>) -> Ty {
         match pattern {
@@ -465,7 +495,7 @@ fn func_name(func: &Func, language: &Language) -> String {
         Func::Op(id) => {
             language.operators.get(id.0 as usize).map_or_else(|| "an operator".to_owned(), |op| op.name.to_string())
         }
-        Func::Kernel(kernel) => kernel.name().to_owned(),
+        Func::Kernel(kernel) => kernel.head(),
         Func::Table(table) => format!("the table {}", table.name),
         Func::Lambda(..) => "the lambda".to_owned(),
     }

@@ -8,7 +8,7 @@ use std::fmt;
 
 use samples::Sort;
 
-use crate::bits::BitOp;
+use crate::bits::{BitOp, Reshape};
 
 /// A function of the kernel.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
@@ -94,6 +94,8 @@ pub enum Kernel {
     SelNot,
     /// A function of bit-vectors.
     Bits(BitOp),
+    /// A function of bit-vectors whose result's width depends on those of its arguments, or that has indices.
+    Reshape(Reshape),
 }
 
 /// The sorts that a position in a signature admits.
@@ -231,17 +233,32 @@ const TABLE: &[(Kernel, &str, &[Slot], Slot)] = {
 };
 
 impl Kernel {
-    /// All of them.
+    /// All of them but those with a family of instances, [`Kernel::Reshape`].
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| row.0)
     }
 
-    fn row(self) -> &'static (Self, &'static str, &'static [Slot], Slot) {
-        // A test checks that the table has every function.
-        TABLE.iter().find(|row| row.0 == self).unwrap_or(&TABLE[0])
+    fn row(self) -> (Self, &'static str, &'static [Slot], Slot) {
+        // How widths go together the table cannot say: `infer` asks the function itself.
+        const V: Slot = Slot::Class(SortClass::BitVec);
+        const ONE: &[Slot] = &[V];
+        const TWO: &[Slot] = &[V, V];
+        if let Self::Reshape(reshape) = self {
+            return (self, reshape.name(), if reshape.is_binary() { TWO } else { ONE }, V);
+        }
+        // A test checks that the table has every other function.
+        *TABLE.iter().find(|row| row.0 == self).unwrap_or(&TABLE[0])
     }
 
-    /// The name in DSL files.
+    /// How it is written where it is applied: its name, with indices where it has some.
+    pub fn head(self) -> String {
+        match self {
+            Self::Reshape(reshape) => reshape.head(),
+            _ => self.name().to_owned(),
+        }
+    }
+
+    /// The name in DSL files, without indices.
     pub fn name(self) -> &'static str {
         self.row().1
     }
@@ -251,7 +268,7 @@ impl Kernel {
         self.row().2.len()
     }
 
-    /// The sorts of the arguments and of the result.
+    /// The sorts of the arguments and of the result; of [`Kernel::Reshape`] they are not what the slots say.
     pub(crate) fn signature(self) -> (&'static [Slot], Slot) {
         (self.row().2, self.row().3)
     }
@@ -263,7 +280,15 @@ impl Kernel {
 
     /// The function with this name and number of arguments.
     pub fn find(name: &str, arity: usize) -> Option<Self> {
-        Self::named(name).find(|kernel| kernel.arity() == arity)
+        let plain = Reshape::find(name, &[]).map(Self::Reshape);
+        Self::named(name).chain(plain).find(|kernel| kernel.arity() == arity)
+    }
+
+    /// The sort of the result, given those of the arguments, where these decide it as [`Kernel::Reshape`] does.
+    pub(crate) fn reshaped(self, args: impl IntoIterator<Item = Sort>) -> Option<Option<Sort>> {
+        let Self::Reshape(reshape) = self else { return None };
+        let widths: Option<Vec<u8>> = args.into_iter().map(bit_width).collect();
+        Some(widths.and_then(|widths| reshape.width(&widths)).map(Sort::BitVec))
     }
 
     /// Whether it makes one value of those at the positions of a selection.
@@ -282,6 +307,14 @@ impl Kernel {
     /// Whether the result at a point depends on the arguments at that point alone.
     pub fn is_pointwise(self) -> bool {
         !matches!(self, Self::Copy | Self::Mean | Self::Least | Self::Greatest | Self::Mode | Self::SelNot)
+    }
+}
+
+/// The width of a bit-vector sort.
+pub(crate) fn bit_width(sort: Sort) -> Option<u8> {
+    match sort {
+        Sort::BitVec(width) => Some(width),
+        _ => None,
     }
 }
 

@@ -44,7 +44,7 @@ mod tests;
 mod total;
 mod walk;
 
-pub use bits::{BitOp, signed};
+pub use bits::{BitOp, Reshape, signed};
 pub use cost::{cost, size};
 pub use diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 pub use eval::{Env, EvalError, apply, apply_in, apply_select, eval, eval_program};

@@ -211,7 +211,7 @@ impl<'a> Printer<'a> {
     fn func(&self, func: &Func) -> Doc {
         match func {
             Func::Op(id) => symbol(self.language.op(*id).name),
-            Func::Kernel(kernel) => Doc::atom(kernel.name()),
+            Func::Kernel(kernel) => Doc::atom(kernel.head()),
             Func::Table(table) => {
                 let name = self.tables.iter().find(|(other, _)| Arc::ptr_eq(other, table) || other == table);
                 symbol(name.map_or(table.name, |(_, name)| *name))

@@ -253,8 +253,12 @@ impl<'a> SmtScript<'a> {
             args.iter().find(|(arg, _)| arg.defined != "false").or(args.first()).map_or(Sort::Int, |(_, sort)| *sort)
         };
         let text = args.iter().map(|(arg, _)| arg.value.as_str()).collect::<Vec<_>>().join(" ");
-        let plain = format!("({} {text})", kernel.name());
+        let plain = format!("({} {text})", kernel.head());
         let sort = match kernel.signature().1 {
+            _ if matches!(kernel, Reshape(_)) => {
+                let sort = kernel.reshaped(args.iter().map(|(_, sort)| *sort)).flatten();
+                sort.ok_or_else(|| SmtError::NotScalar(kernel.head()))?
+            }
             crate::kernel::Slot::Sort(sort) => sort,
             crate::kernel::Slot::Class(_) if kernel == Ite => class_sort(&args[1..]),
             crate::kernel::Slot::Class(_) => class_sort(args),

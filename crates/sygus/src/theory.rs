@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use dsl::sexpr::quote_symbol;
-use dsl::{Env, Func, Kernel, Language, Node, Term};
+use dsl::sexpr::{Kind, Sexpr, quote_symbol};
+use dsl::{Env, Func, Kernel, Language, Node, Reshape, Term};
 use samples::{Points, Symbol, Value};
 
 /// How a function takes more arguments than it has.
@@ -24,7 +24,7 @@ pub(crate) enum Arity {
 /// How a function of this name takes its arguments; `None` if the theories have no such function.
 pub(crate) fn arity(name: &str) -> Option<Arity> {
     Some(match name {
-        "not" | "ite" | "div" | "mod" | "abs" => Arity::Fixed,
+        "not" | "ite" | "div" | "mod" | "abs" | "concat" | "bvcomp" => Arity::Fixed,
         "and" | "or" | "xor" | "+" | "-" | "*" => Arity::Left,
         "=>" => Arity::Right,
         "=" | "<" | "<=" | ">" | ">=" => Arity::Chain,
@@ -40,9 +40,21 @@ pub(crate) fn function(name: &str, n_args: usize) -> Option<Kernel> {
     arity(name).and_then(|_| Kernel::find(name, n_args))
 }
 
+/// A function with indices: `(_ extract 7 0)`; `None` for what is none.
+pub(crate) fn indexed(head: &Sexpr) -> Option<Kernel> {
+    let [underscore, name, indices @ ..] = head.list()? else { return None };
+    if underscore.symbol() != Some("_") {
+        return None;
+    }
+    let number = |item: &Sexpr| if let Kind::Int(value) = item.kind { Some(value) } else { None };
+    let indices: Vec<i64> = indices.iter().map(number).collect::<Option<_>>()?;
+    Reshape::find(name.symbol()?, &indices).map(Kernel::Reshape)
+}
+
 /// The names of all functions, for hints.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    Kernel::all().map(Kernel::name).filter(|name| arity(name).is_some())
+    let with_indices = ["concat", "(_ extract I J)", "(_ zero_extend N)", "(_ sign_extend N)", "(_ rotate_left N)"];
+    Kernel::all().map(Kernel::name).filter(|name| arity(name).is_some()).chain(with_indices)
 }
 
 /// A constant as SMT-LIB writes it.
@@ -86,7 +98,7 @@ fn write_term(term: &Term, language: &Language, out: &mut String) {
 
 fn head(func: &Func, language: &Language) -> String {
     match func {
-        Func::Kernel(kernel) => kernel.name().to_owned(),
+        Func::Kernel(kernel) => kernel.head(),
         Func::Op(id) => quote_symbol(language.op(*id).name.as_str()),
         Func::Table(_) | Func::Lambda(..) => "undefined".to_owned(),
     }

@@ -1,6 +1,7 @@
 //! The worked examples of dsl/EXAMPLES.md: each is checked, a program of it evaluated, and a search run in its grammar.
 
 use dsl::{Env, Grammar, Language, Term};
+use rand::Rng as _;
 use samples::{Column, Points, Sort, Symbol};
 use smt::Solver;
 use synth::{
@@ -33,6 +34,10 @@ fn my_rasp() -> Language {
 
 fn registers() -> Language {
     checked("registers.dsl", include_str!("../../../dsl/examples/registers.dsl"))
+}
+
+fn frames() -> Language {
+    checked("frames.dsl", include_str!("../../../dsl/examples/frames.dsl"))
 }
 
 fn read(text: &str, language: &Language, vars: &[(Symbol, Column)]) -> Term {
@@ -121,4 +126,27 @@ fn bit_vectors_under_names_of_ones_own() {
     assert_eq!(values(&found, &language, &points, &vars), lowest_cleared);
     assert_eq!(dsl::print(&found, &language), "(keep (less_one r) r)");
     assert!(!grammar.derives(&read("(swap (less_one (swap r)))", &language, &vars)), "one swap only");
+}
+
+#[test]
+fn bit_vectors_of_two_widths() {
+    let language = frames();
+    let mut rng = samples::rng(0, "frames");
+    let mut random = |width: u8| -> Column {
+        Column::new(Sort::BitVec(width), (0..40).map(|_| (rng.random::<u64>() & samples::mask(width)) as i64).collect())
+    };
+    let vars = [("f".into(), random(64)), ("b".into(), random(8))];
+    let points = Points::from_lengths([40]);
+    let sorts: Vec<(Symbol, Sort)> = vars.iter().map(|(name, column)| (*name, column.sort)).collect();
+    let grammar = language.grammar("next", &sorts).expect("there").expect("not empty");
+    let (f, b) = (&vars[0].1.codes, &vars[1].1.codes);
+    let into_low = Column::new(Sort::BitVec(64), f.iter().zip(b).map(|(f, b)| f ^ b).collect());
+    let found = search(&language, &grammar, &vars, &into_low);
+    assert!(grammar.derives(&found));
+    assert_eq!(values(&found, &language, &points, &vars), into_low);
+    assert_eq!(dsl::print(&found, &language), "(xor (push (xor f f) b) f)");
+    let report =
+        Language::parse("wrong", "(define-fun f ((a (_ BitVec 8))) (_ BitVec 8) ((_ extract 8 1) a))", &|_| None);
+    let text = report.expect_err("there is no bit 8").to_string();
+    assert!(text.contains("(_ extract 8 1) does not apply here") && text.contains('^'), "{text}");
 }

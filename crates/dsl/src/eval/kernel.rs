@@ -2,7 +2,7 @@
 
 use samples::{Sort, UNDEFINED, Value, encode_value};
 
-use crate::bits::BitOp;
+use crate::bits::{BitOp, Reshape};
 use crate::kernel::Kernel;
 
 use super::{EvalError, Lane, Space};
@@ -26,6 +26,12 @@ pub(super) fn apply(
     }
     if let Some(arg) = args.iter().find(|arg| arg.sort == Sort::Selector) {
         return Err(EvalError::WrongSort { func: kernel.name().into(), found: arg.sort });
+    }
+    if let Reshape(reshape) = kernel {
+        return self::reshape(reshape, args, out).ok_or_else(|| EvalError::WrongSort {
+            func: kernel.head().into(),
+            found: args.first().map_or(Sort::Int, |arg| arg.sort),
+        });
     }
     let sort = shared_sort(args);
     if let Sort::BitVec(width) = sort
@@ -100,7 +106,7 @@ pub(super) fn apply(
             let floor = f64::from_bits(a as u64).floor();
             if floor.abs() < 9.2e18 { floor as i64 } else { UNDEFINED }
         }),
-        Bits(_) => return Err(EvalError::WrongSort { func: kernel.name().into(), found: sort }),
+        Bits(_) | Reshape(_) => return Err(EvalError::WrongSort { func: kernel.name().into(), found: sort }),
         Number => super::texts::numbers(args[0], out),
         Numeral => super::texts::numerals(args[0], out),
         Append => super::texts::lists(args[0], args[1], out),
@@ -145,6 +151,18 @@ fn bits(op: BitOp, width: u8, args: &[Lane<'_>], out: &mut Vec<i64>) {
     } else {
         out.extend(pairs(args).map(|(a, b)| op.apply(width, a as u64, b as u64) as i64));
     }
+}
+
+/// `None` where the arguments are no bit-vectors of widths that go together.
+fn reshape(reshape: Reshape, args: &[Lane<'_>], out: &mut Vec<i64>) -> Option<(Sort, usize)> {
+    let widths: Vec<u8> = args.iter().map(|arg| crate::kernel::bit_width(arg.sort)).collect::<Option<_>>()?;
+    let result = Sort::BitVec(reshape.width(&widths)?);
+    if reshape.is_binary() {
+        out.extend(pairs(args).map(|(a, b)| reshape.apply(&widths, a as u64, b as u64) as i64));
+    } else {
+        out.extend(args[0].codes.iter().map(|&a| reshape.apply(&widths, a as u64, 0) as i64));
+    }
+    Some((result, 1))
 }
 
 fn choose(args: &[Lane<'_>], out: &mut Vec<i64>) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
+use crate::bits::Reshape;
 use crate::diagnostic::{Diagnostic, Source, Span};
 use crate::grammar::placeholder;
 use crate::infer::{Infer, after};
@@ -229,6 +230,10 @@ impl<'a> TermParser<'a> {
             self.report(span, "an empty list is no term");
             return None;
         };
+        if let Some(kernel) = self.indexed(head) {
+            let args: Option<Vec<Term>> = tail(items).iter().map(|arg| self.term(arg)).collect();
+            return Some(self.make(Node::App(Func::Kernel(kernel), args?), span));
+        }
         let Some(name) = head.symbol() else {
             let found = head.describe();
             let report = self.report(head.span, "a list begins with what is applied");
@@ -269,6 +274,17 @@ impl<'a> TermParser<'a> {
         }
     }
 
+    /// A kernel function with indices: `(_ extract 7 0)`.
+    fn indexed(&self, head: &Sexpr) -> Option<Kernel> {
+        let Some([underscore, name, indices @ ..]) = head.list() else { return None };
+        if underscore.symbol() != Some("_") || !matches!(self.mode, Mode::Meaning | Mode::Check) {
+            return None;
+        }
+        let number = |item: &Sexpr| if let Kind::Int(value) = item.kind { Some(value) } else { None };
+        let indices: Vec<i64> = indices.iter().map(number).collect::<Option<_>>()?;
+        Reshape::find(name.symbol()?, &indices).map(Kernel::Reshape)
+    }
+
     /// `(f a b c)` for `(f (f a b) c)` where the kernel has it.
     fn apply(&mut self, func: Func, args: Vec<Term>, span: Span) -> Term {
         match func {
@@ -292,7 +308,9 @@ impl<'a> TermParser<'a> {
             return None;
         }
         let kernels: Vec<Kernel> = match self.mode {
-            Mode::Meaning | Mode::Check => Kernel::named(name).collect(),
+            Mode::Meaning | Mode::Check => {
+                Kernel::named(name).chain(Reshape::find(name, &[]).map(Kernel::Reshape)).collect()
+            }
             Mode::Rule if name == Kernel::Defined.name() => vec![Kernel::Defined],
             _ => Vec::new(),
         };

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value, mask};
 
-use crate::bits::BitOp;
+use crate::bits::{BitOp, Reshape};
 use crate::infer::value_sort;
-use crate::kernel::{Kernel, Slot};
+use crate::kernel::{Kernel, Slot, bit_width};
 use crate::language::{OpId, Operator};
 use crate::term::{Func, Node, Table, Term};
 
@@ -403,6 +403,9 @@ impl Generator<'_> {
             let with_sort = args.iter().find(|arg| arg.constant != Some(Value::Undefined));
             with_sort.or(args.first()).map_or(Sort::Int, |arg| arg.sort)
         };
+        if let Reshape(reshape) = kernel {
+            return self.reshape(reshape, args);
+        }
         let sort = match kernel.signature().1 {
             Slot::Sort(sort) => sort,
             Slot::Class(_) if kernel == Ite => class_sort(&args[1..]),
@@ -497,7 +500,9 @@ impl Generator<'_> {
                     _ => Helper::Append,
                 }))
             }
-            Ite | Defined | Copy | Mean | Least | Greatest | Mode | Bits(_) => (String::from("None"), Level::Call),
+            Ite | Defined | Copy | Mean | Least | Greatest | Mode | Bits(_) | Reshape(_) => {
+                (String::from("None"), Level::Call)
+            }
         };
         let (text, level) = if sort == Sort::Real && matches!(kernel, Add | Sub | Mul) {
             (format!("{}({text})", self.helper(Helper::Rounded)), Level::Call)
@@ -560,6 +565,37 @@ impl Generator<'_> {
             Sge => order(">=", true),
         };
         Code::new(text, Level::Call, sort, false)
+    }
+
+    fn reshape(&mut self, reshape: Reshape, args: Vec<Code>) -> Code {
+        use Reshape::*;
+        let widths: Vec<u8> = args.iter().filter_map(|arg| bit_width(arg.sort)).collect();
+        let result = reshape.width(&widths).unwrap_or(Sort::MAX_WIDTH);
+        let width = widths.first().copied().unwrap_or(result).max(1);
+        let low_width = widths.last().copied().unwrap_or(0);
+        let mask = format!("{:#x}", mask(result));
+        // What is written twice is computed once.
+        let args: Vec<Code> = args.into_iter().map(|arg| self.atom(arg)).collect();
+        let at = |i: usize| args.get(i).map_or_else(String::new, |arg| arg.at(Level::Call));
+        let (a, b) = (at(0), at(1));
+        let turned = |n: u8| match n % width {
+            0 => a.clone(),
+            n => format!("(({a} << {n} | {a} >> {}) & {mask})", width - n),
+        };
+        let text = match reshape {
+            Concat => format!("({a} << {low_width} | {b})"),
+            Comp => format!("int({a} == {b})"),
+            Extract { low, .. } => format!("({a} >> {low} & {mask})"),
+            ZeroExtend(_) => a,
+            SignExtend(_) => format!("({}({a}, {width}) & {mask})", self.helper(Helper::Signed)),
+            RotateLeft(n) => turned(n),
+            RotateRight(n) => turned(width - n % width),
+            Repeat(n) => {
+                let shifted = (0..n).rev().map(|i| format!("{a} << {}", u32::from(i) * u32::from(width)));
+                format!("({})", shifted.collect::<Vec<_>>().join(" | "))
+            }
+        };
+        Code::new(text, Level::Call, Sort::BitVec(result), false)
     }
 
     fn choice(&mut self, args: Vec<Code>, sort: Sort) -> Code {

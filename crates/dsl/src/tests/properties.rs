@@ -17,7 +17,7 @@ use super::shipped;
 fn inputs(name: &str) -> Vec<(Symbol, Sort)> {
     match name {
         "rasp" | "sequences" => vec![("tokens".into(), Sort::Symbol), ("indices".into(), Sort::Int)],
-        "bitvectors" => vec![("x0".into(), Sort::BitVec(8)), ("x1".into(), Sort::BitVec(64))],
+        "bitvectors" | "frames" => vec![("x0".into(), Sort::BitVec(8)), ("x1".into(), Sort::BitVec(64))],
         _ => vec![("x0".into(), Sort::Int), ("x1".into(), Sort::Int)],
     }
 }
@@ -45,7 +45,7 @@ fn batch(name: &str, rng: &mut samples::Rng) -> (Points, Vec<(Symbol, Column)>) 
 
 #[test]
 fn printed_programs_read_back_as_they_were() {
-    for name in ["recurrent", "rasp", "sequences", "bitvectors"] {
+    for name in ["recurrent", "rasp", "sequences", "bitvectors", "frames"] {
         let language = shipped(name);
         let vars = inputs(name);
         let mut generator = Generator::new(&language, rng(1, name), &vars);
@@ -77,6 +77,7 @@ fn pretty_text_is_narrow_and_says_the_same() {
 fn operators_mean_what_their_meaning_means() {
     check_operators("rasp", &[Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol]);
     check_operators("bitvectors", &[Sort::Bool, Sort::BitVec(1), Sort::BitVec(8), Sort::BitVec(64)]);
+    check_operators("frames", &[Sort::BitVec(8), Sort::BitVec(64)]);
 }
 
 fn check_operators(name: &str, sorts: &[Sort]) {
@@ -187,7 +188,9 @@ fn check_python(name: &str, n_programs: usize) {
                 "rasp" | "sequences" => {
                     format!("'{}'", Symbol::from_code(columns[0].1.codes[point]).expect("a symbol"))
                 }
-                "bitvectors" => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point] as u64),
+                "bitvectors" | "frames" => {
+                    format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point] as u64)
+                }
                 _ => format!("[{}, {}]", columns[0].1.codes[point], columns[1].1.codes[point]),
             };
             let sequence: Vec<String> = range.clone().map(element).collect();
@@ -226,6 +229,7 @@ fn python_computes_what_recurrent_programs_do() {
 #[test]
 fn python_computes_what_programs_about_bit_vectors_do() {
     check_python("bitvectors", 600);
+    check_python("frames", 300);
 }
 
 #[test]

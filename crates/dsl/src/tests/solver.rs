@@ -77,6 +77,7 @@ fn text_of_integer_terms_agrees_with_evaluation() {
 fn text_of_terms_about_bit_vectors_agrees_with_evaluation() {
     let vars = [("a".into(), Sort::BitVec(8)), ("b".into(), Sort::BitVec(64)), ("c".into(), Sort::Bool)];
     check("bitvectors", &vars, &[Sort::BitVec(8), Sort::Bool, Sort::BitVec(64)]);
+    check("frames", &vars, &[Sort::BitVec(8), Sort::BitVec(64)]);
 }
 
 /// Reals are rounded in evaluation and exact in SMT-LIB, so that sums and products may differ; symbols do not.

@@ -105,6 +105,10 @@ impl Reader<'_> {
         match &item.kind {
             Kind::Symbol(name) => self.pattern_name(item, name, function),
             Kind::List(items) if !items.is_empty() => {
+                if let Some(kernel) = theory::indexed(&items[0]) {
+                    let args: Option<Vec<Term>> = items[1..].iter().map(|arg| self.pattern(arg, function)).collect();
+                    return Some(theory::apply(kernel, args?));
+                }
                 let Some(name) = items[0].symbol() else {
                     self.report(items[0].span, "not a function that is supported", "a name");
                     return None;

@@ -72,6 +72,10 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, item: &Sexpr, head: &Sexpr, rest: &[Sexpr], scope: &Scope, depth: usize) -> Option<Typed> {
+        if let Some(kernel) = theory::indexed(head) {
+            let args: Vec<Typed> = rest.iter().map(|arg| self.term(arg, scope, depth)).collect::<Option<_>>()?;
+            return self.typed(item, &kernel.head(), &args, |_, args| Some(theory::apply(kernel, args.to_vec())));
+        }
         let Some(name) = head.symbol() else {
             self.report(head.span, "not a function that is supported", "a name");
             return None;
@@ -147,15 +151,26 @@ impl Reader<'_> {
             self.problems.push(self.source.report(item.span, format!("{name} is unknown")).hint(hint));
             return None;
         };
+        self.typed(item, name, args, |reader, args| reader.spread(item, name, arity, args))
+    }
+
+    /// The term that `build` makes of arguments, if it has a sort; else `None`, with a report.
+    fn typed(
+        &mut self,
+        item: &Sexpr,
+        name: &str,
+        args: &[Typed],
+        build: impl Fn(&mut Self, &[Term]) -> Option<Term>,
+    ) -> Option<Typed> {
         // The sorts are checked on a term of the same shape without what stands below.
         let vars: Vec<(Symbol, Sort)> =
             args.iter().enumerate().map(|(i, (_, sort))| (Symbol::new(&format!("argument {i}")), *sort)).collect();
         let shape: Vec<Term> = vars.iter().map(|&(name, _)| Term::var(name)).collect();
-        let shape = self.spread(item, name, arity, &shape)?;
+        let shape = build(self, &shape)?;
         match dsl::sort_of(&shape, &self.problem.language, &vars) {
             Ok(sort) => {
                 let args: Vec<Term> = args.iter().map(|(term, _)| term.clone()).collect();
-                Some((self.spread(item, name, arity, &args)?, sort))
+                Some((build(self, &args)?, sort))
             }
             Err(error) => {
                 let found: Vec<Sort> = vars.iter().map(|(_, sort)| *sort).collect();

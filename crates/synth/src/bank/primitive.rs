@@ -3,7 +3,7 @@
 //! The meaning of an operator is defined in `dsl`; what stands here is the same meaning for the functions that operators
 //! are mostly made of, specialised by sort and compiled to loops. A test holds every loop against `dsl`'s evaluator.
 
-use dsl::{BitOp, Kernel};
+use dsl::{BitOp, Kernel, Reshape};
 use samples::{Sort, UNDEFINED, Value, encode_value};
 
 /// A kernel function on codes of known sorts.
@@ -52,6 +52,8 @@ pub(crate) enum Primitive {
     Floor,
     /// A function of bit-vectors of a width, every code of which is a value.
     Bits(BitOp, u8),
+    /// A function of bit-vectors of some widths, that of the last argument twice where there is one argument.
+    Reshape(Reshape, [u8; 2]),
     /// Equality of bit-vectors.
     BitsEq,
     /// Difference of bit-vectors.
@@ -221,6 +223,10 @@ impl Primitive {
             Self::ToReal => unary(out, args[0], |a| code(a as f64)),
             Self::Floor => unary(out, args[0], |a| floor(real(a))),
             Self::Bits(op, width) => bits(op, width, args, out),
+            Self::Reshape(reshape, widths) => {
+                let widths = &widths[..args.len().min(2)];
+                total(out, args[0], args[args.len() - 1], |a, b| reshape.apply(widths, a, b));
+            }
             Self::BitsEq => total(out, args[0], args[1], |a, b| u64::from(a == b)),
             Self::BitsDistinct => total(out, args[0], args[1], |a, b| u64::from(a != b)),
         }
@@ -251,9 +257,10 @@ impl Primitive {
         )
     }
 
-    /// The loop for a kernel function whose first argument is of this sort, if there is one: what looks beyond a point
-    /// has none.
-    pub(crate) fn of(kernel: Kernel, sort: Sort) -> Option<Self> {
+    /// The loop for a kernel function of arguments of these sorts, if there is one: what looks beyond a point has none.
+    pub(crate) fn of(kernel: Kernel, sorts: &[Sort]) -> Option<Self> {
+        // The last one tells `Int` from `Real` also in `(ite Bool 'A 'A)`.
+        let sort = sorts.last().copied().unwrap_or(Sort::Bool);
         let primitive = match kernel {
             Kernel::Not => Self::Not,
             Kernel::And => Self::And,
@@ -284,6 +291,10 @@ impl Primitive {
             Kernel::Width | Kernel::SelAnd | Kernel::SelOr | Kernel::SelNot => return None,
             Kernel::Copy | Kernel::Mean | Kernel::Least | Kernel::Greatest | Kernel::Mode => return None,
             Kernel::Number | Kernel::Numeral | Kernel::Append => return None,
+            Kernel::Reshape(reshape) => match (sorts.first(), sort) {
+                (Some(&Sort::BitVec(first)), Sort::BitVec(last)) => Self::Reshape(reshape, [first, last]),
+                _ => return None,
+            },
             Kernel::Bits(op) => match sort {
                 Sort::BitVec(width) => Self::Bits(op, width),
                 _ => return None,
@@ -292,7 +303,7 @@ impl Primitive {
         // Every code of a bit-vector is a value: what asks for undefined ones has a version of its own, or none.
         if matches!(sort, Sort::BitVec(_)) {
             return match primitive {
-                Self::Bits(..) | Self::Ite => Some(primitive),
+                Self::Bits(..) | Self::Reshape(..) | Self::Ite => Some(primitive),
                 Self::Eq => Some(Self::BitsEq),
                 Self::Distinct => Some(Self::BitsDistinct),
                 _ => None,
@@ -306,6 +317,10 @@ impl Primitive {
         match self {
             Self::Ite => args[1],
             Self::Bits(op, _) if !op.is_test() => args[0],
+            Self::Reshape(reshape, widths) => {
+                // A function that a term applies has a width: its sort was checked.
+                Sort::BitVec(reshape.width(&widths[..args.len().min(2)]).unwrap_or(1))
+            }
             Self::Add | Self::Sub | Self::Mul | Self::Neg | Self::Abs | Self::Min | Self::Max => args[0],
             Self::Div | Self::Mod | Self::DivPositive | Self::ModPositive | Self::Isqrt | Self::Floor => Sort::Int,
             Self::RealAdd

@@ -95,7 +95,7 @@ impl Code {
     /// Compiles a function at some sorts.
     pub(crate) fn compile(language: &Language, func: &Func, params: &[Sort]) -> Self {
         match func {
-            Func::Kernel(kernel) => match Primitive::of(*kernel, first_relevant(params)) {
+            Func::Kernel(kernel) => match Primitive::of(*kernel, params) {
                 Some(primitive) => Self::Primitive(primitive),
                 None => Self::Interpreted,
             },
@@ -118,7 +118,7 @@ impl Code {
         let operator = language.op(id);
         if operator.condition.is_none()
             && let Some(kernel) = operator.kernel()
-            && let Some(primitive) = Primitive::of(kernel, first_relevant(params))
+            && let Some(primitive) = Primitive::of(kernel, params)
         {
             return Self::Primitive(primitive);
         }
@@ -165,12 +165,6 @@ impl Code {
             Self::Interpreted => interpret(production, context, args, out),
         }
     }
-}
-
-/// The sort that selects between the versions of a kernel function: the last one tells `Int` from `Real` also in
-/// `(ite Bool 'A 'A)`.
-fn first_relevant(params: &[Sort]) -> Sort {
-    params.last().copied().unwrap_or(Sort::Bool)
 }
 
 fn interpret(production: &Production, context: &Context<'_>, args: &[&[i64]], out: &mut [i64]) {
@@ -314,7 +308,7 @@ impl Compiler<'_> {
         let sorts: Vec<Sort> = args.iter().map(|&(_, sort)| sort).collect();
         match func {
             Func::Kernel(kernel) => {
-                let primitive = Primitive::of(*kernel, first_relevant(&sorts))?;
+                let primitive = Primitive::of(*kernel, &sorts)?;
                 let operands = args.iter().map(|&(operand, _)| operand).collect();
                 Some((self.step(primitive, operands), primitive.result(&sorts)))
             }
@@ -411,13 +405,14 @@ mod tests {
         let include = |name: &str| Language::shipped(name).map(str::to_owned);
         let mut rng = rng(0, "operators");
         let (mut n_compiled, mut n_interpreted) = (0, 0);
-        for name in Language::SHIPPED {
-            let text = Language::shipped(name).expect("shipped");
+        let shipped = Language::SHIPPED.iter().map(|name| (*name, Language::shipped(name).expect("shipped")));
+        let frames = ("frames", include_str!("../../../../dsl/examples/frames.dsl"));
+        for (name, text) in shipped.chain([frames]) {
             let language = Language::parse(name, text, &include).expect("shipped DSLs parse");
             // What may be undefined and what never is do not meet in one language.
             let total = language.has_bit_vectors();
             let sorts = match total {
-                true => vec![Sort::Bool, Sort::BitVec(7), Sort::BitVec(64)],
+                true => vec![Sort::Bool, Sort::BitVec(if name == "frames" { 8 } else { 7 }), Sort::BitVec(64)],
                 false => vec![Sort::Bool, Sort::Int, Sort::Real, Sort::Symbol],
             };
             for (id, operator) in language.operators() {

@@ -242,6 +242,11 @@ fn of_kernel(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         }
         Kernel::Bits(op) if op.is_test() => bool_range(true, None, None),
         Kernel::Bits(_) => Some(Abstract::top(sort)),
+        Kernel::Reshape(reshape) => {
+            let width = |arg: &Abstract| if let Sort::BitVec(width) = arg.sort { Some(width) } else { None };
+            let widths: Vec<u8> = args.iter().map(width).collect::<Option<_>>()?;
+            Some(Abstract::top(Sort::BitVec(reshape.width(&widths)?)))
+        }
     }
 }
 
@@ -253,11 +258,11 @@ fn fold(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         let sort = if op.is_test() { Sort::Bool } else { args[0].sort };
         return Some(Abstract::code(sort, op.apply(width, codes[0] as u64, second as u64) as i64));
     }
-    let primitive = Primitive::of(kernel, args.last()?.sort)?;
+    let sorts: Vec<Sort> = args.iter().map(|arg| arg.sort).collect();
+    let primitive = Primitive::of(kernel, &sorts)?;
     let columns: Vec<&[i64]> = codes.iter().map(std::slice::from_ref).collect();
     let mut out = [UNDEFINED];
     primitive.run(&columns, &mut out);
-    let sorts: Vec<Sort> = args.iter().map(|arg| arg.sort).collect();
     (out[0] != UNDEFINED).then(|| Abstract::code(primitive.result(&sorts), out[0]))
 }
 

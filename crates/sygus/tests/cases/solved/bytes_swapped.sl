@@ -1,0 +1,11 @@
+; expect: f: proved for all inputs
+; expect: (concat ((_ extract 7 0) x) ((_ extract 15 8) x))
+(set-logic BV)
+(define-fun swapped ((x (_ BitVec 16))) (_ BitVec 16) (bvor (bvshl x #x0008) (bvlshr x #x0008)))
+(synth-fun f ((x (_ BitVec 16))) (_ BitVec 16)
+  ((Word (_ BitVec 16)) (Byte (_ BitVec 8)))
+  ((Word (_ BitVec 16) (x (concat Byte Byte) ((_ zero_extend 8) Byte) ((_ sign_extend 8) Byte)))
+   (Byte (_ BitVec 8) (((_ extract 7 0) Word) ((_ extract 15 8) Word) (bvnot Byte)))))
+(declare-var x (_ BitVec 16))
+(constraint (= (f x) (swapped x)))
+(check-synth)

@@ -1,0 +1,11 @@
+; expect: f: proved for all inputs
+; expect: ((_ sign_extend 4) x)
+(set-logic BV)
+(synth-fun f ((x (_ BitVec 4))) (_ BitVec 8)
+  ((Wide (_ BitVec 8)) (Bit (_ BitVec 1)))
+  ((Wide (_ BitVec 8) ((concat x x) ((_ zero_extend 4) x) ((_ sign_extend 4) x) ((_ repeat 8) Bit)))
+   (Bit (_ BitVec 1) (((_ extract 3 3) x) (bvcomp x #x0)))))
+(declare-var x (_ BitVec 4))
+(constraint (=> (= ((_ extract 3 3) x) #b1) (= ((_ rotate_left 4) (f x)) (concat x #xf))))
+(constraint (=> (bvsge x #x0) (= (f x) (concat #x0 x))))
+(check-synth)
