@@ -29,7 +29,7 @@ pub(super) fn apply(
     }
     if let Reshape(reshape) = kernel {
         return self::reshape(reshape, args, out).ok_or_else(|| EvalError::WrongSort {
-            func: kernel.head().into(),
+            func: kernel.head(),
             found: args.first().map_or(Sort::Int, |arg| arg.sort),
         });
     }
