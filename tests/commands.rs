@@ -33,6 +33,34 @@ fn shipped_networks_are_deciphered_and_their_files_hold() {
 }
 
 #[test]
+fn a_mechanism_is_held_against_every_family_of_controls() {
+    let result = run("decipher {0} --format json", &[&network("same_as_first")]).json();
+    let controls = &result["evidence"]["controls"];
+    assert_eq!((&result["mechanism"], &controls["beaten"]), (&json!("verified"), &json!(true)), "{controls:#}");
+    for family in ["circuits", "alignments", "programs"] {
+        assert_eq!(controls[family]["as_good"], 0, "{family}: {controls:#}");
+        assert!(controls[family]["corrected"].as_f64() <= Some(0.05), "{family}: {controls:#}");
+    }
+    // Random terms for "is it the same token as the first?" now and then are that.
+    assert!(controls["programs"]["dropped"].as_u64() > Some(0), "{controls:#}");
+}
+
+#[test]
+fn full_controls_repeat_the_procedure_on_networks_without_meaning() {
+    let result = run("decipher {0} --controls full --format json", &[&network("same_as_first")]).json();
+    let full = result["evidence"]["full_controls"].as_array().expect("a list");
+    let kinds: Vec<&str> = full.iter().filter_map(|control| control["kind"].as_str()).collect();
+    assert_eq!(kinds.len(), 4, "{full:#?}");
+    for control in full.iter().filter(|control| control["kind"] != "nonsense labelling") {
+        assert_ne!(control["mechanism"], "verified", "{control:#}");
+        assert_eq!(control["same_program"], false, "{control:#}");
+    }
+    // Whether two letters are the same does not depend on what they are called.
+    let renamed = full.iter().find(|control| control["kind"] == "nonsense labelling").expect("it is there");
+    assert_eq!((&renamed["verdict"], &renamed["same_program"]), (&json!("accepted"), &json!(true)), "{renamed:#}");
+}
+
+#[test]
 fn the_text_report_says_first_what_is_shown() {
     let done = run("decipher {0} -q", &[&network("saturating_counter")]);
     assert_eq!(done.code, 0);

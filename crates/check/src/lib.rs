@@ -13,6 +13,7 @@ mod machine;
 mod mutants;
 mod product;
 mod proof;
+mod random;
 mod shrink;
 
 use dsl::{Env, Language, Term};
@@ -30,6 +31,7 @@ pub use proof::{
     Arithmetic, AskConfig, Asked, BoxNode, Boxes, Classes, End, Moving, Proof, Proofs, ProveConfig, Question, Refused,
     Regions, alphabet, ask, follow, prove, verify,
 };
+pub use random::random_like;
 pub use shrink::shrink;
 
 /// How much to check.

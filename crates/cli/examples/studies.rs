@@ -110,6 +110,7 @@ impl Case {
             seed,
             limits: Limits::default(),
             deadline: &|| false,
+            controls_late: &|| false,
             min_agreement,
             progress: &|_| {},
         }

@@ -82,6 +82,19 @@ pub(crate) struct DecipherArgs {
     /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
     #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share)]
     pub(crate) min_agreement: f64,
+    /// Controls: those on recorded values, or beside them the whole procedure again on networks without meaning (weights drawn
+    /// anew, permuted within tensors and within layers, a nonsense labelling); each then has a time limit of its own
+    #[arg(long, value_enum, default_value_t = ControlLevel::Default)]
+    pub(crate) controls: ControlLevel,
+}
+
+/// How many controls are run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ControlLevel {
+    /// On recorded values
+    Default,
+    /// On networks without meaning too
+    Full,
 }
 
 #[derive(Args, Debug)]

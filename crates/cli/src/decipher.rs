@@ -1,15 +1,17 @@
 //! `ventris decipher`: the main job.
 
 use std::cell::RefCell;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use decipher::{JudgeLimits, Limits, Outcome, Stage, Verdict};
 use dsl::{Language, PythonOutput};
 use graph::Network;
-use report::{DecipherResult, Files, HypothesisFile, LanguageFile, ProofFile, Seconds};
+use model::{Meaningless, ModelFiles};
+use report::{DecipherResult, Files, FullControl, HypothesisFile, LanguageFile, ProofFile, Seconds};
 use samples::Decode;
 
-use crate::args::{Common, DecipherArgs, Format};
+use crate::args::{Common, ControlLevel, DecipherArgs, Format};
 use crate::failure::Failure;
 use crate::output::OutFolder;
 use crate::progress::Progress;
@@ -32,19 +34,22 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
         [PROGRAM, PYTHON, HYPOTHESIS, PROOF, RESULT].iter().try_for_each(|name| out.clear(name))?;
     }
     let progress = Progress::new(common);
-    let network = trace::load_model(&args.model)?;
+    let files = trace::read_model(&args.model)?;
+    let network = model::load(&files).map_err(|error| Failure::at(&args.model, &error).hint(error.help()))?;
     let (language, language_file) = language::load(&args.dsl, language::shipped_for(network.family()))?;
     let mut seconds = Seconds { trace: start.elapsed().as_secs_f64(), ..Seconds::default() };
 
-    let limit = common.time_limit.map(Duration::from_secs_f64);
-    let deadline = move || limit.is_some_and(|limit| start.elapsed() >= search_share(limit));
+    let clock = Clock::new(start, common.time_limit.map(Duration::from_secs_f64));
+    let (deadline, controls_late) = (|| clock.search_is_over(), || clock.controls_are_over());
+    let say = |message: &str| progress.say(message);
     let config = decipher::Config {
         language: &language,
         seed: common.seed,
         limits: Limits::default(),
         deadline: &deadline,
+        controls_late: &controls_late,
         min_agreement: args.min_agreement,
-        progress: &|message: &str| progress.say(message),
+        progress: &say,
     };
     let stages = RefCell::new(Vec::new());
     let outcome = decipher::decipher(&network, &config, &JudgeLimits::default(), &|stage| {
@@ -60,6 +65,10 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
             Stage::Scrub => seconds.scrub += spent,
         }
     }
+    let full = match args.controls {
+        ControlLevel::Default => Vec::new(),
+        ControlLevel::Full => full_controls(&files, &outcome, &config, args, common)?,
+    };
     progress.finish();
 
     let files = match &out {
@@ -67,7 +76,7 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
         None => Files::default(),
     };
     let model = args.model.display().to_string();
-    let result = DecipherResult::new(&model, &network.domain, &outcome, &language, seconds, files);
+    let result = DecipherResult::new(&model, &network.domain, &outcome, &language, seconds, files).with_controls(full);
     let json = output::json_text(&result)?;
     if let Some(out) = &out {
         out.write(RESULT, &json)?;
@@ -83,9 +92,57 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
     Ok(if outcome.verdict == Verdict::Accepted { Status::Done } else { Status::NotEstablished })
 }
 
-/// The time after which searching ends, so that judging and writing end within the limit.
-fn search_share(limit: Duration) -> Duration {
-    limit.mul_f64(0.8)
+/// The whole procedure again on networks without meaning, each with a time limit of its own.
+fn full_controls(
+    files: &ModelFiles,
+    outcome: &Outcome,
+    config: &decipher::Config<'_>,
+    args: &DecipherArgs,
+    common: &Common,
+) -> Result<Vec<FullControl>, Failure> {
+    let mut found = Vec::new();
+    for how in Meaningless::ALL {
+        (config.progress)(&format!("controls: {}", how.name()));
+        let network = match model::meaningless(files, how, common.seed) {
+            Ok(Some(network)) => network,
+            Ok(None) => continue,
+            Err(error) => return Err(Failure::at(&args.model, &error).hint(error.help())),
+        };
+        let clock = Clock::new(Instant::now(), common.time_limit.map(Duration::from_secs_f64));
+        let (deadline, controls_late) = (|| clock.search_is_over(), || clock.controls_are_over());
+        let config = decipher::Config { deadline: &deadline, controls_late: &controls_late, ..config.clone() };
+        let other = decipher::decipher(&network, &config, &JudgeLimits::default(), &|_| {});
+        found.push(FullControl::new(how.name(), other.as_ref(), outcome, config.language));
+    }
+    Ok(found)
+}
+
+/// What may take how long.
+struct Clock {
+    start: Instant,
+    limit: Option<Duration>,
+    /// When the first control began: it was then asked for the first time whether they are over.
+    controls: OnceLock<Instant>,
+}
+
+/// Controls may take so long even where deciphering took less: with less time, what they say would depend on the machine.
+const LEAST_CONTROLS: Duration = Duration::from_secs(20);
+
+impl Clock {
+    fn new(start: Instant, limit: Option<Duration>) -> Self {
+        Self { start, limit, controls: OnceLock::new() }
+    }
+
+    /// Searching ends before the limit, so that judging and writing end within it.
+    fn search_is_over(&self) -> bool {
+        self.limit.is_some_and(|limit| self.start.elapsed() >= limit.mul_f64(0.8))
+    }
+
+    /// What was done until the first control began took so long, and controls may take as long again.
+    fn controls_are_over(&self) -> bool {
+        let begin = *self.controls.get_or_init(Instant::now);
+        begin.elapsed() >= (begin - self.start).max(LEAST_CONTROLS)
+    }
 }
 
 /// Writes program and hypothesis. Only an accepted program is written as one: a closest miss is in the result alone.

@@ -32,6 +32,7 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         seed: common.seed,
         limits: decipher::Limits::default(),
         deadline: &|| false,
+        controls_late: &|| false,
         min_agreement: 1.0,
         progress: &|message: &str| progress.say(message),
     };
@@ -39,7 +40,7 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         .map_err(|error| Failure::at(&args.hypothesis, error))?;
     progress.finish();
     let enough = scrub.interval.0 >= args.min_recovered;
-    let beats = scrub.controls.corrected <= 0.05 && scrub.circuits.as_ref().is_none_or(|c| c.corrected <= 0.05);
+    let beats = scrub.controls.beaten();
     let reason = match (enough, beats) {
         (true, true) => "the interval lies above the fraction asked for, and no control comes near",
         (true, false) => "enough is recovered, but controls without content recover as much",

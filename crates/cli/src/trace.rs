@@ -38,5 +38,13 @@ pub(crate) fn run(args: &TraceArgs, common: &Common) -> Result<Status, Failure> 
 /// # Errors
 /// Whatever is wrong with it.
 pub(crate) fn load_model(path: &std::path::Path) -> Result<graph::Network, Failure> {
-    model::load_dir(path).map_err(|error| Failure::at(path, &error).hint(error.help()))
+    model::load(&read_model(path)?).map_err(|error| Failure::at(path, &error).hint(error.help()))
+}
+
+/// Reads the files of a model folder.
+///
+/// # Errors
+/// Files that are missing, unreadable or too large.
+pub(crate) fn read_model(path: &std::path::Path) -> Result<model::ModelFiles, Failure> {
+    model::read_dir(path).map_err(|error| Failure::at(path, &error).hint(error.help()))
 }

@@ -62,6 +62,7 @@ fn main() {
             seed: 0,
             limits: Limits::default(),
             deadline: &|| false,
+            controls_late: &|| false,
             min_agreement: 0.999,
             progress: &progress,
         };

@@ -19,6 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         seed: 0,
         limits: Limits::default(),
         deadline: &|| false,
+        controls_late: &|| false,
         min_agreement: 1.0,
         progress: &|_| {},
     };

@@ -228,6 +228,7 @@ mod tests {
             seed: 0,
             limits: Limits::default(),
             deadline: &|| false,
+            controls_late: &|| false,
             min_agreement: 1.0,
             progress: &|_| {},
         };

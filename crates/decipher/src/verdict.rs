@@ -2,7 +2,7 @@
 
 use check::Machine;
 use graph::Network;
-use scrub::{CircuitReport, Claim, Controls, Exchange, Interchange, Scrub, ScrubConfig, Variables};
+use scrub::{CircuitReport, Claim, Exchange, Families, Interchange, Scrub, ScrubConfig, Variables};
 
 use crate::{Config, Hypothesis, JudgeLimits, Mechanism};
 
@@ -34,9 +34,13 @@ pub fn judge_alignment(
     config: &Config<'_>,
     limits: &JudgeLimits,
 ) -> Judged {
-    let scrub = scrub_alignment(network, hypothesis, config, limits);
+    let mut scrub = scrub_alignment(network, hypothesis, config, limits);
     let interchange = interchange_alignment(network, hypothesis, config, limits);
     let variables = exchange_variables(network, hypothesis, config, limits);
+    if let (Ok(scrub), Some(directions)) = (&mut scrub, variables.as_ref().and_then(|found| found.directions)) {
+        let Families { columns, circuits, programs, .. } = scrub.controls;
+        scrub.controls = Families::new(columns, circuits, Some(directions), programs);
+    }
     let mechanism = match &variables {
         Some(variables) => {
             // What cannot be read is not determined.
@@ -73,11 +77,12 @@ pub fn scrub_alignment(
         .map_err(|error| error.to_string())
 }
 
-fn scrub_settings(config: &Config<'_>, limits: &JudgeLimits) -> ScrubConfig {
+fn scrub_settings<'a>(config: &Config<'a>, limits: &JudgeLimits) -> ScrubConfig<'a> {
     ScrubConfig {
         seed: config.seed,
         samples: limits.scrub_samples,
         controls: limits.controls,
+        late: config.controls_late,
         ..ScrubConfig::default()
     }
 }
@@ -123,7 +128,8 @@ const LEAST_CHANGED: usize = 50;
 
 /// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
 /// controls, and draw from classes that are not mostly single samples; then every site counts that
-/// determines its variables and whose interchange moves the output as the program says. All sites, in a circuit that few random ones equal: verified; some: partial.
+/// determines its variables and whose interchange moves the output as the program says. All sites, beyond every family of
+/// controls: verified; some, beyond permuted columns: partial.
 fn mechanism(
     hypothesis: &Hypothesis,
     determined: &[bool],
@@ -132,8 +138,8 @@ fn mechanism(
 ) -> Mechanism {
     let Ok(scrub) = scrub else { return Mechanism::Unverified };
     let stands = scrub.interval.0 >= LEAST_RECOVERED
-        && beats(&scrub.controls)
-        && scrub.controls.null_mean < scrub.interval.0
+        && scrub.controls.columns.beaten()
+        && scrub.controls.columns.null_mean < scrub.interval.0
         && scrub.classes.vacuous_share() < 0.5;
     let mut sites: Vec<&str> =
         hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
@@ -147,19 +153,13 @@ fn mechanism(
     let passes = |site: &&&str| determines(site) && interchange.iter().any(|i| i.site == **site && moves(i));
     let passed = sites.iter().filter(passes).count();
     let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
-    let is_special = scrub.circuits.as_ref().is_none_or(beats);
     match (stands, passed) {
         (false, _) | (true, 0) => Mechanism::Unverified,
-        (true, n) if n == sites.len() && all_aligned && is_special && scrub.exact_edges.is_empty() => {
+        (true, n) if n == sites.len() && all_aligned && scrub.controls.beaten() && scrub.exact_edges.is_empty() => {
             Mechanism::Verified
         }
         _ => Mechanism::Partial,
     }
-}
-
-/// Whether an observation is beyond its controls, after correction for all kinds of them.
-fn beats(controls: &Controls) -> bool {
-    controls.corrected <= 0.05
 }
 
 /// Whether an interchange moves the output as the program says, often enough to be no accident.
@@ -185,7 +185,7 @@ fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, varia
     let (scrubbed, contradicted) = match scrub {
         Ok(scrub) => {
             let sound = scrub.classes.vacuous_share() < 0.5;
-            let stands = scrub.interval.0 >= LEAST_RECOVERED && beats(&scrub.controls);
+            let stands = scrub.interval.0 >= LEAST_RECOVERED && scrub.controls.beaten();
             (sound && stands, sound && scrub.interval.0 < LEAST_RECOVERED)
         }
         Err(_) => (false, false),

@@ -30,6 +30,7 @@ fn read(network: &Network, language: &Language) -> Option<Hypothesis> {
         seed: 0,
         limits: Limits::default(),
         deadline: &|| false,
+        controls_late: &|| false,
         min_agreement: 0.999,
         progress: &|_| {},
     };

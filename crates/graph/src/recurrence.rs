@@ -135,6 +135,52 @@ impl Recurrence {
         self.encoding
     }
 
+    /// The same network with other names for the numbers that it reads: it does on `lo + i` what it did on `lo + order[i]`.
+    /// Numbers are then fed as unit vectors. `None` where `order` does not go with how they are fed now.
+    pub fn renamed(&self, lo: i64, order: &[usize]) -> Option<Self> {
+        let width = order.len();
+        // What the network got of one number under its old name: rows of the weights that read it.
+        let row = |weight: &Matrix, first: usize, axis: usize, number: usize| -> Vec<f32> {
+            match self.encoding {
+                Encoding::Scalar => {
+                    let value = (lo + number as i64) as f32;
+                    weight.row(first + axis).iter().map(|w| w * value).collect()
+                }
+                Encoding::OneHot { .. } => weight.row(first + axis * width + number).to_vec(),
+            }
+        };
+        if matches!(self.encoding, Encoding::OneHot { lo: own, width: all } if own != lo || all != width) {
+            return None;
+        }
+        let fed = |affine: &Affine, first: usize| -> Affine {
+            let mut data = affine.weight.data[..first * affine.weight.cols].to_vec();
+            for axis in 0..self.dim {
+                order.iter().for_each(|&number| data.extend(row(&affine.weight, first, axis, number)));
+            }
+            let rows = first + self.dim * width;
+            Affine { weight: Matrix::new(rows, affine.weight.cols, data), bias: affine.bias.clone() }
+        };
+        let layers = |layers: &[GateLayer]| {
+            let mut layers = layers.to_vec();
+            if let Some(first) = layers.first_mut() {
+                first.input = fed(&first.input, 0);
+            }
+            layers
+        };
+        let cell = match &self.cell {
+            Cell::Mlp(mlp) => {
+                let mut mlp = mlp.clone();
+                // The state comes first.
+                *mlp.layers.first_mut()? = fed(mlp.layers.first()?, self.state_dim);
+                Cell::Mlp(mlp)
+            }
+            Cell::Elman(all, activation) => Cell::Elman(layers(all), *activation),
+            Cell::Gru(all) => Cell::Gru(layers(all)),
+            Cell::Lstm(all) => Cell::Lstm(layers(all)),
+        };
+        Self::new(cell, self.readout.clone(), Encoding::OneHot { lo, width }, self.dim)
+    }
+
     /// The number of parameters of the update.
     pub fn cell_parameters(&self) -> usize {
         match &self.cell {

@@ -11,6 +11,7 @@ mod error;
 mod gpt2;
 mod hooked;
 mod json;
+mod meaningless;
 mod rnn;
 mod task;
 mod tensors;
@@ -25,6 +26,7 @@ use crate::json::At;
 use crate::tensors::Tensors;
 
 pub use error::{File, LoadError};
+pub use meaningless::{Meaningless, meaningless};
 
 /// The bytes of a model folder.
 #[derive(Clone, Debug, Default)]

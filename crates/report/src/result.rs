@@ -93,6 +93,9 @@ pub struct Evidence {
     pub scrub_skipped: Option<String>,
     /// What scrubbing reaches without content.
     pub controls: Option<ControlsEvidence>,
+    /// The whole procedure on networks without meaning, where it was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub full_controls: Vec<FullControl>,
     /// Interchange interventions, one for every site whose variables occur in the program.
     pub interchange: Vec<InterchangeEvidence>,
     /// What the edges of a causal transformer carry, where its mechanism was looked for.
@@ -453,22 +456,106 @@ pub struct ScrubEvidence {
     pub untested: Vec<(String, String)>,
 }
 
-/// See [`scrub::Controls`].
+/// See [`scrub::Families`]: variables permuted over the inputs, and beside them the other families that were run.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct ControlsEvidence {
-    /// What was permuted.
+    /// The variables' values permuted over the inputs.
+    #[serde(flatten)]
+    pub columns: FamilyEvidence,
+    /// Whether the hypothesis is beyond all families.
+    pub beaten: bool,
+    /// Random circuits with as many edges, where the hypothesis names a circuit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuits: Option<FamilyEvidence>,
+    /// The same variables at other sites, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alignments: Option<FamilyEvidence>,
+    /// Random terms in the place of the variables, where there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs: Option<FamilyEvidence>,
+}
+
+/// What deciphering makes of the same network without what training gave it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct FullControl {
+    /// How the meaning was taken away.
+    pub kind: &'static str,
+    /// `accepted`, `refuted` or `undecided`; `failed` where the network could not be run.
+    pub verdict: &'static str,
+    /// `verified`, `partial` or `unverified`.
+    pub mechanism: &'static str,
+    /// The share of what counts on which the program found agrees with this network; `null` where there is none.
+    pub agreement: Option<f64>,
+    /// The program found, or the closest.
+    pub program: Option<String>,
+    /// Whether that is the program found for the network itself: then it says nothing of what was trained.
+    pub same_program: bool,
+}
+
+impl FullControl {
+    /// What is printed of a control beside the outcome for the network itself.
+    pub fn new(
+        kind: &'static str,
+        other: Result<&Outcome, &decipher::Error>,
+        own: &Outcome,
+        language: &Language,
+    ) -> Self {
+        let program = |outcome: &Outcome| outcome.hypothesis.as_ref().map(|h| dsl::print(&h.program, language));
+        match other {
+            Err(_) => Self {
+                kind,
+                verdict: "failed",
+                mechanism: mechanism_name(Mechanism::Unverified),
+                agreement: None,
+                program: None,
+                same_program: false,
+            },
+            Ok(other) => Self {
+                kind,
+                verdict: verdict_name(other.verdict),
+                mechanism: mechanism_name(other.mechanism),
+                agreement: other.agreement.as_ref().map(|agreement| rounded(agreement.share())),
+                program: program(other),
+                same_program: other.verdict == Verdict::Accepted && program(other) == program(own),
+            },
+        }
+    }
+}
+
+/// See [`scrub::Controls`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct FamilyEvidence {
+    /// What was made meaningless.
     pub kind: &'static str,
     /// How many were run.
     pub draws: usize,
-    /// The mean fraction they recover.
+    /// What they reach on average.
     pub null_mean: f64,
-    /// The chance that one recovers as much as the hypothesis.
+    /// How many reach as much as the hypothesis.
+    pub as_good: usize,
+    /// The chance that one reaches as much as the hypothesis.
     pub p_value: f64,
-    /// The same after Holm's correction for all kinds of controls.
+    /// The same after Holm's correction for all families that are samples.
     pub corrected: f64,
-    /// What random circuits with as many edges recover, where the hypothesis names a circuit.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub circuits: Option<Box<ControlsEvidence>>,
+    /// Draws left out because they say as much as the hypothesis.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dropped: usize,
+    /// Whether these are all of their kind, and not a sample.
+    #[serde(skip_serializing_if = "is_false")]
+    pub exhaustive: bool,
+    /// Whether time was up before all were run.
+    #[serde(skip_serializing_if = "is_false")]
+    pub ended_early: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &usize) -> bool {
+    *n == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// See [`scrub::Interchange`].
@@ -596,11 +683,7 @@ impl DecipherResult {
             model: model.to_owned(),
             verdict: verdict_name(outcome.verdict),
             reason: outcome.reason.clone(),
-            mechanism: match outcome.mechanism {
-                Mechanism::Verified => "verified",
-                Mechanism::Partial => "partial",
-                Mechanism::Unverified => "unverified",
-            },
+            mechanism: mechanism_name(outcome.mechanism),
             program: program.map(|p| dsl::print(p, language)),
             size: program.map(|p| dsl::size(p, language)),
             cost: program.map(|p| rounded(dsl::cost(p, language))),
@@ -612,6 +695,7 @@ impl DecipherResult {
                 scrub: done.map(ScrubEvidence::new),
                 scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
                 controls: done.map(ControlsEvidence::new),
+                full_controls: Vec::new(),
                 edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
                 yardstick: outcome.behaviour.as_ref().map(|b| YardstickEvidence::new(&b.yardstick)),
                 errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
@@ -630,6 +714,13 @@ impl DecipherResult {
             seconds,
             files,
         }
+    }
+
+    /// The same with what was found on networks without meaning.
+    #[must_use]
+    pub fn with_controls(mut self, full: Vec<FullControl>) -> Self {
+        self.evidence.full_controls = full;
+        self
     }
 }
 
@@ -766,6 +857,14 @@ impl BesideEvidence {
     }
 }
 
+fn mechanism_name(mechanism: Mechanism) -> &'static str {
+    match mechanism {
+        Mechanism::Verified => "verified",
+        Mechanism::Partial => "partial",
+        Mechanism::Unverified => "unverified",
+    }
+}
+
 /// The name of a verdict.
 pub(crate) fn verdict_name(verdict: Verdict) -> &'static str {
     match verdict {
@@ -846,18 +945,37 @@ impl ScrubEvidence {
 impl ControlsEvidence {
     /// What is printed of the controls.
     pub fn new(scrub: &Scrub) -> Self {
-        let circuits = scrub.circuits.as_ref().map(|controls| Self::of("random circuits of the same size", controls));
-        Self { circuits: circuits.map(Box::new), ..Self::of("variables permuted over inputs", &scrub.controls) }
+        let families = &scrub.controls;
+        let of = |family: &Option<Controls>, kind| family.as_ref().map(|family| FamilyEvidence::new(kind, family));
+        Self {
+            columns: FamilyEvidence::new("variables permuted over inputs", &families.columns),
+            beaten: families.beaten(),
+            circuits: of(&families.circuits, "random circuits of the same size"),
+            alignments: of(&families.alignments, "variables at other sites"),
+            programs: of(&families.programs, "random terms in the place of the variables"),
+        }
     }
 
-    fn of(kind: &'static str, controls: &Controls) -> Self {
+    /// All families, the permuted columns first.
+    pub(crate) fn families(&self) -> impl Iterator<Item = &FamilyEvidence> {
+        [Some(&self.columns), self.circuits.as_ref(), self.alignments.as_ref(), self.programs.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+impl FamilyEvidence {
+    fn new(kind: &'static str, controls: &Controls) -> Self {
         Self {
             kind,
             draws: controls.draws,
             null_mean: rounded(controls.null_mean),
+            as_good: controls.as_good,
             p_value: rounded(controls.p_value),
             corrected: rounded(controls.corrected),
-            circuits: None,
+            dropped: controls.dropped,
+            exhaustive: controls.exhaustive,
+            ended_early: controls.late,
         }
     }
 }

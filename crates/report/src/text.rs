@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, CircuitEvidence, ControlsEvidence, CounterexampleReport, DecipherResult,
-    DslCheckResult, InferResult, InterchangeEvidence, ProofCheckResult, RivalsEvidence, ScrubEvidence, ScrubResult,
-    YardstickEvidence,
+    DslCheckResult, FamilyEvidence, FullControl, InferResult, InterchangeEvidence, ProofCheckResult, RivalsEvidence,
+    ScrubEvidence, ScrubResult, YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -116,6 +116,7 @@ fn evidence(text: &mut String, result: &DecipherResult) {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
     evidence.interchange.iter().for_each(|interchange| interchange_line(text, interchange));
+    full_control_lines(text, &evidence.full_controls);
     if let Some(beside) = &evidence.beside {
         let _ = writeln!(
             text,
@@ -318,11 +319,45 @@ fn scrub_lines(text: &mut String, scrub: &ScrubEvidence, controls: Option<&Contr
         );
     }
     if let Some(controls) = controls {
+        controls.families().for_each(|family| family_line(text, family));
+    }
+}
+
+fn full_control_lines(text: &mut String, controls: &[FullControl]) {
+    if controls.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "  controls    the same procedure on networks without meaning:");
+    for control in controls {
+        let agreement = control.agreement.map_or(String::new(), |share| format!(", agreement {}", percent(share)));
+        let same = if control.same_program { ", the same program" } else { "" };
         let _ = writeln!(
             text,
-            "  control     with the variables permuted over the inputs: {:.3} on average of {}, p = {:.3}",
-            controls.null_mean, controls.draws, controls.p_value
+            "              {}: {}, mechanism {}{agreement}{same}",
+            control.kind, control.verdict, control.mechanism
         );
+    }
+}
+
+fn family_line(text: &mut String, family: &FamilyEvidence) {
+    let rest = match (family.exhaustive, family.dropped) {
+        (_, 0) => String::new(),
+        (_, n) => format!("; {n} more say as much and were left out"),
+    };
+    let _ = match (family.exhaustive, family.draws) {
+        (true, n) => writeln!(
+            text,
+            "  control     {}: {} of all {n} reach as much, {:.3} on average{rest}",
+            family.kind, family.as_good, family.null_mean
+        ),
+        (false, n) => writeln!(
+            text,
+            "  control     {}: {:.3} on average of {n}, p = {:.3} ({:.3} after correction){rest}",
+            family.kind, family.null_mean, family.p_value, family.corrected
+        ),
+    };
+    if family.ended_early {
+        let _ = writeln!(text, "              time was up before all of these were run");
     }
 }
 

@@ -106,6 +106,11 @@ impl Classes {
         Self::of(self.class.len(), key)
     }
 
+    /// Whether every class lies within one of the other's: whoever knows this one knows the other.
+    pub fn refines(&self, other: &Self) -> bool {
+        self.meet(other).n_classes() == self.n_classes()
+    }
+
     /// The entropy, in bits, of the class of a random cell.
     pub fn entropy(&self) -> f64 {
         let n = self.members.len().max(1) as f64;

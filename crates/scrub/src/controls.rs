@@ -1,5 +1,7 @@
 //! What hypotheses without content reach, and how far the observed one is beyond that.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use graph::Matrix;
 use rand::seq::SliceRandom as _;
 use rayon::prelude::*;
@@ -9,40 +11,112 @@ use crate::engine::{EdgeHypothesis, Scrubber, Treatment, Variant};
 use crate::statistics::{holm, p_value, pool_losses, recovered};
 use crate::{Classes, Error};
 
+/// The level at which a family of controls counts as beaten, after correction for all families.
+const LEVEL: f64 = 0.05;
+
 /// What a family of controls reached.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Controls {
     /// How many were run.
     pub draws: usize,
-    /// The mean recovered fraction.
+    /// What they reach on average: the recovered fraction, or where more is asked the least of what was measured.
     pub null_mean: f64,
     /// The greatest.
     pub null_best: f64,
-    /// The chance that a control recovers at least as much, the observation counted among them.
+    /// How many reach at least as much as the observation.
+    pub as_good: usize,
+    /// The chance that a control reaches at least as much, the observation counted among them.
     pub p_value: f64,
     /// The p-value after Holm's correction for all families of controls of the same hypothesis.
     pub corrected: f64,
+    /// Draws that were left out: they say as much as the hypothesis or more, so that they are no controls.
+    pub dropped: usize,
+    /// Whether these are all alternatives of their kind, and not a sample of them.
+    pub exhaustive: bool,
+    /// Whether time was up before all were run.
+    pub late: bool,
 }
 
 impl Controls {
-    /// Compares an observed fraction with those of controls.
+    /// Compares an observed value with those of controls.
     pub fn of(observed: f64, nulls: &[f64]) -> Self {
         let p_value = p_value(observed, nulls);
         Self {
             draws: nulls.len(),
             null_mean: nulls.iter().sum::<f64>() / nulls.len().max(1) as f64,
             null_best: nulls.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+            as_good: nulls.iter().filter(|&&value| value >= observed).count(),
             p_value,
             corrected: p_value,
+            dropped: 0,
+            exhaustive: false,
+            late: false,
         }
+    }
+
+    /// Whether the observation is beyond them: a sample is beaten at the 5 % level, after correction for all families. Of
+    /// all alternatives that there are, every one has to be worse: where there are few, no level can be reached, and
+    /// nothing has to be inferred. Where there is none, nothing can be permuted.
+    pub fn beaten(&self) -> bool {
+        match self.exhaustive {
+            true => self.as_good == 0 && !self.late,
+            false => self.draws > 0 && self.corrected <= LEVEL,
+        }
+    }
+
+    /// These, with what was left out.
+    pub(crate) fn without(self, dropped: usize) -> Self {
+        Self { dropped, ..self }
     }
 }
 
-/// Corrects the p-values of the families that were run.
-pub(crate) fn corrected(columns: Controls, circuits: Option<Controls>) -> (Controls, Option<Controls>) {
-    let Some(circuits) = circuits else { return (columns, None) };
-    let p = holm(&[columns.p_value, circuits.p_value]);
-    (Controls { corrected: p[0], ..columns }, Some(Controls { corrected: p[1], ..circuits }))
+/// All families of controls of one hypothesis.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Families {
+    /// The same hypothesis with the variables' values permuted over the inputs: classes of the same sizes, without meaning.
+    pub columns: Controls,
+    /// As many edges at random, where the hypothesis names a circuit.
+    pub circuits: Option<Controls>,
+    /// The same variables at other sites, where there are several.
+    pub alignments: Option<Controls>,
+    /// Random terms of the same sort and cost in the place of the variables, where there are any.
+    pub programs: Option<Controls>,
+}
+
+impl Families {
+    /// Puts families together; their p-values are corrected for all of them that are samples.
+    pub fn new(
+        columns: Controls,
+        circuits: Option<Controls>,
+        alignments: Option<Controls>,
+        programs: Option<Controls>,
+    ) -> Self {
+        let mut families = Self { columns, circuits, alignments, programs };
+        let sampled: Vec<f64> = families.all().filter(|f| !f.exhaustive).map(|family| family.p_value).collect();
+        let mut corrected = holm(&sampled).into_iter();
+        let all = [Some(&mut families.columns), families.circuits.as_mut(), families.alignments.as_mut()];
+        for family in all.into_iter().chain([families.programs.as_mut()]).flatten().filter(|f| !f.exhaustive) {
+            family.corrected = corrected.next().unwrap_or(1.0);
+        }
+        families
+    }
+
+    /// Those that were run.
+    pub fn all(&self) -> impl Iterator<Item = &Controls> {
+        [Some(&self.columns), self.circuits.as_ref(), self.alignments.as_ref(), self.programs.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Whether the observation is beyond every family.
+    pub fn beaten(&self) -> bool {
+        self.all().all(Controls::beaten)
+    }
+
+    /// Whether time was up before all were run.
+    pub fn late(&self) -> bool {
+        self.all().any(|family| family.late)
+    }
 }
 
 /// How many controls are drawn, from which seed, and what ends them sooner: then there are fewer, which says less.
@@ -57,11 +131,23 @@ pub struct Draws<'a> {
 }
 
 impl Draws<'_> {
-    /// What all controls reach that are run, in their order.
-    fn run(&self, control: impl Fn(usize) -> Result<Option<f64>, Error> + Sync) -> Result<Vec<f64>, Error> {
-        let timely = |draw: usize| if (self.late)() { Ok(None) } else { control(draw) };
+    /// What all controls reach that are run, in their order, held against the observation.
+    pub(crate) fn run(
+        &self,
+        observed: f64,
+        control: impl Fn(usize) -> Result<Option<f64>, Error> + Sync,
+    ) -> Result<Controls, Error> {
+        let ended = AtomicBool::new(false);
+        let timely = |draw: usize| match (self.late)() {
+            true => {
+                ended.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            false => control(draw),
+        };
         let nulls: Vec<Option<f64>> = (0..self.n).into_par_iter().map(timely).collect::<Result<_, _>>()?;
-        Ok(nulls.into_iter().flatten().collect())
+        let nulls: Vec<f64> = nulls.into_iter().flatten().collect();
+        Ok(Controls { late: ended.into_inner(), ..Controls::of(observed, &nulls) })
     }
 }
 
@@ -91,7 +177,7 @@ pub fn permuted_columns(
         };
         Ok(recovered(&pool_losses(decode, scrubber.pool(), &partner, &outputs)))
     };
-    Ok(Controls::of(observed, &draws.run(control)?))
+    draws.run(observed, control)
 }
 
 /// What the circuit of a hypothesis recovers when all its edges are exact and all others cut, beside what random circuits
@@ -124,12 +210,48 @@ pub fn random_circuits(
         random.shuffle(&mut rng);
         run(&random, &mut rng)
     };
-    Ok(Controls::of(observed, &draws.run(control)?))
+    draws.run(observed, control)
 }
 
 impl Classes {
     /// The classes with every cell in that of another one.
     fn permuted(&self, permutation: &[usize]) -> Self {
         Self::of(permutation.len(), |cell| self.class_of(permutation[cell]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(observed: f64, n: usize) -> Controls {
+        Controls::of(observed, &vec![0.0; n])
+    }
+
+    #[test]
+    fn samples_are_corrected_for_each_other_and_enumerations_are_not() {
+        let all = Controls { exhaustive: true, ..sample(1.0, 3) };
+        let families = Families::new(sample(1.0, 39), Some(sample(1.0, 39)), Some(all), None);
+        assert_eq!((families.columns.corrected, families.alignments.map(|f| f.corrected)), (0.05, Some(0.25)));
+        assert!(families.beaten());
+        let three = Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(sample(1.0, 39)));
+        assert!(!three.beaten(), "{three:?}");
+        assert!(Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(sample(1.0, 99))).beaten());
+    }
+
+    #[test]
+    fn one_alternative_of_all_that_is_as_good_is_enough() {
+        let all = |observed: f64| Controls { exhaustive: true, ..Controls::of(observed, &[0.3, 0.9]) };
+        assert!(all(0.95).beaten() && !all(0.9).beaten());
+        assert!(!Controls { late: true, ..all(0.95) }.beaten(), "not all were run");
+        assert!(!sample(1.0, 0).beaten(), "nothing was run");
+    }
+
+    #[test]
+    fn what_ends_early_says_so() {
+        let draws = Draws { n: 5, seed: 0, late: &|| true };
+        let found = draws.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails");
+        assert!(found.late && found.draws == 0 && found.p_value == 1.0);
+        assert!(!Draws { late: &|| false, ..draws }.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails").late);
     }
 }

@@ -32,13 +32,13 @@ pub fn undetermined(network: &Network, language: &Language, claims: &[Claim], se
     let groups: Vec<Vec<usize>> = values.iter().map(|value| equal_rows(&value.points)).collect();
     let of = |(node, column): (&graph::NodeId, &Column)| {
         let site = sites.binary_search(node).unwrap_or_default();
-        mixed(&groups[site], column)
+        mixed(&groups[site], &column.codes)
     };
     Ok(nodes.iter().zip(&columns).map(of).collect())
 }
 
 /// For every row the number of its group of equal rows.
-fn equal_rows(values: &Matrix) -> Vec<usize> {
+pub(crate) fn equal_rows(values: &Matrix) -> Vec<usize> {
     let most = values.data.iter().fold(0.0_f32, |most, v| most.max(v.abs())).max(f32::MIN_POSITIVE);
     let mut known: BTreeMap<Vec<i64>, usize> = BTreeMap::new();
     let key = |row: &[f32]| row.iter().map(|v| (v / (EQUAL * most)).round() as i64).collect();
@@ -52,9 +52,9 @@ fn equal_rows(values: &Matrix) -> Vec<usize> {
 }
 
 /// The share of points whose group holds another value too.
-fn mixed(groups: &[usize], column: &Column) -> f64 {
+pub(crate) fn mixed(groups: &[usize], codes: &[i64]) -> f64 {
     let mut first: BTreeMap<usize, (i64, bool)> = BTreeMap::new();
-    for (group, &code) in groups.iter().zip(&column.codes) {
+    for (group, &code) in groups.iter().zip(codes) {
         let (value, mixed) = first.entry(*group).or_insert((code, false));
         *mixed |= *value != code;
     }
@@ -64,8 +64,6 @@ fn mixed(groups: &[usize], column: &Column) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use samples::Sort;
-
     use super::*;
 
     #[test]
@@ -73,7 +71,7 @@ mod tests {
         let site = Matrix::new(5, 2, vec![1.0, 0.0, 1.0, 1e-6, 0.0, 1.0, 0.0, 1.0, 0.5, 0.5]);
         let groups = equal_rows(&site);
         assert_eq!(groups, [0, 0, 1, 1, 2]);
-        let share = |codes: [i64; 5]| mixed(&groups, &Column::new(Sort::Int, codes.to_vec()));
+        let share = |codes: [i64; 5]| mixed(&groups, &codes);
         assert_eq!(share([7, 7, 3, 3, 3]), 0.0);
         assert_eq!(share([7, 8, 3, 3, 1]), 0.4);
     }

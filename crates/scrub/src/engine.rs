@@ -163,7 +163,20 @@ impl<'a> Scrubber<'a> {
     /// # Errors
     /// A graph that cannot be run.
     pub fn shared_noise(&self, hypothesis: &EdgeHypothesis, rng: &mut Rng) -> Result<Matrix, Error> {
-        self.output(self.pass(hypothesis, rng)?.values.remove(&self.components.output()).flatten())
+        let needed = self.needed(hypothesis);
+        self.output(self.run(hypothesis, &needed, rng)?.values.remove(&self.components.output()).flatten())
+    }
+
+    /// The writers, and the output, whose value under a hypothesis reaches the output: what is cut is read clean.
+    fn needed(&self, hypothesis: &EdgeHypothesis) -> BTreeSet<NodeId> {
+        let mut needed = BTreeSet::from([self.components.output()]);
+        for node in [self.components.output()].iter().chain(self.components.writers().iter().rev()) {
+            if needed.contains(node) {
+                let read = self.reads(*node).filter(|edge| hypothesis.treatment(*edge) != Treatment::Cut);
+                needed.extend(read.map(|edge| edge.0).collect::<Vec<NodeId>>());
+            }
+        }
+        needed
     }
 
     /// The same pass with the values of all writers, from which [`Scrubber::resumed`] goes on.
@@ -171,10 +184,17 @@ impl<'a> Scrubber<'a> {
     /// # Errors
     /// A graph that cannot be run.
     pub fn pass(&self, hypothesis: &EdgeHypothesis, rng: &mut Rng) -> Result<Pass, Error> {
+        let all = self.components.writers().iter().copied().chain([self.components.output()]).collect();
+        self.run(hypothesis, &all, rng)
+    }
+
+    /// A pass with the values of some nodes.
+    fn run(&self, hypothesis: &EdgeHypothesis, nodes: &BTreeSet<NodeId>, rng: &mut Rng) -> Result<Pass, Error> {
         let mut pass = Pass { seed: rng.random(), values: BTreeMap::new() };
-        for &writer in self.components.writers().iter().chain([&self.components.output()]) {
-            let value = self.noisy(writer, hypothesis, &pass)?;
-            pass.values.insert(writer, value);
+        let order = self.components.writers().iter().copied().chain([self.components.output()]);
+        for node in order.filter(|node| nodes.contains(node)) {
+            let value = self.noisy(node, hypothesis, &pass)?;
+            pass.values.insert(node, value);
         }
         Ok(pass)
     }

@@ -48,7 +48,7 @@ pub fn interchange(
     language: &Language,
     program: &Term,
     claims: &[Claim],
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Vec<Interchange>, Error> {
     if network.recurrence().is_some() {
         return Ok(Vec::new());

@@ -12,6 +12,7 @@
 //! This crate gets an alignment and never makes one. Extensionally equal variables are not told apart, and a variable
 //! that is different on every input passes vacuously: class sizes are reported for that.
 
+mod alternatives;
 mod circuit;
 mod classes;
 mod components;
@@ -24,16 +25,19 @@ mod recurrent;
 mod statistics;
 mod variables;
 
-use dsl::{Env, Language, Node, Term};
+use std::collections::BTreeMap;
+
+use dsl::{Env, Language, Node, Scan, Term};
 use graph::{Graph, Matrix, Network, NodeId};
-use rayon::prelude::*;
 use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
 
+pub use alternatives::{Alternative, Usable, alternatives, usable};
+use alternatives::{Claimed, Sites, share};
 pub use circuit::{Ablated, CircuitConfig, CircuitReport, CircuitTests, circuit_tests, test_circuit};
 pub use classes::{ClassSizes, Classes};
 use components::is_writer;
 pub use components::{Components, Edge, circuit_name};
-pub use controls::{Controls, Draws, permuted_columns, random_circuits};
+pub use controls::{Controls, Draws, Families, permuted_columns, random_circuits};
 pub use determined::undetermined;
 pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Along, Interchange, Swap, along, counterfactual, interchange, partners};
@@ -53,20 +57,22 @@ pub struct Claim {
 
 /// How much to scrub.
 #[derive(Clone, Copy)]
-pub struct ScrubConfig {
+pub struct ScrubConfig<'a> {
     /// The seed of inputs, donors and controls.
     pub seed: u64,
     /// Input sequences.
     pub samples: usize,
-    /// Controls at most; fewer for large networks, see [`Controls::draws`].
+    /// Controls of a kind at most.
     pub controls: usize,
     /// Bootstrap resamples of the interval.
     pub bootstrap: usize,
+    /// True when controls have had their time.
+    pub late: &'a (dyn Fn() -> bool + Sync),
 }
 
-impl Default for ScrubConfig {
+impl Default for ScrubConfig<'_> {
     fn default() -> Self {
-        Self { seed: 0, samples: 2048, controls: 99, bootstrap: 1000 }
+        Self { seed: 0, samples: 2048, controls: 99, bootstrap: 1000, late: &|| false }
     }
 }
 
@@ -95,11 +101,8 @@ pub struct Scrub {
     pub classes: ClassSizes,
     /// Edges that were not tested, because their writer carries no variable.
     pub exact_edges: Vec<(String, String)>,
-    /// What the same procedure recovers when the variables' values are permuted over the inputs, position by position:
-    /// classes of the same sizes, without meaning.
-    pub controls: Controls,
-    /// What random circuits with as many edges recover where the hypothesis names a circuit.
-    pub circuits: Option<Controls>,
+    /// What hypotheses without content reach.
+    pub controls: Families,
 }
 
 /// Why nothing was scrubbed.
@@ -152,7 +155,7 @@ pub fn scrub(
     program: &Term,
     claims: &[Claim],
     circuit: Option<&[(String, String)]>,
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Scrub, Error> {
     let Some(net) = network.recurrence() else {
         if claims.is_empty() {
@@ -169,7 +172,9 @@ pub fn scrub(
         let carried = if carries { evaluate(network, language, claims, batch)? } else { Vec::new() };
         let env = Env { language, points: &batch.points(), vars: &network.domain.columns(batch), causal: true };
         let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
-        scrub_recurrence(net, batch, &carried, &shown, &network.domain.decode, config)
+        let random = |more: usize, rng: &mut Rng| random_states(network, language, program, claims, batch, (more, rng));
+        let random: Option<RandomStates<'_>> = if carries { Some(&random) } else { None };
+        scrub_recurrence(net, batch, &carried, &shown, random, &network.domain.decode, config)
     };
     let uniform = on(&inputs(network, config.samples, config.seed));
     // Where states hardly ever repeat there are no donors; sequences of few different elements meet in more states.
@@ -217,7 +222,7 @@ pub fn effect(
     pool: &Pool,
     roles: &Classes,
     outputs: &Matrix,
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Effect, Error> {
     let partner = roles.permute(&mut rng(config.seed, "scrub shuffle"));
     let losses = pool_losses(decode, pool, &partner, outputs);
@@ -226,13 +231,13 @@ pub fn effect(
 
 /// Multiply-adds that one scrub of a transformer may cost, about: fewer sequences are run where it is large.
 const GRAPH_BUDGET: f64 = 1e8;
-/// Multiply-adds that the controls may cost together, about: fewer are run where the network is large.
-const CONTROL_BUDGET: f64 = 4e9;
 /// Evaluations of nodes that the treeified variant may take; beyond, noise is shared.
 const OCCURRENCES: usize = 512;
-/// Controls of a transformer: the least and the greatest number. From 39 on two controls can both be beaten at the 5 %
-/// level after correction.
-const CONTROLS: (usize, usize) = (39, 59);
+/// Controls of the kinds that cost a scrub of the network each: two of 39 draws can both be beaten at the 5 % level after
+/// Holm's correction, beside others of [`CHEAP`].
+const CONTROLS: usize = 39;
+/// Controls of the kinds of which most are beaten before they are run.
+const CHEAP: usize = 99;
 
 /// Scrubs at the greatest length at which the outputs differ between inputs at all.
 fn scrub_graph(
@@ -240,7 +245,7 @@ fn scrub_graph(
     language: &Language,
     claims: &[Claim],
     circuit: Option<&[(String, String)]>,
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Scrub, Error> {
     let longest = check::longest_length(&network.domain);
     let shortest = match &network.domain.elements {
@@ -258,7 +263,7 @@ fn scrub_at(
     claims: &[Claim],
     circuit: Option<&[(String, String)]>,
     length: usize,
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Scrub, Error> {
     let graph = network.graph(0);
     let components = Components::new(&graph)?;
@@ -281,16 +286,24 @@ fn scrub_at(
     let decode = &network.domain.decode;
     let outputs = run(&hypothesis, &mut rng(config.seed, "scrub donors"))?;
     let effect = effect(decode, &pool, &hypothesis.roles, &outputs, config)?;
-    let cost = per_sequence * batch.n_sequences() as f64;
-    let most = config.controls.min(CONTROLS.1);
-    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(CONTROLS.0.min(most), most.max(CONTROLS.0.min(most)));
-    let draws = Draws { n: draws, seed: config.seed, late: &|| false };
-    let controls = permuted_columns(&scrubber, decode, &hypothesis, variant, effect.recovered, &draws)?;
+    let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
+    // Controls run with shared noise, which is cheap, and so is what they are held against.
+    let observed = share(&scrubber, decode, &hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
+    let permuted = permuted_columns(&scrubber, decode, &hypothesis, Variant::SharedNoise, observed, &draws)?;
     let circuits = match circuit.is_some() {
         true => Some(random_circuits(&scrubber, decode, &hypothesis, &draws)?),
         false => None,
     };
-    let (controls, circuits) = controls::corrected(controls, circuits);
+    let cheap = Draws { n: CHEAP.min(config.controls), ..draws };
+    let claimed = claimed_sites(claims, &nodes, &columns);
+    let (alignments, programs) = match cheap.n {
+        0 => (None, None),
+        _ => {
+            let sites = Sites::new(&scrubber, decode, &hypothesis, &claimed, observed)?;
+            (sites.elsewhere(&cheap)?, sites.programs(network, language, &batch, &cheap)?)
+        }
+    };
+    let controls = Families::new(permuted, circuits, alignments, programs);
     let exact = |edge: &&Edge| hypothesis.treatment(**edge) == Treatment::Exact;
     let name = |edge: &Edge| (graph.name(edge.0).to_owned(), circuit_name(&graph, edge.1).to_owned());
     Ok(Scrub {
@@ -306,7 +319,6 @@ fn scrub_at(
         classes: hypothesis.sizes(),
         exact_edges: components.edges().iter().filter(exact).map(name).collect(),
         controls,
-        circuits,
     })
 }
 
@@ -345,6 +357,17 @@ fn claimed(
     hypothesis
 }
 
+/// What is claimed of every site, in the order of the hypothesis's variables.
+fn claimed_sites(claims: &[Claim], nodes: &[NodeId], columns: &[Column]) -> Vec<Claimed> {
+    let mut sites: BTreeMap<NodeId, Claimed> = BTreeMap::new();
+    for ((claim, &writer), column) in claims.iter().zip(nodes).zip(columns) {
+        let site = sites.entry(writer).or_insert(Claimed { writer, terms: Vec::new(), columns: Vec::new() });
+        site.terms.push(claim.subterm.clone());
+        site.columns.push(column.clone());
+    }
+    sites.into_values().collect()
+}
+
 /// The node that every claim names.
 fn claim_nodes(graph: &graph::Graph, claims: &[Claim]) -> Result<Vec<NodeId>, Error> {
     let node = |claim: &Claim| {
@@ -381,8 +404,9 @@ pub fn scrub_recurrence(
     batch: &Batch,
     carried: &[Column],
     shown: &[Column],
+    random: Option<RandomStates<'_>>,
     decode: &samples::Decode,
-    config: &ScrubConfig,
+    config: &ScrubConfig<'_>,
 ) -> Result<Scrub, Error> {
     let n = batch.n_sequences();
     let length = if n == 0 { 0 } else { batch.length(0) };
@@ -408,44 +432,92 @@ pub fn scrub_recurrence(
     };
     let true_classes = classes(None);
     let observed = run(&true_classes, &mut rng(config.seed, "scrub donors"));
-    let cost = (net.cell_parameters() + net.readout_parameters()) as f64 * (n * length) as f64;
-    let draws = ((CONTROL_BUDGET / cost.max(1.0)) as usize).clamp(19.min(config.controls), config.controls);
-    let control = |draw: usize| {
+    let effect = Effect::of(&observed, config.bootstrap, &mut rng(config.seed, "scrub bootstrap"));
+    let effect = effect.ok_or(Error::Constant)?;
+    let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
+    let permuted = |draw: usize| {
         let mut rng = rng(config.seed, &format!("scrub control {draw}"));
         let permutation = permutation(n, &mut rng);
-        recovered(&run(&classes(Some(&permutation)), &mut rng))
+        Ok(recovered(&run(&classes(Some(&permutation)), &mut rng)))
     };
-    let nulls: Vec<f64> = (0..draws).into_par_iter().filter_map(control).collect();
-    summarise(observed, nulls, recurrent::sizes(&true_classes), Loss::of(decode), config)
-}
-
-/// Puts together what was measured.
-fn summarise(
-    observed: Vec<Losses>,
-    nulls: Vec<f64>,
-    classes: ClassSizes,
-    loss: Loss,
-    config: &ScrubConfig,
-) -> Result<Scrub, Error> {
-    let mut rng = rng(config.seed, "scrub bootstrap");
-    let effect = Effect::of(&observed, config.bootstrap, &mut rng).ok_or(Error::Constant)?;
-    let n = observed.len() as f64;
-    let controls = Controls::of(effect.recovered, &nulls);
+    let columns = draws.run(effect.recovered, permuted)?;
+    let all = |columns: &[Column]| -> Classes {
+        let key = |point: usize| -> Vec<i64> {
+            let codes = columns.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED));
+            std::iter::once((point % length.max(1)) as i64).chain(codes).collect()
+        };
+        Classes::from_keys((0..n * length).map(key))
+    };
+    let (own, roles) = (all(carried), all(&[]));
+    let dropped = std::sync::atomic::AtomicUsize::new(0);
+    let other = |random: RandomStates<'_>, draw: usize| {
+        let mut rng = rng(config.seed, &format!("scrub program {draw}"));
+        for at in 0..DRAWN {
+            // Few terms are as small as some variables' updates: larger ones are drawn where these are used up.
+            let Some(columns) = random(at / 4, &mut rng) else { continue };
+            match usable(&all(&columns), &own, &roles) {
+                Usable::SaysNothing => {}
+                Usable::SaysAsMuch => _ = dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
+                Usable::Control => {
+                    let classes: Vec<(Classes, Classes)> =
+                        (0..length).map(|at| (of_columns(&columns, at, None), of_columns(shown, at, None))).collect();
+                    return Ok(recovered(&run(&classes, &mut rng)));
+                }
+            }
+        }
+        Ok(None)
+    };
+    let programs = match random {
+        Some(random) if draws.n > 0 => Some(draws.run(effect.recovered, |draw| other(random, draw))?),
+        _ => None,
+    };
+    // Where hardly any random program says less than the variables and yet something, there is nothing to be beaten.
+    let programs = programs.filter(|found| found.late || 2 * found.draws >= draws.n);
+    let dropped = dropped.into_inner();
+    let controls = Families::new(columns, None, None, programs.map(|found| found.without(dropped)));
+    let matches = observed.iter().map(Losses::matches).sum::<f64>() / observed.len() as f64;
     Ok(Scrub {
         variant: Variant::Treeified,
         recovered: effect.recovered,
         interval: effect.interval,
         samples: effect.sequences,
-        loss,
-        matches: observed.iter().map(Losses::matches).sum::<f64>() / n,
+        loss: Loss::of(decode),
+        matches,
         sequence_matches: effect.sequence_matches,
         tail: effect.tail,
         worst: effect.worst,
-        classes,
+        classes: recurrent::sizes(&true_classes),
         exact_edges: Vec::new(),
         controls,
-        circuits: None,
     })
+}
+
+/// The states of random machines on the batch that is scrubbed, whose updates cost so much more; none where one cannot be
+/// drawn or run.
+pub type RandomStates<'r> = &'r (dyn Fn(usize, &mut Rng) -> Option<Vec<Column>> + Sync);
+
+/// Random machines that are drawn until one says less than the variables.
+const DRAWN: usize = 16;
+
+/// The states that some claims name, of a random machine with the same states.
+fn random_states(
+    network: &Network,
+    language: &Language,
+    program: &Term,
+    claims: &[Claim],
+    batch: &Batch,
+    (more, rng): (usize, &mut Rng),
+) -> Option<Vec<Column>> {
+    let drawn = check::random_like(program, more, language, &network.domain, rng)?;
+    let Node::Scan(machine) = drawn.node() else { return None };
+    let shown = |claim: &Claim| match claim.subterm.node() {
+        Node::Scan(scan) if scan.states.len() == machine.states.len() => Some(scan.outputs.clone()),
+        _ => None,
+    };
+    let outputs = claims.iter().map(shown).collect::<Option<Vec<Vec<Term>>>>()?.concat();
+    let scan = Term::new(Node::Scan(Scan { states: machine.states.clone(), outputs }));
+    let env = Env { language, points: &batch.points(), vars: &network.domain.columns(batch), causal: true };
+    dsl::eval_program(&scan, &env).ok()
 }
 
 fn permutation(n: usize, rng: &mut Rng) -> Vec<usize> {

@@ -15,6 +15,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use rand::Rng as _;
 use samples::{Column, Rng, Sort, Symbol, UNDEFINED, rng};
 
+use crate::controls::{Controls, Draws};
 use crate::statistics::p_value;
 use crate::{Error, ScrubConfig};
 
@@ -69,6 +70,9 @@ pub struct Variables {
     pub exchanges: Vec<Exchange>,
     /// What else the hidden state carries.
     pub beside: Beside,
+    /// Every variable along the direction of every other one: accuracies on changed outputs, held against the least that
+    /// variables have along their own. Absent where no two variables have a direction.
+    pub directions: Option<Controls>,
 }
 
 /// The share of variance along a direction from which on it counts as unexplained.
@@ -99,20 +103,21 @@ pub fn variables(network: &Network, machine: &Machine<'_>, config: &ScrubConfig)
         let mut tried = Vec::new();
         if let Some(direction) = &directions[variable] {
             let pairs = test.pairs(variable, false, config.seed);
-            tried.push(test.swap(&pairs, Some((variable, name)), Some(direction), config.seed)?);
+            tried.push(test.swap(&pairs, Some((variable, name)), Some(direction), (config.seed, CONTROLS))?);
         }
         if tried.iter().all(|swap: &Exchange| swap.changed_accuracy < 0.99) {
             let pairs = test.pairs(variable, true, config.seed);
-            tried.push(test.swap(&pairs, Some((variable, name)), None, config.seed)?);
+            tried.push(test.swap(&pairs, Some((variable, name)), None, (config.seed, CONTROLS))?);
         }
         let better = |a: &Exchange, b: &Exchange| {
             a.changed_accuracy.total_cmp(&b.changed_accuracy).then(a.changed.cmp(&b.changed))
         };
         exchanges.extend(tried.into_iter().max_by(better));
     }
+    let others = test.other_directions(&directions, &exchanges, config)?;
     let pairs = test.any_pairs(config.seed);
-    exchanges.push(test.swap(&pairs, None, None, config.seed)?);
-    Ok(Variables { exchanges, beside: test.beside() })
+    exchanges.push(test.swap(&pairs, None, None, (config.seed, CONTROLS))?);
+    Ok(Variables { exchanges, beside: test.beside(), directions: others })
 }
 
 /// A place in the recording: a sequence and an element.
@@ -148,7 +153,7 @@ impl<'a> Test<'a> {
         network: &'a Network,
         net: &'a Recurrence,
         machine: &'a Machine<'a>,
-        config: &ScrubConfig,
+        config: &ScrubConfig<'_>,
     ) -> Result<Self, Error> {
         let length = check::longest_length(&network.domain);
         let batch = network.domain.sample_of_length(SEQUENCES, length, &mut rng(config.seed, "interchange inputs"));
@@ -310,13 +315,46 @@ impl<'a> Test<'a> {
         Pair { base, donor, steps: self.length - 1 - base.1.max(donor.1) }
     }
 
-    /// Exchanges and goes on, and compares with the program.
+    /// Every variable that was exchanged along a direction of its own, along those of the others. Directions that are read in
+    /// the same way are one, and left out.
+    fn other_directions(
+        &self,
+        directions: &[Option<Direction>],
+        exchanges: &[Exchange],
+        config: &ScrubConfig<'_>,
+    ) -> Result<Option<Controls>, Error> {
+        let own = |name: Symbol| {
+            exchanges.iter().find(|e| e.variable == Some(name) && e.part == Part::Direction).map(|e| e.changed_accuracy)
+        };
+        let named = directions.iter().zip(self.machine.names()).enumerate();
+        let along: Vec<(usize, Symbol, &Direction, f64)> = named
+            .filter_map(|(place, (direction, &name))| Some((place, name, direction.as_ref()?, own(name)?)))
+            .collect();
+        if along.len() < 2 || config.controls == 0 {
+            return Ok(None);
+        }
+        let observed = along.iter().map(|own| own.3).fold(f64::INFINITY, f64::min);
+        let pairs = (0..along.len()).flat_map(|a| (0..along.len()).map(move |b| (a, b))).filter(|(a, b)| a != b);
+        let (alike, different): (Vec<_>, Vec<_>) = pairs.partition(|&(a, b)| along[a].2.is_read_like(along[b].2));
+        let draws = Draws { n: different.len(), seed: config.seed, late: config.late };
+        let other = |draw: usize| {
+            let (variable, name, ..) = along[different[draw].0];
+            let pairs = self.pairs(variable, false, config.seed);
+            let direction = along[different[draw].1].2;
+            let found = self.swap(&pairs, Some((variable, name)), Some(direction), (config.seed, 0))?;
+            Ok(Some(found.changed_accuracy))
+        };
+        let found = draws.run(observed, other)?;
+        Ok(Some(Controls { exhaustive: true, dropped: alike.len(), ..found }))
+    }
+
+    /// Exchanges and goes on, and compares with the program and with some controls.
     fn swap(
         &self,
         pairs: &[Pair],
         variable: Option<(usize, Symbol)>,
         direction: Option<&Direction>,
-        seed: u64,
+        (seed, n_controls): (u64, usize),
     ) -> Result<Exchange, Error> {
         let own: Vec<Vec<i64>> = pairs.iter().map(|pair| self.state(pair.base)).collect();
         let target = |pair: &Pair, own: &Vec<i64>| -> Vec<i64> {
@@ -342,7 +380,7 @@ impl<'a> Test<'a> {
         let share = |a: usize, b: usize| if b == 0 { 0.0 } else { a as f64 / b as f64 };
         let observed = share(changed_right, changed);
         let mut rng = rng(seed, &format!("interchange controls {:?}", variable.map(|(v, _)| v)));
-        let controls: Vec<f64> = (0..if changed == 0 { 0 } else { CONTROLS })
+        let controls: Vec<f64> = (0..if changed == 0 { 0 } else { n_controls })
             .map(|_| {
                 let shift: Vec<At> = (0..donors.len()).map(|_| donors[rng.random_range(0..donors.len())]).collect();
                 let [_, _, changed, right] = score(&shift);
@@ -482,6 +520,18 @@ impl<'a> Test<'a> {
 struct Direction {
     read: Vec<f64>,
     moves: Vec<f64>,
+}
+
+/// Directions whose read-outs enclose an angle with a greater cosine are one.
+const ALIKE: f64 = 0.99;
+
+impl Direction {
+    /// Whether two variables are read from the hidden state in the same way, but for a factor.
+    fn is_read_like(&self, other: &Self) -> bool {
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let (a, b) = (&self.read, &other.read);
+        dot(a, b).abs() > ALIKE * (dot(a, a) * dot(b, b)).sqrt()
+    }
 }
 
 fn clamped(value: f32) -> f64 {

@@ -39,6 +39,7 @@ fn explained(study: &Study<'_>, language: &Language) -> (f64, String) {
         seed: 0,
         limits: Limits::default(),
         deadline: &|| false,
+        controls_late: &|| false,
         min_agreement: 0.5,
         progress: &|_| {},
     };

@@ -1,6 +1,7 @@
 //! How a causal transformer computes what a program says: which edges matter, what each of them carries, and how far
 //! interventions bear that out.
 
+mod controls;
 mod features;
 mod flat;
 mod sample;
@@ -12,11 +13,12 @@ use dsl::{Language, Term};
 use graph::{Graph, Network, NodeId};
 use samples::{Sort, Symbol, rng};
 use scrub::{
-    ClassSizes, Components, Controls, Edge, Effect, Interchange, Loss, Scrub, ScrubConfig, Scrubber, Variant,
+    ClassSizes, Components, Edge, Effect, Families, Interchange, Loss, Scrub, ScrubConfig, Scrubber, Variant,
     circuit_name,
 };
 
 use crate::{Aligned, Config, Error, Halves, Mechanism};
+use controls::Test;
 use features::Feature;
 use flat::Flat;
 use sample::{Half, Sample};
@@ -39,9 +41,6 @@ const RIVALS: (usize, usize) = (6, 2);
 const SMALL: f64 = 1e6;
 /// Heads whose selectors are looked for.
 const HEADS: usize = 16;
-/// Controls of each kind.
-const CONTROLS: usize = 39;
-
 /// A writer and a reader, by name.
 pub type NamedEdge = (String, String);
 
@@ -95,10 +94,8 @@ pub struct Mechanics {
     pub selectors: Vec<Selected>,
     /// What the network does on inputs of their own with all selectors that fit in the places of the patterns.
     pub selected: Option<Effect>,
-    /// Permuted variables.
-    pub controls: Controls,
-    /// Random circuits.
-    pub circuits: Controls,
+    /// What hypotheses without content reach.
+    pub controls: Families,
     /// What follows.
     pub mechanism: Mechanism,
     /// What is missing, in words.
@@ -123,7 +120,6 @@ impl Mechanics {
             classes: self.classes,
             exact_edges: self.exact.clone(),
             controls: self.controls,
-            circuits: Some(self.circuits),
         }
     }
 
@@ -278,19 +274,13 @@ fn confirmed(
     let setting = Setting { scrubber: &scrubber, sample: confirm, decode, config };
     let selected = setting.together(&plan.selectors)?;
     (config.progress)("mechanism: controls");
-    // Without controls nothing is verified.
-    let draws = scrub::Draws { n: CONTROLS, seed: config.seed, late: config.deadline };
     let observed = scrubs.iter().map(|effect| effect.recovered).fold(f64::INFINITY, f64::min);
-    let noise = Variant::SharedNoise;
-    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, observed, &draws).map_err(failed)?;
-    let circuits = scrub::random_circuits(&scrubber, decode, &hypothesis, &draws).map_err(failed)?;
-    let corrected = scrub::holm(&[controls.p_value, circuits.p_value]);
-    let controls = Controls { corrected: corrected[0], ..controls };
-    let circuits = Controls { corrected: corrected[1], ..circuits };
+    let test = Test { network, scrubber: &scrubber, confirm, hypothesis: &hypothesis, found, observed, config };
+    let controls = test.controls(features, &columns)?;
     let parts = Parts { graph, features, found };
     let exact = parts.untested(&found.alone(confirm, &columns), &sites);
     let joined: Vec<Joined> = sites.iter().map(|site| parts.joined(site)).collect();
-    let (mechanism, reasons) = conclude(&scrubs, treeified.as_ref(), &exact, &joined, &[controls, circuits]);
+    let (mechanism, reasons) = conclude(&scrubs, treeified.as_ref(), &exact, &joined, &controls);
     Ok(Mechanics {
         circuit: parts.circuit(components),
         n_edges: components.edges().len(),
@@ -303,7 +293,6 @@ fn confirmed(
         selectors: plan.selectors.found.clone(),
         selected,
         controls,
-        circuits,
         mechanism,
         reasons,
     })
@@ -373,7 +362,7 @@ fn conclude(
     treeified: Option<&Effect>,
     exact: &[NamedEdge],
     sites: &[Joined],
-    controls: &[Controls],
+    controls: &Families,
 ) -> (Mechanism, Vec<String>) {
     let mut reasons = Vec::new();
     let worst = |of: &dyn Fn(&Effect) -> f64| scrubs.iter().chain(treeified).map(of).fold(f64::INFINITY, f64::min);
@@ -395,15 +384,14 @@ fn conclude(
     if sites.is_empty() {
         reasons.push("no variable of the program was found at any site".to_owned());
     }
-    if controls.iter().any(|controls| controls.draws == 0) {
-        reasons.push("time was up before controls were run".to_owned());
+    if controls.late() {
+        reasons.push("time was up before all controls were run".to_owned());
     }
-    let beaten = controls.iter().all(|controls| controls.corrected <= 0.05);
-    if !beaten {
+    if !controls.beaten() {
         reasons.push("controls without content reach as much".to_owned());
     }
     let passed = sites.iter().any(|site| site.passes);
-    let mechanism = match (reasons.is_empty(), passed && controls[0].corrected <= 0.05) {
+    let mechanism = match (reasons.is_empty(), passed && controls.columns.beaten()) {
         (true, _) => Mechanism::Verified,
         (false, true) => Mechanism::Partial,
         (false, false) => Mechanism::Unverified,

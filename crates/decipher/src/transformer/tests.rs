@@ -143,6 +143,7 @@ fn read(weights: &Weights, language: &Language) -> Vec<Hypothesis> {
         seed: 0,
         limits: Limits::default(),
         deadline: &|| false,
+        controls_late: &|| false,
         min_agreement: 1.0,
         progress: &|_| {},
     };

@@ -1,0 +1,166 @@
+//! What hypotheses without content reach beside the one that was found, on inputs that played no part in finding it.
+
+use dsl::Term;
+use graph::Network;
+use rand::Rng as _;
+use rand::seq::SliceRandom as _;
+use samples::{Column, rng};
+use scrub::{Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, Scrubber, Usable, Variant, alternatives};
+
+use super::features::{Feature, Kind};
+use super::sample::Sample;
+use super::search::Found;
+use super::{Error, failed};
+use crate::Config;
+
+/// Controls of the families that are samples of few possibilities, and of the others: with these numbers all of them can be
+/// beaten at the 5 % level together.
+const CONTROLS: usize = 39;
+const ALTERNATIVES: usize = 99;
+/// Random terms that are kept for every variable, and how many are drawn for each that is kept at most.
+const KEPT: usize = 40;
+const DRAWN: usize = 6;
+
+/// A hypothesis on a sample, with what its joint scrub recovered at the worst.
+pub(super) struct Test<'a> {
+    pub(super) network: &'a Network,
+    pub(super) scrubber: &'a Scrubber<'a>,
+    pub(super) confirm: &'a Sample,
+    pub(super) hypothesis: &'a EdgeHypothesis,
+    pub(super) found: &'a Found,
+    pub(super) observed: f64,
+    pub(super) config: &'a Config<'a>,
+}
+
+impl Test<'_> {
+    /// All families of controls.
+    ///
+    /// # Errors
+    /// A network that cannot be run.
+    pub(super) fn controls(&self, features: &[Feature], columns: &[Column]) -> Result<Families, Error> {
+        let decode = &self.network.domain.decode;
+        // Without controls nothing is verified.
+        let late = || (self.config.deadline)() || (self.config.controls_late)();
+        let draws = Draws { n: CONTROLS, seed: self.config.seed, late: &late };
+        let (noise, observed) = (Variant::SharedNoise, self.observed);
+        let permuted = scrub::permuted_columns(self.scrubber, decode, self.hypothesis, noise, observed, &draws);
+        let circuits = scrub::random_circuits(self.scrubber, decode, self.hypothesis, &draws).map_err(failed)?;
+        let draws = Draws { n: ALTERNATIVES, ..draws };
+        let (alignments, programs) = (self.elsewhere(&draws)?, self.programs(features, columns, &draws)?);
+        Ok(Families::new(permuted.map_err(failed)?, Some(circuits), alignments, programs))
+    }
+
+    /// The variables of the edges in another order: what some edges carried others are said to carry. All orders where there
+    /// are few; `None` where there is but one variable.
+    fn elsewhere(&self, draws: &Draws<'_>) -> Result<Option<Controls>, Error> {
+        let n = self.found.carried.len();
+        let orders = (1..=n).fold(1.0, |all, n| all * n as f64);
+        if n < 2 {
+            return Ok(None);
+        }
+        let exhaustive = orders - 1.0 <= draws.n as f64;
+        let order = |draw: usize| -> Vec<usize> {
+            let mut order: Vec<usize> = (0..n).collect();
+            if exhaustive {
+                return nth_order(order, draw + 1);
+            }
+            order.shuffle(&mut rng(draws.seed, &format!("mechanism: other sites {draw}")));
+            order
+        };
+        let alternative = |draw: usize| {
+            let order = order(draw);
+            let own = &self.hypothesis.classes;
+            // Every variable in its own place, or a finer one everywhere: that is no other hypothesis.
+            let says_less = (0..n).any(|place| !own[order[place]].refines(&own[place]));
+            let classes = order.iter().map(|&from| own[from].clone()).collect();
+            says_less.then(|| Alternative::Whole(EdgeHypothesis { classes, ..self.hypothesis.clone() }, 1.0))
+        };
+        let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, ..*draws };
+        let found = self.reach("mechanism: other sites", &draws, &alternative)?;
+        let dropped = if found.late { 0 } else { draws.n - found.draws };
+        Ok(Some(Controls { exhaustive, dropped, ..found }))
+    }
+
+    /// Random terms in the place of the steps of the program that edges carry; what they carry of the inputs stays.
+    fn programs(&self, features: &[Feature], columns: &[Column], draws: &Draws<'_>) -> Result<Option<Controls>, Error> {
+        let inputs = self.confirm.inputs(self.config);
+        let classes = |given: &[usize], random: &[Column]| -> Classes {
+            let key: Vec<&Column> = given.iter().map(|&f| &columns[f]).chain(random).collect();
+            self.confirm.classes(&key)
+        };
+        let (mut dropped, mut pools) = (0, Vec::with_capacity(self.found.carried.len()));
+        for (place, carried) in self.found.carried.iter().enumerate() {
+            let mut rng = rng(draws.seed, &format!("mechanism: random terms {place}"));
+            let (steps, given): (Vec<usize>, Vec<usize>) =
+                carried.key.iter().copied().partition(|&f| features[f].kind == Kind::Program);
+            let mut kept = Vec::new();
+            for _ in 0..if steps.is_empty() { 0 } else { KEPT * DRAWN } {
+                if kept.len() == KEPT || (draws.late)() {
+                    break;
+                }
+                let mut like = |f: &usize| {
+                    check::random_like(&features[*f].term, 0, self.config.language, &self.network.domain, &mut rng)
+                };
+                let Some(terms) = steps.iter().map(&mut like).collect::<Option<Vec<Term>>>() else { break };
+                let values: Result<Vec<Column>, Error> =
+                    terms.iter().map(|term| inputs.eval(term, inputs.vars)).collect();
+                let Ok(values) = values else { continue };
+                let random = classes(&given, &values);
+                // What is known of the inputs anyway is what a random term has to say something beyond.
+                match scrub::usable(&random, &self.hypothesis.classes[place], &classes(&given, &[])) {
+                    Usable::Control => kept.push(random),
+                    Usable::SaysAsMuch => dropped += 1,
+                    Usable::SaysNothing => {}
+                }
+            }
+            pools.push(kept);
+        }
+        if pools.iter().all(Vec::is_empty) {
+            return Ok(None);
+        }
+        let alternative = |draw: usize| {
+            let mut rng = rng(draws.seed, &format!("mechanism: random program {draw}"));
+            let mut hypothesis = self.hypothesis.clone();
+            for (classes, pool) in hypothesis.classes.iter_mut().zip(&pools).filter(|(_, pool)| !pool.is_empty()) {
+                classes.clone_from(&pool[rng.random_range(0..pool.len())]);
+            }
+            Some(Alternative::Whole(hypothesis, 1.0))
+        };
+        let found = self.reach("mechanism: random program", draws, &alternative)?;
+        Ok(Some(Controls { dropped, ..found }))
+    }
+
+    fn reach(
+        &self,
+        purpose: &str,
+        draws: &Draws<'_>,
+        alternative: &(dyn Fn(usize) -> Option<Alternative> + Sync),
+    ) -> Result<Controls, Error> {
+        let decode = &self.network.domain.decode;
+        alternatives(self.scrubber, decode, self.observed, purpose, draws, alternative).map_err(failed)
+    }
+}
+
+/// An order of some numbers, by its place among all of them; the first is that in which they are given.
+fn nth_order(mut left: Vec<usize>, mut place: usize) -> Vec<usize> {
+    let mut order = Vec::with_capacity(left.len());
+    while !left.is_empty() {
+        let at = place % left.len();
+        place /= left.len();
+        order.push(left.remove(at));
+    }
+    order
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_has_a_place() {
+        let orders: std::collections::BTreeSet<Vec<usize>> =
+            (0..24).map(|place| nth_order((0..4).collect(), place)).collect();
+        assert_eq!(orders.len(), 24);
+        assert_eq!(nth_order((0..4).collect(), 0), [0, 1, 2, 3]);
+    }
+}
