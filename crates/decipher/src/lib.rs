@@ -6,6 +6,7 @@
 
 pub mod causal;
 mod holdout;
+mod length;
 pub mod mechanism;
 pub mod recurrent;
 mod rivals;
@@ -17,6 +18,7 @@ use dsl::{Language, Term};
 use graph::Network;
 
 pub use holdout::Halves;
+pub use length::{BITS, Description, describe};
 pub use rivals::{Rival, Rivals, Separation};
 pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, covers_domain, decipher, judge};
 pub use verdict::{Judged, claims, judge_alignment, scrub_alignment};

@@ -10,7 +10,7 @@ use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
 use crate::rivals::{Rivals, rivals};
 use crate::verdict::{Judged, judge_alignment, test_circuit};
-use crate::{Config, Error, Halves, Hypothesis, hypotheses};
+use crate::{Config, Description, Error, Halves, Hypothesis, describe, hypotheses};
 
 /// What is concluded about behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +112,8 @@ pub struct Outcome {
     pub rivals: Option<Rivals>,
     /// What ablations of the circuit showed; where the hypothesis names one.
     pub circuit: Option<CircuitReport>,
+    /// What the hypothesis costs to write down, beside what it explains; of accepted ones.
+    pub description: Option<Description>,
 }
 
 /// Inputs of the first, quick check of a hypothesis.
@@ -234,7 +236,8 @@ fn stands(
     (config.progress)("scrub");
     let judged = judge_alignment(network, &hypothesis, config, limits);
     let circuit = test_circuit(network, &hypothesis, config);
-    Ok(Outcome { proof, unproved, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
+    let outcome = Outcome { proof, unproved, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) };
+    Ok(described_by_length(network, outcome, config))
 }
 
 /// Whether the program, read again from its printed form, does what the network does: a quick look at few inputs, then
@@ -373,6 +376,7 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
         beyond: None,
         rivals: None,
         circuit: None,
+        description: None,
     }
 }
 
@@ -426,7 +430,19 @@ fn explained(
     let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
     let judged = Judged { scrub: Ok(found.scrub()), interchange, variables: None, mechanism: found.mechanism };
     let circuit = test_circuit(&halves.judge, &hypothesis, config);
-    Ok(Outcome { mechanics: Some(found), circuit, ..accepted(hypothesis, agreement, judged, n_tried) })
+    let outcome = Outcome { mechanics: Some(found), circuit, ..accepted(hypothesis, agreement, judged, n_tried) };
+    Ok(described_by_length(&halves.judge, outcome, config))
+}
+
+/// An outcome with the lengths of what is claimed and of what that explains; what is too rich is not verified.
+fn described_by_length(network: &Network, mut outcome: Outcome, config: &Config<'_>) -> Outcome {
+    if let (Some(hypothesis), Some(agreement)) = (&outcome.hypothesis, &outcome.agreement) {
+        outcome.description = describe(network, hypothesis, agreement, outcome.mechanics.as_ref(), config);
+    }
+    if let Some(description) = &outcome.description {
+        outcome.mechanism = description.cap(outcome.mechanism);
+    }
+    outcome
 }
 
 /// An accepted program with names for what it repeats, if that is no other program.
@@ -499,5 +515,6 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         beyond: None,
         rivals: None,
         circuit: None,
+        description: None,
     }
 }

@@ -13,10 +13,10 @@ pub use hypothesis::{HypothesisFile, LanguageFile};
 pub use proof::{NodeFile, ProofFile, RegionsFile, proof_arithmetic, proof_kind, proof_scope};
 pub use result::{
     AblationEvidence, AgreementEvidence, Aligned, BesideEvidence, BeyondEvidence, CheckResult, CircuitEvidence,
-    ControlsEvidence, CounterexampleReport, DecipherResult, DslCheckResult, Evidence, FamilyEvidence, Files,
-    FullControl, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult, ProofCheckResult, RivalEvidence,
-    RivalsEvidence, RuleResult, ScrubEvidence, ScrubResult, Seconds, SelfTestResult, SynthAll, SynthFit, SynthFunction,
-    SynthResult, TableReport, TraceResult,
+    ControlsEvidence, CounterexampleReport, DecipherResult, DescriptionEvidence, DslCheckResult, Evidence,
+    FamilyEvidence, Files, FullControl, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult,
+    ProofCheckResult, RivalEvidence, RivalsEvidence, RuleResult, ScrubEvidence, ScrubResult, Seconds, SelfTestResult,
+    SynthAll, SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
 };
 pub use text::{check_text, decipher_text, dsl_check_text, infer_text, proof_check_text, scrub_text};
 pub use values::{input_json, value_json};

@@ -110,6 +110,9 @@ pub struct Evidence {
     /// Other programs that do the same on the inputs at hand; of accepted programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rivals: Option<RivalsEvidence>,
+    /// What the hypothesis costs to write down, beside what it explains; of accepted programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<DescriptionEvidence>,
     /// What is known of shorter programs.
     pub minimality: Option<Json>,
     /// Causal language models: the network against itself.
@@ -709,6 +712,7 @@ impl DecipherResult {
                 }),
                 circuit: outcome.circuit.as_ref().map(CircuitEvidence::new),
                 rivals: outcome.rivals.as_ref().map(|rivals| RivalsEvidence::new(rivals, domain, language)),
+                description: outcome.description.as_ref().map(DescriptionEvidence::new),
                 minimality: None,
             },
             seconds,
@@ -785,6 +789,33 @@ impl CircuitEvidence {
             independence: rounded(report.tests.independence),
             references: report.references,
             unneeded: report.unneeded.clone(),
+        }
+    }
+}
+
+/// See [`decipher::Description`].
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct DescriptionEvidence {
+    /// Bits of the program.
+    pub program_bits: f64,
+    /// Bits of the alignment.
+    pub alignment_bits: f64,
+    /// Bits of the outputs that the program was held against, by an ideal code that knows positions.
+    pub data_bits: f64,
+    /// Numbers fitted for the alignment.
+    pub parameters: usize,
+    /// Reasons to call the hypothesis too rich; its mechanism is not verified then.
+    pub over_rich: Vec<String>,
+}
+
+impl DescriptionEvidence {
+    fn new(description: &decipher::Description) -> Self {
+        Self {
+            program_bits: rounded(description.program),
+            alignment_bits: rounded(description.alignment),
+            data_bits: rounded(description.data),
+            parameters: description.parameters,
+            over_rich: description.over_rich.clone(),
         }
     }
 }

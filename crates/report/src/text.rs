@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::result::{
     AgreementEvidence, CheckResult, CircuitEvidence, ControlsEvidence, CounterexampleReport, DecipherResult,
-    DslCheckResult, FamilyEvidence, FullControl, InferResult, InterchangeEvidence, ProofCheckResult, RivalsEvidence,
-    ScrubEvidence, ScrubResult, YardstickEvidence,
+    DescriptionEvidence, DslCheckResult, FamilyEvidence, FullControl, InferResult, InterchangeEvidence,
+    ProofCheckResult, RivalsEvidence, ScrubEvidence, ScrubResult, YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -126,6 +126,9 @@ fn evidence(text: &mut String, result: &DecipherResult) {
             percent(beside.most)
         );
     }
+    if let Some(description) = &evidence.description {
+        description_lines(text, description);
+    }
     if let Some(circuit) = &evidence.circuit {
         circuit_lines(text, circuit);
     }
@@ -156,6 +159,17 @@ fn circuit_lines(text: &mut String, circuit: &CircuitEvidence) {
         "              equivalent to the network: p = {:.3}; the others independent of it: p = {:.3} (small speaks against)",
         circuit.equivalence, circuit.independence
     );
+}
+
+fn description_lines(text: &mut String, description: &DescriptionEvidence) {
+    let _ = writeln!(
+        text,
+        "  length      the program takes {:.0} bits, the alignment {:.0}, the outputs that they were held against {:.0}",
+        description.program_bits, description.alignment_bits, description.data_bits
+    );
+    for reason in &description.over_rich {
+        let _ = writeln!(text, "              too rich to be verified: {reason}");
+    }
 }
 
 fn rival_lines(text: &mut String, rivals: &RivalsEvidence) {

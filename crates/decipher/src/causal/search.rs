@@ -10,12 +10,11 @@ use synth::{Bank, BankConfig, ClassId, Leaf, Limits, StopReason, Watch};
 
 use super::study::Study;
 use super::targets::Target;
+use crate::length::BITS as UNIT;
 use crate::{Config, Error};
 
 /// Candidates kept for each target.
 const POOL: usize = 48;
-/// Bits that a unit of cost is worth beside errors.
-const UNIT: f64 = 5.0;
 /// Terms of greater cost are not built.
 const MAX_COST: u32 = 9;
 /// Memory for the bank.

@@ -50,6 +50,8 @@ pub struct Selected {
     pub by_token: bool,
     /// Weights of the table.
     pub entries: usize,
+    /// Rows of attention that they were fitted on.
+    pub rows: usize,
     /// What remains with the selector in the place of the pattern, on the inputs that it was fitted on.
     pub fitted: Effect,
     /// Whether that is what it was.
@@ -140,6 +142,7 @@ impl Setting<'_> {
                 relation: relation.as_ref().map(|relation| relation.term.clone()),
                 by_token: fitted.by_token,
                 entries: fitted.table.len(),
+                rows: self.sample.points.ranges().take(FITTED).map(|range| range.len()).sum(),
                 fitted: effect,
                 passes: good(&effect),
                 example: self.example(&pattern, &self.replaced(&fitted, relation.as_ref())),

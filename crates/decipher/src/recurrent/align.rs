@@ -12,7 +12,7 @@ use super::oracle::Recording;
 use crate::{Aligned, Error};
 
 /// Points on either side of the split.
-const POINTS: usize = 1200;
+pub(crate) const POINTS: usize = 1200;
 /// Points to learn from where so many do not suffice: where a value lies in many small regions, neighbours must be near.
 const MORE_POINTS: usize = 16 * POINTS;
 /// The share of points at which the nearest of few neighbours must be right for no more to be asked.

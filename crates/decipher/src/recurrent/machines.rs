@@ -188,7 +188,15 @@ fn solve(
             let _ = writeln!(std::io::stderr(), "{:6.2} s  {what}", start.elapsed().as_secs_f64());
         }
     };
-    let config = Config { language, seed: 1, limits, deadline: late, min_agreement: 0.999, progress: &progress };
+    let config = Config {
+        language,
+        seed: 1,
+        limits,
+        deadline: late,
+        controls_late: &|| false,
+        min_agreement: 0.999,
+        progress: &progress,
+    };
     let found = of_oracle(oracle, &domain, &config).expect("runs");
     let best = found.first()?;
     Some(Answer {

@@ -29,6 +29,7 @@ use graph::{Matrix, Network, Recurrence};
 use samples::{Batch, Domain, Elements, Symbol, UNDEFINED, rng};
 use synth::{Known, RuleBook, SaturationLimits, VerifyLimits};
 
+pub(crate) use align::POINTS as AFFINE_POINTS;
 pub use oracle::Oracle;
 
 use crate::{Aligned, Config, Error, Hypothesis};

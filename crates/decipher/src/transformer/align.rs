@@ -32,7 +32,7 @@ const DIMENSIONS: usize = 24;
 const CARRIES: f64 = 0.99;
 
 /// Fitting points of an affine map, and how far its value may be from the number.
-const AFFINE_POINTS: usize = 800;
+pub(crate) const AFFINE_POINTS: usize = 800;
 const AFFINE_ERROR: f64 = 5e-3;
 
 /// The samples, the components' outputs there, and the nearest fitting point of every held-out point.

@@ -38,6 +38,7 @@ use dsl::Env;
 use graph::Network;
 use samples::{Batch, Column, Decode, Domain, Value, decode_code, rng};
 
+pub(crate) use align::AFFINE_POINTS;
 pub use describe::describe;
 
 use crate::{Config, Error, Hypothesis};
