@@ -2,17 +2,15 @@
 """False discovery: discovery.py MODELS OUT [--bin BINARY] [--again BINARY] [--limit SECONDS] [--threads N]
     [--family F]
 
-Makes 200 networks without meaning, of the architectures of MODELS: recurrent and trained ones once with weights drawn
-anew (Gaussian, with every tensor's own mean and spread) and once with every tensor's weights permuted; compiled ones 106
-times, in turn. Deciphers each, then has the example `studies` hold what was accepted against the network on all
+Has the example `studies` make 200 networks without meaning, of the architectures of MODELS: recurrent and trained ones once
+with weights drawn anew (Gaussian, with every tensor's own mean and spread) and once with every tensor's weights permuted;
+compiled ones 106 times, in turn. Deciphers each, then has `studies` hold what was accepted against the network on all
 inputs or 100,000 fresh ones, and repeat the interventions behind every verified mechanism. OUT/rows.jsonl keeps the
 rows: a run that was stopped goes on. Prints a table as Markdown. Needs numpy.
 """
 import json
 import os
 import subprocess
-
-import numpy as np
 
 import studies
 
@@ -29,22 +27,14 @@ def plan(models):
         yield (*of["compiled"][at % len(of["compiled"])], "drawn anew" if at < left // 2 else "permuted")
 
 
-def meaningless(tensors, kind, rng):
-    def one(t):
-        if t.dtype != np.float32:
-            return t
-        if kind == "permuted":
-            return rng.permutation(t.reshape(-1)).reshape(t.shape)
-        return rng.normal(t.mean(), t.std(), t.shape).astype(np.float32)
-
-    return {name: one(t) for name, t in tensors.items()}
-
-
 def row_of(a, at, family, name, path, kind):
     net, out = (os.path.join(a.out, folder, f"{at:03}") for folder in ("networks", "results"))
-    rng = np.random.default_rng([a.seed, at])
-    weights = studies.load_tensors(os.path.join(path, "model.safetensors"))
-    studies.copy_network(family, path, net, meaningless(weights, kind, rng))
+    studies.copy_network(family, path, net)
+    weights = os.path.join(net, "model.safetensors")
+    command = [a.again, "meaningless", net, weights + ".new", "--seed", str(1000 * a.seed + at)]
+    subprocess.run(command + ["--permuted"] * (kind == "permuted"), check=True)
+    # What was copied may be read-only.
+    os.replace(weights + ".new", weights)
     result = studies.decipher(a.bin, net, out, family, a.limit, ["--threads", str(a.threads)])
     row = {"at": at, "family": family, "name": name, "kind": kind}
     row |= {key: result.get(key) for key in ("verdict", "reason", "mechanism", "program", "size", "wall")}

@@ -6,7 +6,9 @@
 //! `studies again MODEL OUT`: holds the program against the network on inputs that deciphering never used, and repeats the
 //! interventions behind its mechanism with other seeds.
 //!
-//! Both print one JSON object.
+//! `studies meaningless MODEL FILE`: writes the weights of the same network without meaning, as `decipher --controls full` has them.
+//!
+//! The first two print one JSON object.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use decipher::{Config, Hypothesis, JudgeLimits, Limits, Mechanism};
 use dsl::{Language, Term};
 use graph::{Matrix, Network};
-use model::ModelFiles;
+use model::{Meaningless, ModelFiles};
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use report::{HypothesisFile, ProofFile};
@@ -37,6 +39,8 @@ enum Study {
     Mutants(MutantArgs),
     /// Fresh inputs and interventions
     Again(AgainArgs),
+    /// Weights without meaning
+    Meaningless(MeaninglessArgs),
 }
 
 #[derive(Args)]
@@ -52,6 +56,17 @@ struct MutantArgs {
     /// Alignments to judge
     #[arg(long, default_value_t = 10)]
     alignments: usize,
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+}
+
+#[derive(Args)]
+struct MeaninglessArgs {
+    model: PathBuf,
+    file: PathBuf,
+    /// Permuted within tensors; drawn anew otherwise
+    #[arg(long)]
+    permuted: bool,
     #[arg(long, default_value_t = 0)]
     seed: u64,
 }
@@ -76,6 +91,11 @@ fn main() -> Result<(), Failure> {
     let result = match Cli::parse().study {
         Study::Mutants(args) => mutants(&args)?,
         Study::Again(args) => again(&args)?,
+        Study::Meaningless(args) => {
+            let how = if args.permuted { Meaningless::PermutedInTensors } else { Meaningless::Redrawn };
+            std::fs::write(&args.file, model::meaningless_weights(&model::read_dir(&args.model)?, how, args.seed)?)?;
+            return Ok(());
+        }
     };
     println!("{result}");
     Ok(())

@@ -26,7 +26,7 @@ use crate::json::At;
 use crate::tensors::Tensors;
 
 pub use error::{File, LoadError};
-pub use meaningless::{Meaningless, meaningless};
+pub use meaningless::{Meaningless, meaningless, meaningless_weights};
 
 /// The bytes of a model folder.
 #[derive(Clone, Debug, Default)]

@@ -105,3 +105,13 @@ fn treeified_by_layers(bencher: divan::Bencher<'_, '_>, layers: usize) {
 fn treeified_by_variables(bencher: divan::Bencher<'_, '_>, variables: usize) {
     scrub(bencher, 2, 1024, variables, true);
 }
+
+#[divan::bench(args = [1, 2, 3], sample_count = 3, sample_size = 1)]
+fn shared_noise_by_layers(bencher: divan::Bencher<'_, '_>, layers: usize) {
+    scrub(bencher, layers, 1024, 5 * layers, false);
+}
+
+#[divan::bench(args = [2, 4, 6, 8, 10], sample_count = 3, sample_size = 1)]
+fn shared_noise_by_variables(bencher: divan::Bencher<'_, '_>, variables: usize) {
+    scrub(bencher, 2, 1024, variables, false);
+}
