@@ -275,14 +275,10 @@ mod tests {
 
     #[test]
     fn a_variable_that_names_every_input_is_too_rich() {
-        let name = "(scan ((s 0 (+ (* 10 s) (+ x 1)))) s')";
-        let found = described(&echo(10, 6), "(scan ((s 0 x)) s')", &[(name, "partition")]);
-        assert!(found.over_rich.iter().any(|reason| reason.contains("numbers, with")), "{found:?}");
-        assert!(
-            described(&echo(10, 6), "(scan ((s 0 x)) s')", &[("(scan ((s 0 x)) s')", "partition")])
-                .over_rich
-                .is_empty()
-        );
+        let (own, name) = ("(scan ((s 0 x)) s')", "(scan ((s 0 (+ (* 100 s) (+ x 1)))) s')");
+        let found = described(&echo(100, 6), own, &[(name, "partition")]);
+        assert!(found.over_rich.iter().any(|reason| reason.contains("points to fit them on")), "{found:?}");
+        assert!(described(&echo(100, 6), own, &[(own, "partition")]).over_rich.is_empty());
     }
 
     #[test]

@@ -181,11 +181,12 @@ impl<'a> Sites<'a> {
         };
         let fits: Vec<Vec<f64>> =
             self.told.iter().map(|told| writers.iter().map(|&w| self.determined(told, w)).collect()).collect();
+        let says: Vec<bool> = (0..k).map(|claim| self.says_something(claim)).collect();
         let alternative = |draw: usize| {
             let places = places(draw);
             let determined = places.iter().enumerate().map(|(claim, &place)| fits[claim][place]).fold(1.0, f64::min);
             // Where a site is left with nothing, less is said; what then is not determined need not be scrubbed.
-            if determined < self.observed && own.iter().any(|place| !places.contains(place)) {
+            if determined < self.observed && (0..k).any(|claim| says[claim] && !places.contains(&own[claim])) {
                 return Some(Alternative::Undetermined(determined));
             }
             Some(Alternative::Whole(self.moved(&places, &own)?, determined))
@@ -194,6 +195,12 @@ impl<'a> Sites<'a> {
         let found = alternatives(self.scrubber, self.decode, self.observed, "scrub alignment", &draws, &alternative)?;
         let dropped = if found.late { 0 } else { draws.n - found.draws };
         Ok(Some(Controls { exhaustive, ..found.without(dropped) }))
+    }
+
+    /// Whether what is claimed of a site tells any inputs of one role apart. A variable that is the same on all of them (a length,
+    /// where all inputs have one length) says no more than that nothing is carried.
+    fn says_something(&self, claim: usize) -> bool {
+        !self.hypothesis.roles.refines(&self.told[claim].classes)
     }
 
     /// The hypothesis with its variables at other writers, by their places; what carries nothing any more is cut, what
@@ -215,8 +222,11 @@ impl<'a> Sites<'a> {
             }
             let classes = joint(&now);
             if let Some(claim) = before {
-                let refined = |classes: &Classes| classes.refines(&self.told[claim].classes);
-                says_less = says_less || !classes.as_ref().is_some_and(refined);
+                says_less = says_less
+                    || match &classes {
+                        Some(classes) => !classes.refines(&self.told[claim].classes),
+                        None => self.says_something(claim),
+                    };
             }
             let treatment = match classes {
                 Some(classes) => {
