@@ -236,7 +236,8 @@ fn stands(
     (config.progress)("scrub");
     let judged = judge_alignment(network, &hypothesis, config, limits);
     let circuit = test_circuit(network, &hypothesis, config);
-    let outcome = Outcome { proof, unproved, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) };
+    let outcome =
+        Outcome { proof, unproved, asked, beyond, circuit, ..accepted(hypothesis, agreement, judged, n_tried) };
     Ok(described_by_length(network, outcome, config))
 }
 
