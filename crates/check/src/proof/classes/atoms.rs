@@ -8,6 +8,8 @@ pub(super) struct Atom(pub(super) usize);
 
 /// Cells of one table, at most.
 const MAX_CELLS: usize = 40_000;
+/// Ways to choose the atoms that several keys share that are looked at one by one, at most.
+const MAX_SHARED: usize = 2_000;
 /// Ways in which a selection may be made up that are told apart, at most.
 const MAX_COUNTS: usize = 400;
 
@@ -33,6 +35,8 @@ pub(super) struct Atoms {
     tokens: FxHashMap<usize, Atom>,
     selections: FxHashMap<Vec<Choice>, Atom>,
     made: FxHashMap<Atom, Vec<Made>>,
+    /// What selections of keys, without classes, are functions of.
+    widths: FxHashMap<Atom, Vec<Choice>>,
 }
 
 impl Atoms {
@@ -64,15 +68,152 @@ impl Atoms {
         let atom = match self.selections.get(&renamed) {
             Some(&atom) => atom,
             None => {
-                let made = ways(&renamed, classes.len());
+                let made = self.ways(&renamed, classes.len())?;
                 self.sizes.push(made.len());
                 let atom = Atom(self.sizes.len() - 1);
+                if classes.len() == 1 {
+                    self.widths.insert(atom, renamed.clone());
+                }
                 self.selections.insert(renamed, atom);
                 self.made.insert(atom, made);
                 atom
             }
         };
         Some((atom, classes))
+    }
+
+    /// All ways in which a selection can be made up (more than there are, if atoms depend on each other): for every choice
+    /// of the atoms that several keys share, what the keys can be.
+    fn ways(&self, choices: &[Choice], n_classes: usize) -> Option<Vec<Made>> {
+        if let Some(made) = self.of_ranks(choices, n_classes) {
+            return Some(made);
+        }
+        let mut all: Vec<Atom> = choices.iter().flat_map(|choice| choice.atoms.iter().copied()).collect();
+        all.sort_unstable();
+        let mut shared: Vec<Atom> = all.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
+        shared.dedup();
+        let mut n = shared.iter().fold(1_usize, |n, atom| n.saturating_mul(self.sizes[atom.0]));
+        if n > MAX_SHARED {
+            (shared, n) = (Vec::new(), 1);
+        }
+        // For every cell of the shared atoms and every key: its codes.
+        let mut codes: Vec<Vec<Vec<u16>>> = vec![Vec::with_capacity(choices.len()); n];
+        for choice in choices {
+            let own: Vec<Atom> = shared.iter().copied().filter(|atom| choice.atoms.contains(atom)).collect();
+            let mut of_own: Vec<Vec<u16>> = vec![Vec::new(); own.iter().map(|atom| self.sizes[atom.0]).product()];
+            for (place, &code) in self.places(&choice.atoms, &own).into_iter().zip(&choice.cells) {
+                if !of_own[place].contains(&code) {
+                    of_own[place].push(code);
+                }
+            }
+            for (codes, place) in codes.iter_mut().zip(self.places(&shared, &own)) {
+                codes.push(of_own[place].clone());
+            }
+        }
+        let mut counts: Vec<Vec<u16>> = Vec::new();
+        let mut known: Vec<&Vec<Vec<u16>>> = Vec::new();
+        for keys in &codes {
+            if known.contains(&keys) {
+                continue;
+            }
+            known.push(keys);
+            match counted(keys, n_classes) {
+                Some(more) if counts.len() <= MAX_COUNTS => counts.extend(more),
+                _ => {
+                    counts.resize(MAX_COUNTS + 1, Vec::new());
+                    break;
+                }
+            }
+            counts.sort_unstable();
+            counts.dedup();
+        }
+        if counts.len() <= MAX_COUNTS {
+            return Some(counts.into_iter().map(Made::Of).collect());
+        }
+        let mut made: Vec<Made> = Vec::new();
+        for keys in codes {
+            made.extend(pure(&keys, n_classes).into_iter().filter(|one| !made.contains(one)).collect::<Vec<_>>());
+        }
+        Some(made)
+    }
+
+    /// How a selection of the one key whose rank is a given number can be made up, where ranks are the numbers of keys
+    /// before it in a strict order of all: then each rank is that of one key.
+    fn of_ranks(&self, choices: &[Choice], n_classes: usize) -> Option<Vec<Made>> {
+        let n = choices.len();
+        let mut orders: Vec<&[Choice]> = Vec::with_capacity(n);
+        let mut wanted: Option<u16> = None;
+        for choice in choices {
+            let found = choice.atoms.iter().find_map(|atom| {
+                let order = self.widths.get(atom).filter(|order| order.len() == n)?;
+                let places = self.places(&choice.atoms, &[*atom]);
+                let made = self.made(*atom);
+                // Selected exactly where the rank is one number.
+                let mut ranks =
+                    places.iter().zip(&choice.cells).filter(|(_, code)| **code > 0).map(|(place, _)| *place);
+                let rank = ranks.next()?;
+                let exactly = places.iter().zip(&choice.cells).all(|(&place, &code)| (place == rank) == (code > 0));
+                let Made::Of(count) = made.get(rank)? else { return None };
+                exactly.then(|| (order.as_slice(), count.first().copied().unwrap_or(0)))
+            });
+            let (order, rank) = found?;
+            if wanted.is_some_and(|wanted| wanted != rank) {
+                return None;
+            }
+            wanted = Some(rank);
+            orders.push(order);
+        }
+        let least = self.least_rank(&orders)?;
+        let wanted = usize::from(wanted?);
+        if wanted < least || wanted >= least + n {
+            return None;
+        }
+        let mut classes: Vec<u16> =
+            choices.iter().flat_map(|choice| choice.cells.iter().copied()).filter(|&code| code > 0).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        let one = |class: u16| Made::Of((1..=n_classes).map(|k| u16::from(k == usize::from(class))).collect());
+        Some(classes.into_iter().map(one).collect())
+    }
+
+    /// Whether keys are ranked by a strict order of all of them, whatever the atoms are: of any two one is before the other,
+    /// and what is before something before a third is before that. The least rank: 1 where a key counts itself, else 0.
+    fn least_rank(&self, orders: &[&[Choice]]) -> Option<usize> {
+        let n = orders.len();
+        // `orders[j][k]`: whether key k is before key j.
+        let itself = orders.first()?.first()?.cells[0];
+        let holds = |tables: &[&Choice], test: &dyn Fn(&[bool]) -> bool| -> Option<bool> {
+            let all = union(tables.iter().map(|table| &table.atoms[..]));
+            self.cells(&all)?;
+            let places: Vec<Vec<usize>> = tables.iter().map(|table| self.places(&all, &table.atoms)).collect();
+            let n = places.first().map_or(0, Vec::len);
+            Some((0..n).all(|cell| {
+                let values: Vec<bool> =
+                    tables.iter().zip(&places).map(|(table, places)| table.cells[places[cell]] > 0).collect();
+                test(&values)
+            }))
+        };
+        for (j, order) in orders.iter().enumerate() {
+            let own = &order[j];
+            if own.cells.len() != 1 || own.cells[0] != itself {
+                return None;
+            }
+            for (before, other) in order.iter().zip(orders).take(j) {
+                if !holds(&[before, &other[j]], &|v| v[0] != v[1])? {
+                    return None;
+                }
+            }
+        }
+        for j in 0..n {
+            for k in (0..n).filter(|&k| k != j) {
+                for l in (0..n).filter(|&l| l != j && l != k) {
+                    if !holds(&[&orders[j][k], &orders[k][l], &orders[j][l]], &|v| !(v[0] && v[1]) || v[2])? {
+                        return None;
+                    }
+                }
+            }
+        }
+        Some(usize::from(itself > 0))
     }
 
     /// How a selection can be made up, in the order of its values.
@@ -148,19 +289,10 @@ pub(super) fn union<'a>(sets: impl IntoIterator<Item = &'a [Atom]>) -> Vec<Atom>
     all
 }
 
-/// All ways in which a selection can be made up, whatever the atoms are (more than there are, if these depend on each other).
-fn ways(choices: &[Choice], n_classes: usize) -> Vec<Made> {
-    let codes: Vec<Vec<u16>> = choices
-        .iter()
-        .map(|choice| {
-            let mut codes = choice.cells.clone();
-            codes.sort_unstable();
-            codes.dedup();
-            codes
-        })
-        .collect();
+/// All ways in which a selection can be made up of keys that each have some codes; `None` where they are too many.
+fn counted(keys: &[Vec<u16>], n_classes: usize) -> Option<Vec<Vec<u16>>> {
     let mut counts = vec![vec![0_u16; n_classes]];
-    for codes in &codes {
+    for codes in keys {
         let mut next: Vec<Vec<u16>> = Vec::new();
         for count in &counts {
             for &code in codes {
@@ -175,30 +307,32 @@ fn ways(choices: &[Choice], n_classes: usize) -> Vec<Made> {
         next.dedup();
         counts = next;
         if counts.len() > MAX_COUNTS {
-            return pure(&codes_of(choices), n_classes);
+            return None;
         }
     }
-    counts.into_iter().map(Made::Of).collect()
-}
-
-fn codes_of(choices: &[Choice]) -> Vec<Vec<u16>> {
-    choices.iter().map(|choice| choice.cells.clone()).collect()
+    Some(counts)
 }
 
 /// The same without numbers: nothing, only one class, or several.
-fn pure(codes: &[Vec<u16>], n_classes: usize) -> Vec<Made> {
+fn pure(keys: &[Vec<u16>], n_classes: usize) -> Vec<Made> {
     let mut made = Vec::new();
-    if codes.iter().all(|codes| codes.contains(&0)) {
+    if keys.iter().all(|codes| codes.contains(&0)) {
         made.push(Made::Of(vec![0; n_classes]));
     }
     for class in 1..=u16::try_from(n_classes).unwrap_or(u16::MAX) {
-        let possible = codes.iter().any(|codes| codes.contains(&class))
-            && codes.iter().all(|codes| codes.contains(&0) || codes.contains(&class));
+        let possible = keys.iter().any(|codes| codes.contains(&class))
+            && keys.iter().all(|codes| codes.contains(&0) || codes.contains(&class));
         if possible {
             made.push(Made::Only(class - 1));
         }
     }
-    // Where several classes are there at all, they may meet.
-    made.push(Made::Mixed);
+    // Where keys of different classes can be selected, they may meet.
+    let selected = |codes: &[u16]| codes.iter().copied().filter(|&code| code > 0).collect::<Vec<u16>>();
+    let meets = |a: usize, b: usize| {
+        selected(&keys[a]).iter().any(|one| selected(&keys[b]).iter().any(|another| one != another))
+    };
+    if (0..keys.len()).any(|a| (0..a).any(|b| meets(a, b))) {
+        made.push(Made::Mixed);
+    }
     made
 }

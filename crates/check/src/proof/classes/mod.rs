@@ -104,6 +104,8 @@ fn followed(
     deadline: &(dyn Fn() -> bool + Sync),
 ) -> Result<Classes, Refused> {
     let subject = Subject::new(network)?;
+    let sort = dsl::sort_of(program, language, &network.domain.inputs());
+    let sort = sort.map_err(|error| Refused::Program(error.to_string()))?;
     let program = expanded(program, &[]);
     let single = arithmetic == Arithmetic::Float32;
     let mut left = MAX_WORK;
@@ -126,6 +128,7 @@ fn followed(
             let place = || format!("at position {at} of {length}");
             let said = reader
                 .term(&program, at, &mut atoms)
+                .filter(|said| said.sort == sort)
                 .ok_or_else(|| Refused::Program(format!("it is not followed {}", place())))?;
             let seen = net
                 .value(subject.output, at + 1, &mut atoms)

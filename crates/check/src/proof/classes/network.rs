@@ -133,7 +133,10 @@ const SCORE_SLACK: f64 = 1e-3;
 /// How far a score lies from that of BOS if it does.
 const MARGIN: f64 = 2.0;
 /// How far at most if it does not.
-const LEVEL: f64 = 0.1;
+const LEVEL: f64 = 0.5;
+
+/// Shares of attention below this are not followed.
+const FAINT: f64 = 1e-4;
 
 /// How a key stands to BOS in the eyes of a query.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -324,8 +327,9 @@ impl<'a> Net<'a> {
             self.spend(query.n_cells() * key.n_cells(), query.width, 1)?;
             scores.push(self.score(&query, &key, &first, f64::from(*scale), atoms)?);
         }
-        let heard = Heard { written, scores, everything, slack };
-        heard.mixed(atoms).or(Some(heard.everything))
+        let slack_of_exp = if self.single { 1.0 + 4e-6 } else { 1.0 + 1e-12 };
+        let heard = Heard { written, scores, everything, slack, slack_of_exp };
+        heard.mixed(atoms).or_else(|| heard.weighted(atoms)).or(Some(heard.everything))
     }
 
     /// By how much a key's score exceeds that of BOS.
@@ -401,6 +405,8 @@ struct Heard {
     scores: Vec<Values>,
     everything: Values,
     slack: f64,
+    /// See [`Shares::slack`].
+    slack_of_exp: f64,
 }
 
 /// The range of a score or of the weight that comes of it.
@@ -433,7 +439,7 @@ impl Heard {
             range
         };
         let (chosen, left) = (of_selected(true), of_selected(false));
-        let shares = Shares::new(chosen, left, self.written.len(), above);
+        let shares = Shares::new((chosen, left), self.written.len(), above, self.slack_of_exp);
         let selected: Vec<usize> = (0..stands.len()).filter(|&j| stands[j].cells.contains(&wanted)).collect();
         if fixed {
             let alone = selected.len() <= 1 && above;
@@ -442,6 +448,49 @@ impl Heard {
             }
         }
         self.counted(&stands, wanted, &shares, atoms)
+    }
+
+    /// The scores are always the same, whatever they are: every key gets its own share.
+    fn weighted(&self, atoms: &Atoms) -> Option<Values> {
+        if self.scores.iter().any(Values::varies) {
+            return None;
+        }
+        // BOS has the score 0.
+        let slack = self.slack_of_exp;
+        // Relative to the greatest score, so that nothing overflows.
+        let base = self.scores.iter().map(|score| score.center[0]).fold(0.0, f64::max);
+        let range = |score: &Values| {
+            let (c, r) = (score.center[0] - base, score.radius[0]);
+            ((c - r).exp() / slack, (c + r).exp() * slack)
+        };
+        let mut ranges = vec![((-base).exp() / slack, (-base).exp() * slack)];
+        ranges.extend(self.scores.iter().map(range));
+        let (least, most) = ranges.iter().fold((0.0, 0.0), |(least, most), (lo, hi)| (least + lo, most + hi));
+        let shares: Vec<Range> =
+            ranges.iter().map(|(lo, hi)| (lo / (lo + most - hi), hi / (hi + least - lo))).collect();
+        let total: f64 = shares.iter().map(|(lo, hi)| lo + hi).sum();
+        let mut sum = Values::constant(vec![0.0; self.everything.width]);
+        let mut deviation = 0.0;
+        let mut nominal: Vec<f64> = shares.iter().map(|(lo, hi)| (lo + hi) / total).collect();
+        // What gets hardly anything is held within the radius: its share goes to the one that gets most.
+        let first = (0..nominal.len()).max_by(|&a, &b| nominal[a].total_cmp(&nominal[b]))?;
+        for key in 0..nominal.len() {
+            if nominal[key] < FAINT && key != first {
+                nominal[first] += nominal[key];
+                nominal[key] = 0.0;
+            }
+        }
+        for ((seen, &share), (lo, hi)) in self.written.iter().zip(&nominal).zip(&shares) {
+            if share > 0.0 {
+                sum = sum.plus(&scaled(seen, share), atoms)?;
+            }
+            deviation += (share - lo).abs().max((hi - share).abs()) * UP + 1e-14;
+        }
+        if !deviation.is_finite() {
+            return None;
+        }
+        let around: Vec<f64> = self.everything.radius.iter().map(|r| deviation * r * UP).collect();
+        Some(widened(sum, &around))
     }
 
     /// The keys selected are always the same.
@@ -538,17 +587,16 @@ struct Shares {
     chosen: Range,
     left: Range,
     keys: usize,
+    /// The relative error of an exponential. In single precision it is taken to be computed within 2^-20, of a difference to
+    /// the greatest score that is rounded: for what gets more than nothing, within 2^-24 of 20 or so.
+    slack: f64,
 }
 
 impl Shares {
-    fn new(chosen: Option<Range>, left: Option<Range>, keys: usize, above: bool) -> Self {
-        let none = (0.0, 0.0);
-        Self {
-            above,
-            chosen: chosen.unwrap_or(none),
-            left: left.unwrap_or((f64::NEG_INFINITY, f64::NEG_INFINITY)),
-            keys,
-        }
+    fn new((chosen, left): (Option<Range>, Option<Range>), keys: usize, above: bool, slack: f64) -> Self {
+        let chosen = chosen.unwrap_or((0.0, 0.0));
+        let left = left.unwrap_or((f64::NEG_INFINITY, f64::NEG_INFINITY));
+        Self { above, chosen, left, keys, slack }
     }
 
     /// What one selected key gets, if all went as it should, where `m` are selected.
@@ -565,31 +613,33 @@ impl Shares {
     /// The sum, at most, of how far all shares are from the nominal ones, where `m` are selected.
     fn deviation(&self, m: usize) -> f64 {
         let ((lo, hi), (_, out)) = (self.chosen, self.left);
-        let (least, most, left) = (lo.exp(), hi.exp(), out.exp());
-        // Exponentials are taken to be computed within 2^-20.
-        let slack = 1.0 + 2e-6;
-        let (least, most, left) = (least / slack, most * slack, left * slack);
-        let rest = (self.keys - 1).saturating_sub(m) as f64 * left;
-        let n = m as f64;
+        let slack = self.slack;
+        let others = (self.keys - 1).saturating_sub(m) as f64;
         if self.above && m == 0 {
+            let rest = others * out.exp() * slack;
             return 2.0 * rest * slack / (1.0 + rest) * UP + 1e-12;
         }
+        // Relative to the greatest score, so that nothing overflows.
+        let base = if self.above { hi } else { 0.0 };
+        let (least, most) = ((lo - base).exp() / slack, (hi - base).exp() * slack);
+        let rest = others * (out - base).exp() * slack;
+        let (bos_least, bos_most) = ((-base).exp() / slack, (-base).exp() * slack);
+        let n = m as f64;
         let share = 1.0 / if self.above { n } else { n + 1.0 };
-        let bos = if self.above { 1.0 * slack } else { 0.0 };
-        let (also_least, also_most) = if self.above { (0.0, 0.0) } else { (1.0 / slack, slack) };
         // One selected key, all others taken at their most or least.
-        let lowest = least / (least + (n - 1.0) * most + also_most + bos + rest);
-        let highest = most / (most + (n - 1.0) * least + also_least);
-        let one = if m == 0 { 0.0 } else { (share - lowest).max(highest - share) };
+        let lowest = least / (least + (n - 1.0) * most + bos_most + rest);
+        let highest = most / (most + (n - 1.0) * least + if self.above { 0.0 } else { bos_least });
+        let one = if m == 0 { 0.0 } else { (share - lowest).max(highest - share).max(0.0) };
+        let of_bos = bos_most / (bos_most + n * least);
         let of_bos = if self.above {
-            slack / (slack + n * least)
+            of_bos
         } else {
-            let lowest = (1.0 / slack) / (1.0 / slack + n * most + rest);
-            let highest = slack / (slack + n * least);
-            (share - lowest).max(highest - share)
+            (of_bos - share).max(share - bos_least / (bos_least + n * most + rest)).max(0.0)
         };
-        let of_rest = rest / (rest + n * least + also_least);
-        (n * one.max(0.0) + of_bos.max(0.0) + if rest > 0.0 { of_rest } else { 0.0 }) * UP + 1e-12
+        let of_rest = if rest > 0.0 { rest / (rest + n * least + bos_least) } else { 0.0 };
+        let total = (n * one + of_bos + of_rest) * UP + 1e-12;
+        // What is no number bounds nothing.
+        if least.is_finite() && most.is_finite() && total.is_finite() { total } else { f64::INFINITY }
     }
 
     /// How far what is written may be from what the nominal shares make of it: shares sum to 1, so what they differ by
@@ -601,9 +651,11 @@ impl Shares {
 
     /// The same where at least one key is selected and all that are write the same.
     fn leaked(&self, everything: &Values) -> Vec<f64> {
-        let (least, left) = (self.chosen.0.exp() / (1.0 + 2e-6), self.left.1.exp() * (1.0 + 2e-6));
-        let others = 1.0 + 2e-6 + (self.keys - 1) as f64 * left;
-        let share = others / (others + least);
+        // Relative to the least score that is selected.
+        let least = self.chosen.0;
+        let others =
+            ((-least).exp() + (self.keys - 1) as f64 * (self.left.1 - least).exp()) * (1.0 + 2.0 * (self.slack - 1.0));
+        let share = others / (others + 1.0);
         everything.radius.iter().map(|r| 2.0 * share * r * UP + 1e-12).collect()
     }
 }

@@ -29,6 +29,7 @@ fn proved(network: &Network, text: &str) -> Result<Proof, Refused> {
 }
 
 const REVERSE: &str = "(aggregate (select indices (- (selector_width (select 0 0 =)) (+ indices 1)) =) tokens)";
+const SORT: &str = "(aggregate (select (selector_width (select (+ (* 5 tokens) indices) (+ (* 5 tokens) indices) <)) indices =) tokens)";
 const FIRST: &str = "(= tokens (aggregate (select indices 0 =) tokens))";
 const HISTOGRAM: &str = "(selector_width (select tokens tokens =))";
 const ONCE: &str = "(= (selector_width (select tokens tokens =)) 1)";
@@ -41,8 +42,9 @@ fn same_as_first() -> Network {
 
 /// A network, its program, and whether single precision is proved: the steep ramps by which those of the bench count
 /// cancel, and may lose more in single precision, summed in the worst order, than there is between two counts.
-fn cases() -> [(Network, &'static str, bool); 4] {
+fn cases() -> [(Network, &'static str, bool); 5] {
     [
+        (loaded(&programs::sort().expect("made")), SORT, false),
         (same_as_first(), FIRST, true),
         (loaded(&programs::reverse().expect("made")), REVERSE, false),
         (loaded(&programs::histogram().expect("made")), HISTOGRAM, false),
@@ -152,4 +154,14 @@ fn outputs_lie_where_they_are_said_to_lie() {
             }
         }
     }
+}
+
+/// Ranks are told to be those of one key each only where they come from an order of all keys.
+#[test]
+fn keys_that_share_a_rank_are_not_taken_for_sorted() {
+    let network = loaded(&programs::sort().expect("made"));
+    // Equal tokens have equal ranks here: nothing has the next one.
+    let tied = "(aggregate (select (selector_width (select tokens tokens <)) indices =) tokens)";
+    assert!(proved(&network, SORT).is_ok());
+    assert!(proved(&network, tied).is_err());
 }
