@@ -9,7 +9,7 @@ use scrub::{Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, Scr
 
 use super::features::{Feature, Kind};
 use super::sample::Sample;
-use super::search::Found;
+use super::search::{Carried, Found};
 use super::{Error, failed};
 use crate::Config;
 
@@ -18,8 +18,8 @@ use crate::Config;
 const CONTROLS: usize = 39;
 const ALTERNATIVES: usize = 99;
 /// Random terms that are kept for every variable, and how many are drawn for each that is kept at most.
-const KEPT: usize = 40;
-const DRAWN: usize = 6;
+const KEPT: usize = 20;
+const DRAWN: usize = 4;
 
 /// A hypothesis on a sample, with what its joint scrub recovered at the worst.
 pub(super) struct Test<'a> {
@@ -28,6 +28,8 @@ pub(super) struct Test<'a> {
     pub(super) confirm: &'a Sample,
     pub(super) hypothesis: &'a EdgeHypothesis,
     pub(super) found: &'a Found,
+    /// The steps of the program that are interchanged at sites: what the alignment claims.
+    pub(super) claimed: Vec<usize>,
     pub(super) observed: f64,
     pub(super) config: &'a Config<'a>,
 }
@@ -46,13 +48,14 @@ impl Test<'_> {
         let permuted = scrub::permuted_columns(self.scrubber, decode, self.hypothesis, noise, observed, &draws);
         let circuits = scrub::random_circuits(self.scrubber, decode, self.hypothesis, &draws).map_err(failed)?;
         let draws = Draws { n: ALTERNATIVES, ..draws };
-        let (alignments, programs) = (self.elsewhere(&draws)?, self.programs(features, columns, &draws)?);
+        let (alignments, programs) = (self.elsewhere(columns, &draws)?, self.programs(features, columns, &draws)?);
         Ok(Families::new(permuted.map_err(failed)?, Some(circuits), alignments, programs))
     }
 
     /// The variables of the edges in another order: what some edges carried others are said to carry. All orders where there
-    /// are few; `None` where there is but one variable.
-    fn elsewhere(&self, draws: &Draws<'_>) -> Result<Option<Controls>, Error> {
+    /// are few; `None` where all say the same of the program. An order in which every edge is still said to carry all that the
+    /// alignment claims of it moves nothing but what it carries besides, and is left out.
+    fn elsewhere(&self, columns: &[Column], draws: &Draws<'_>) -> Result<Option<Controls>, Error> {
         let n = self.found.carried.len();
         let orders = (1..=n).fold(1.0, |all, n| all * n as f64);
         if n < 2 {
@@ -67,18 +70,23 @@ impl Test<'_> {
             order.shuffle(&mut rng(draws.seed, &format!("mechanism: other sites {draw}")));
             order
         };
+        let of_claims = |carried: &Carried| {
+            let steps: Vec<&Column> =
+                carried.key.iter().filter(|f| self.claimed.contains(f)).map(|&f| &columns[f]).collect();
+            self.confirm.classes(&steps)
+        };
+        let claimed: Vec<Classes> = self.found.carried.iter().map(of_claims).collect();
         let alternative = |draw: usize| {
             let order = order(draw);
             let own = &self.hypothesis.classes;
-            // Every variable in its own place, or a finer one everywhere: that is no other hypothesis.
-            let says_less = (0..n).any(|place| !own[order[place]].refines(&own[place]));
+            let says_less = (0..n).any(|place| !own[order[place]].refines(&claimed[place]));
             let classes = order.iter().map(|&from| own[from].clone()).collect();
             says_less.then(|| Alternative::Whole(EdgeHypothesis { classes, ..self.hypothesis.clone() }, 1.0))
         };
         let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, ..*draws };
         let found = self.reach("mechanism: other sites", &draws, &alternative)?;
         let dropped = if found.late { 0 } else { draws.n - found.draws };
-        Ok(Some(Controls { exhaustive, dropped, ..found }))
+        Ok((found.draws > 0 || found.late).then_some(Controls { exhaustive, dropped, ..found }))
     }
 
     /// Random terms in the place of the steps of the program that edges carry; what they carry of the inputs stays.

@@ -275,7 +275,11 @@ fn confirmed(
     let selected = setting.together(&plan.selectors)?;
     (config.progress)("mechanism: controls");
     let observed = scrubs.iter().map(|effect| effect.recovered).fold(f64::INFINITY, f64::min);
-    let test = Test { network, scrubber: &scrubber, confirm, hypothesis: &hypothesis, found, observed, config };
+    let mut claimed: Vec<usize> = sites.iter().flat_map(|site| site.variable.iter().copied()).collect();
+    claimed.sort_unstable();
+    claimed.dedup();
+    let test =
+        Test { network, scrubber: &scrubber, confirm, hypothesis: &hypothesis, found, claimed, observed, config };
     let controls = test.controls(features, &columns)?;
     let parts = Parts { graph, features, found };
     let exact = parts.untested(&found.alone(confirm, &columns), &sites);
