@@ -3,7 +3,7 @@
 use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
-use samples::Decode;
+use samples::{Column, Decode, Elements};
 use scrub::{CircuitReport, Interchange, Scrub, Variables};
 
 use crate::causal::{self, Behaviour};
@@ -159,6 +159,7 @@ fn concluded(
     let mut best_refuted: Option<(Hypothesis, Agreement)> = None;
     let mut refused: Option<(Hypothesis, String)> = None;
     let mut usual = None;
+    let mut judged = Agreements::default();
     let n_found = found.len();
     for (place, hypothesis) in found.iter().cloned().enumerate() {
         (config.progress)(&format!("check: candidate {} of {n_found}", place + 1));
@@ -166,13 +167,13 @@ fn concluded(
             refused.get_or_insert((hypothesis, reason));
             continue;
         }
-        let agreement = judge(network, &hypothesis.program, config, limits)?;
+        let agreement = judged.of(network, &hypothesis.program, config, limits)?;
         if agreement.reaches(config.min_agreement) {
             if let Some(halves) = halves.filter(|_| is_causal_language(network)) {
                 stage(Stage::Scrub);
                 (config.progress)("scrub");
                 let rest = &found[place + 1..];
-                let as_good = as_good(network, &hypothesis, &agreement, rest, config, limits)?;
+                let as_good = as_good(network, &hypothesis, &agreement, rest, &mut judged, (config, limits))?;
                 let outcome = explained(halves, as_good, config, limits, place + 1)?;
                 return Ok(with_rivals(network, outcome, &found, config));
             }
@@ -273,6 +274,36 @@ pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &Ju
         ..quick
     };
     check::agreement(network, program, config.language, &full).map_err(|e| Error::Term(e.to_string()))
+}
+
+/// Agreements of programs, by what these say on recorded inputs: those that say the same there are judged once.
+#[derive(Default)]
+struct Agreements {
+    known: Vec<(Vec<Column>, Agreement)>,
+}
+
+impl Agreements {
+    /// As [`judge`].
+    fn of(
+        &mut self,
+        network: &Network,
+        program: &Term,
+        config: &Config<'_>,
+        limits: &JudgeLimits,
+    ) -> Result<Agreement, Error> {
+        let Elements::Recorded { inputs, .. } = &network.domain.elements else {
+            return judge(network, program, config, limits);
+        };
+        let again = reread(network, program, config.language)?;
+        let says = check::run_program(network, &again, config.language)(inputs);
+        let says = says.map_err(|error| Error::Term(error.to_string()))?;
+        if let Some((_, agreement)) = self.known.iter().find(|(other, _)| *other == says) {
+            return Ok(agreement.clone());
+        }
+        let agreement = judge(network, program, config, limits)?;
+        self.known.push((says, agreement.clone()));
+        Ok(agreement)
+    }
 }
 
 /// How many times the domain's greatest length longer inputs have.
@@ -395,12 +426,12 @@ fn as_good(
     first: &Hypothesis,
     agreement: &Agreement,
     rest: &[Hypothesis],
-    config: &Config<'_>,
-    limits: &JudgeLimits,
+    judged: &mut Agreements,
+    (config, limits): (&Config<'_>, &JudgeLimits),
 ) -> Result<Vec<(Hypothesis, Agreement)>, Error> {
     let mut rivals = vec![(first.clone(), agreement.clone())];
     for hypothesis in rest {
-        let other = judge(network, &hypothesis.program, config, limits)?;
+        let other = judged.of(network, &hypothesis.program, config, limits)?;
         if other.mismatches <= agreement.mismatches && covers_domain(network, &hypothesis.program).is_none() {
             rivals.push((hypothesis.clone(), other));
         }

@@ -1,5 +1,8 @@
 //! Candidates held against all recorded sequences, and one program of the best.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use dsl::{Kernel, OpId, Term};
 use samples::{Column, Symbol, Value, decode_code};
 
@@ -9,7 +12,7 @@ use super::targets::{Plan, Role};
 use crate::{Config, Error, Hypothesis};
 
 /// Terms that cost so much more than the best one are still its rivals.
-const RIVAL_COST: u32 = 3;
+pub(super) const RIVAL_COST: u32 = 3;
 
 /// A term for a piece of the output, with what speaks for it on all sequences.
 #[derive(Clone)]
@@ -97,8 +100,7 @@ impl Builder<'_, '_> {
                 self.ranked(vec![(term, 1)], points, &|study, point| study.output.codes[point])?
             }
             Plan::Value(target) => {
-                let terms = self.candidates[*target].iter().map(|c| (c.term.clone(), c.cost)).collect();
-                self.ranked(terms, points, &|study, point| study.output.codes[point])?
+                self.ranked(self.same(*target)?, points, &|study, point| study.output.codes[point])?
             }
             Plan::Set(set) => self.set(set, points)?,
             Plan::Unless(value, target, rest) => self.unless(*value, *target, rest, points)?,
@@ -110,6 +112,38 @@ impl Builder<'_, '_> {
                 both
             }
         })
+    }
+
+    /// The candidates for a target with their costs, without those that were to say what another one says by other steps and
+    /// say something else on inputs that are made or recorded.
+    fn same(&self, target: usize) -> Result<Vec<(Term, u32)>, Error> {
+        let candidates = &self.candidates[target];
+        let values = |study: &Study<'_>, candidate: &Candidate| study.values(&candidate.term, self.config);
+        let mut known: BTreeMap<usize, Vec<Column>> = BTreeMap::new();
+        let mut kept = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let studies = || self.made.into_iter().chain([self.study]);
+            let is_same = match candidate.twin {
+                None => true,
+                Some(_) if (self.config.deadline)() => false,
+                Some(twin) => {
+                    if let Entry::Vacant(place) = known.entry(twin) {
+                        let usual =
+                            studies().map(|study| values(study, &candidates[twin])).collect::<Result<_, _>>()?;
+                        place.insert(usual);
+                    }
+                    let mut is_same = true;
+                    for (study, usual) in studies().zip(&known[&twin]) {
+                        is_same = is_same && values(study, candidate)? == *usual;
+                    }
+                    is_same
+                }
+            };
+            if is_same {
+                kept.push((candidate.term.clone(), candidate.cost));
+            }
+        }
+        Ok(kept)
     }
 
     /// Terms with their errors at some points against what is wanted there, best first.
@@ -159,8 +193,7 @@ impl Builder<'_, '_> {
         points: &[usize],
         wanted: &dyn Fn(&Study<'_>, usize) -> i64,
     ) -> Result<Vec<Ranked>, Error> {
-        let terms = self.candidates[target].iter().map(|c| (c.term.clone(), c.cost)).collect();
-        self.ranked(terms, points, wanted)
+        self.ranked(self.same(target)?, points, wanted)
     }
 
     fn unless(&self, value: i64, target: usize, rest: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {

@@ -37,7 +37,7 @@ const ROUNDS: usize = 2;
 /// A program that misses so small a share beyond what is expected needs no further round.
 const SLACK: f64 = 0.015;
 /// Programs returned at least, where there are so many: what the network carries tells them apart.
-const PROGRAMS: usize = 8;
+const PROGRAMS: usize = 24;
 /// Elements of a refuting sequence that are kept after the one that refutes.
 const AFTER: usize = 4;
 /// Sequences are cut to so many elements for the search, in turn.

@@ -4,10 +4,11 @@
 //! together. Constants of comparisons are read off the values of integer terms, and pairs of truth values are joined
 //! without being enumerated.
 
-use dsl::{Kernel, Language, OpId, Term};
+use dsl::{Kernel, Language, Node, OpId, Term};
 use samples::{Sort, Symbol, UNDEFINED, Value};
 use synth::{Bank, BankConfig, ClassId, Leaf, Limits, StopReason, Watch};
 
+use super::assemble::RIVAL_COST;
 use super::study::Study;
 use super::targets::Target;
 use crate::length::BITS as UNIT;
@@ -15,6 +16,9 @@ use crate::{Config, Error};
 
 /// Candidates kept for each target.
 const POOL: usize = 48;
+/// Other terms of a class that the bank remembers, and how many are written out for each target.
+const ALTERNATIVES: u8 = 12;
+const WRITTEN: usize = 32;
 /// Terms of greater cost are not built.
 const MAX_COST: u32 = 9;
 /// Memory for the bank.
@@ -31,6 +35,8 @@ const TESTED: usize = 12;
 pub(super) struct Candidate {
     pub(super) term: Term,
     pub(super) cost: u32,
+    /// The candidate, by its place, that this one says by other steps.
+    pub(super) twin: Option<usize>,
 }
 
 /// What a candidate is before its term is written out.
@@ -48,8 +54,24 @@ enum Form {
     /// A comparison of two integer classes, or its negation.
     Less([ClassId; 2], bool),
     Same([ClassId; 2], bool),
-    /// Both of two classes, each or its negation; or the negation of that.
-    Both([(ClassId, bool); 2], bool),
+    /// Both of two classes, each or its negation.
+    Both([(ClassId, bool); 2]),
+    /// Not both of them.
+    NotBoth([(ClassId, bool); 2]),
+    /// At least one of them.
+    Either([(ClassId, bool); 2]),
+}
+
+impl Form {
+    /// The classes that it is made of.
+    fn classes(self) -> Vec<ClassId> {
+        match self {
+            Self::Constant(_) => Vec::new(),
+            Self::Class(id, _) | Self::Below(id, ..) | Self::Equal(id, ..) | Self::Residue(id, ..) => vec![id],
+            Self::Less(ids, _) | Self::Same(ids, _) => ids.to_vec(),
+            Self::Both(sides) | Self::NotBoth(sides) | Self::Either(sides) => sides.map(|(id, _)| id).to_vec(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +144,7 @@ impl Pool {
 struct Words {
     not: Option<OpId>,
     and: Option<OpId>,
+    or: Option<OpId>,
     less: Option<OpId>,
     equal: Option<OpId>,
     modulo: Option<OpId>,
@@ -133,6 +156,7 @@ impl Words {
         Self {
             not: own(Kernel::Not),
             and: own(Kernel::And),
+            or: own(Kernel::Or),
             less: own(Kernel::Lt),
             equal: own(Kernel::Eq),
             modulo: own(Kernel::Mod),
@@ -159,7 +183,7 @@ pub(super) fn candidates(
         extra: Vec::new(),
         leaves: leaves(study, separator, config)?,
         sorts: Some(vec![Sort::Bool, Sort::Int, Sort::Symbol]),
-        alternatives: 1,
+        alternatives: ALTERNATIVES,
     };
     let bank = Bank::new(language, &bank_config).map_err(|error| Error::Term(error.to_string()))?;
     let mut bank = bank.over_sequences(study.points.clone());
@@ -196,8 +220,7 @@ pub(super) fn candidates(
         }
     }
     (config.progress)(&format!("programs from behaviour: {} classes of {} terms", bank.len(), bank.n_candidates()));
-    let written = |pool: &Pool| pool.entries.iter().filter_map(|entry| write(entry, &bank, &words)).collect();
-    Ok(pools.iter().map(written).collect())
+    Ok(pools.iter().map(|pool| written(pool, &bank, &words)).collect())
 }
 
 #[expect(
@@ -366,29 +389,35 @@ fn comparisons(bank: &Bank<'_>, targets: &[Target], pools: &mut [Pool], words: &
 /// Classes on each side of a pair.
 const SIDE: usize = 400;
 
-/// Joins pairs of truth values by `and`, with negations, which makes `or` as well.
+/// Joins pairs of truth values by `and` and `or`, with negations. Also where a target is solved: the bank holds one term
+/// for all that coincide on the points of the search, and of those the network may follow another.
 fn pairs(bank: &Bank<'_>, targets: &[Target], pools: &mut [Pool], words: &Words) {
     let (Some(and), Some(not)) = (words.and, words.not) else { return };
     let language = bank.language();
-    let (and, not) = (language.op(and).cost, language.op(not).cost);
-    for (target, pool) in targets.iter().zip(pools) {
-        // What is good cannot be bettered by what costs more.
-        if !target.is_bool || pool.least_errors() == 0 {
-            continue;
-        }
+    let (and, not, or) = (language.op(and).cost, language.op(not).cost, words.or.map(|or| language.op(or).cost));
+    for (target, pool) in targets.iter().zip(pools).filter(|(target, _)| target.is_bool) {
         for is_negated in [false, true] {
             let wanted: Vec<bool> = target.codes.iter().map(|&code| (code == 1) != is_negated).collect();
             let goal = packed(wanted.iter().copied());
             let sides = sides(bank, target, &goal);
             for (i, a) in sides.iter().enumerate() {
                 for b in &sides[i + 1..] {
-                    let negations = [a.is_negated, b.is_negated, is_negated].into_iter().filter(|&n| n).count() as u32;
-                    let cost = a.cost + b.cost + and + not * negations;
+                    let sides = [(a.id, a.is_negated), (b.id, b.is_negated)];
+                    let negations = u32::from(a.is_negated) + u32::from(b.is_negated);
+                    // The negation of a conjunction is the disjunction of the negations.
+                    let (form, own) = match (is_negated, or) {
+                        (false, _) => (Form::Both(sides), and + not * negations),
+                        (true, Some(or)) if or + not * (2 - negations) < and + not * (1 + negations) => {
+                            (Form::Either(sides.map(|(id, is_negated)| (id, !is_negated))), or + not * (2 - negations))
+                        }
+                        (true, _) => (Form::NotBoth(sides), and + not * (1 + negations)),
+                    };
+                    let cost = a.cost + b.cost + own;
                     let limit = pool.limit(cost);
                     let words = a.words.iter().zip(&b.words).zip(&goal);
                     let errors: usize = words.map(|((a, b), goal)| ((a & b) ^ goal).count_ones() as usize).sum();
-                    if errors <= limit {
-                        let form = Form::Both([(a.id, a.is_negated), (b.id, b.is_negated)], is_negated);
+                    // What one of them says alone needs no other.
+                    if errors <= limit && errors < (a.missed + a.extra).min(b.missed + b.extra) {
                         pool.offer(form, cost, errors);
                     }
                 }
@@ -453,35 +482,70 @@ fn sides(bank: &Bank<'_>, target: &Target, goal: &[u64]) -> Vec<Side> {
     sides
 }
 
-/// The term of an entry.
-fn write(entry: &Entry, bank: &Bank<'_>, words: &Words) -> Option<Candidate> {
+/// The terms of a pool, and of those that are as good as its best, at little more cost, others with the same values: what a
+/// network carries on its way to an answer may be the parts of any of them.
+fn written(pool: &Pool, bank: &Bank<'_>, words: &Words) -> Vec<Candidate> {
+    let own = |id: ClassId| bank.term(id);
+    let entries = pool.entries.iter().filter_map(|entry| Some((entry, write(entry, &own, words)?)));
+    let (entries, mut terms): (Vec<&Entry>, Vec<Candidate>) = entries.unzip();
+    let Some(best) = entries.first().copied() else { return terms };
+    let mut others: Vec<Candidate> = Vec::new();
+    let as_good = |(_, entry): &(usize, &Entry)| entry.errors == best.errors && entry.cost <= best.cost + RIVAL_COST;
+    for (place, entry) in entries.into_iter().enumerate().filter(as_good) {
+        for class in entry.form.classes() {
+            let (usual, own) = (bank.class(class).cost, bank.term(class));
+            for (cost, term) in bank.priced_alternatives(class) {
+                // What is made of the usual term computes that as well.
+                if contains(&term, &own) {
+                    continue;
+                }
+                let cost = entry.cost + cost.saturating_sub(usual);
+                let put = |id: ClassId| if id == class { term.clone() } else { bank.term(id) };
+                let twin = Some(place);
+                others.extend(write(entry, &put, words).map(|candidate| Candidate { cost, twin, ..candidate }));
+            }
+        }
+    }
+    others.retain(|other| other.cost <= best.cost + RIVAL_COST);
+    others.sort_by_key(|other| other.cost);
+    others.truncate(WRITTEN);
+    terms.extend(others);
+    terms
+}
+
+fn contains(term: &Term, part: &Term) -> bool {
+    term == part || matches!(term.node(), Node::App(_, args) if args.iter().any(|arg| contains(arg, part)))
+}
+
+/// The term of an entry whose classes are written in some way.
+fn write(entry: &Entry, term_of: &dyn Fn(ClassId) -> Term, words: &Words) -> Option<Candidate> {
     let negated = |term: Term, is_negated: bool| match (is_negated, words.not) {
         (false, _) => Some(term),
         (true, Some(not)) => Some(Term::op(not, vec![term])),
         (true, None) => None,
     };
+    let joined = |op: Option<OpId>, [a, b]: [(ClassId, bool); 2]| {
+        Some(Term::op(op?, vec![negated(term_of(a.0), a.1)?, negated(term_of(b.0), b.1)?]))
+    };
     let compared = |op: Option<OpId>, id: ClassId, constant: i64, is_negated: bool| {
-        negated(Term::op(op?, vec![bank.term(id), Term::int(constant)]), is_negated)
+        negated(Term::op(op?, vec![term_of(id), Term::int(constant)]), is_negated)
     };
     let term = match entry.form {
         Form::Constant(value) => Term::constant(Value::Bool(value)),
-        Form::Class(id, is_negated) => negated(bank.term(id), is_negated)?,
+        Form::Class(id, is_negated) => negated(term_of(id), is_negated)?,
         Form::Below(id, constant, is_negated) => compared(words.less, id, constant, is_negated)?,
         Form::Equal(id, constant, is_negated) => compared(words.equal, id, constant, is_negated)?,
         Form::Residue(id, [divisor, rest], is_negated) => {
-            let remainder = Term::op(words.modulo?, vec![bank.term(id), Term::int(divisor)]);
+            let remainder = Term::op(words.modulo?, vec![term_of(id), Term::int(divisor)]);
             negated(Term::op(words.equal?, vec![remainder, Term::int(rest)]), is_negated)?
         }
-        Form::Less([a, b], is_negated) => negated(Term::op(words.less?, vec![bank.term(a), bank.term(b)]), is_negated)?,
-        Form::Same([a, b], is_negated) => {
-            negated(Term::op(words.equal?, vec![bank.term(a), bank.term(b)]), is_negated)?
-        }
-        Form::Both([a, b], is_negated) => {
-            let both = Term::op(words.and?, vec![negated(bank.term(a.0), a.1)?, negated(bank.term(b.0), b.1)?]);
-            negated(both, is_negated)?
-        }
+        Form::Less([a, b], is_negated) => negated(Term::op(words.less?, vec![term_of(a), term_of(b)]), is_negated)?,
+        Form::Same([a, b], is_negated) => negated(Term::op(words.equal?, vec![term_of(a), term_of(b)]), is_negated)?,
+        Form::Both(sides) => joined(words.and, sides)?,
+        Form::NotBoth(sides) => negated(joined(words.and, sides)?, true)?,
+        Form::Either(sides) => joined(words.or, sides)?,
     };
-    Some(Candidate { term, cost: entry.cost })
+    Some(Candidate { term, cost: entry.cost, twin: None })
 }
 
 /// What terms are built from: tokens, positions, numbers, constants, and tests of single tokens.

@@ -231,3 +231,89 @@ fn copies_by_two_tokens() {
     };
     task(&letters, body, |body| body.to_vec(), true);
 }
+
+/// Programs for words over `<bos>` and letters, and what a rule says after every element, best first.
+fn programs(words: &[Vec<&str>], made: &[Vec<&str>], rule: fn(&[&str]) -> &'static str) -> Vec<String> {
+    let language = language();
+    let vocabulary = ["a", "b", "c", "<bos>", "<sep>", "<eos>", "<pad>"];
+    let network = named(&vocabulary, Decode::LegalTokens);
+    let study = |words: &[Vec<&str>]| {
+        let (mut batch, mut outputs) = (Batch::new(1), Vec::new());
+        for word in words {
+            let word: Vec<&str> = std::iter::once("<bos>").chain(word.iter().copied()).collect();
+            outputs.extend((1..=word.len()).map(|n| Symbol::new(rule(&word[..n])).code()));
+            let place = |token: &&str| vocabulary.iter().position(|other| other == token).map_or(0, |i| i as i64);
+            batch.push(&word.iter().map(place).collect::<Vec<i64>>());
+        }
+        let scored = vec![true; outputs.len()];
+        Study::known(&network, batch, outputs, scored)
+    };
+    let config = Config {
+        language: &language,
+        seed: 0,
+        limits: Limits::default(),
+        deadline: &|| false,
+        controls_late: &|| false,
+        min_agreement: 0.5,
+        progress: &|_| {},
+    };
+    let found = super::explained(&study(words), Some(study(made)), 0.0, &config).expect("it can be searched");
+    found.iter().map(|hypothesis| dsl::print(&hypothesis.program, &language)).collect()
+}
+
+/// All words over some letters of up to so many.
+fn all_words(letters: &[&'static str], length: usize) -> Vec<Vec<&'static str>> {
+    let mut words: Vec<Vec<&str>> = vec![Vec::new()];
+    let mut last = words.clone();
+    for _ in 0..length {
+        last = last
+            .iter()
+            .flat_map(|word| letters.iter().map(move |&letter| [word.as_slice(), &[letter]].concat()))
+            .collect();
+        words.extend(last.clone());
+    }
+    words
+}
+
+#[test]
+fn what_coincides_on_legal_words_is_told_apart_by_others() {
+    // Words of a, then b, then c, by the last letter alone: that a c may follow where there is a b is as true of legal words, and shorter.
+    let rule = |word: &[&str]| match word[word.len() - 1] {
+        "<bos>" | "a" => "#json:[\"a\",\"b\"]",
+        "b" => "#json:[\"b\",\"c\"]",
+        _ => "#json:[\"c\",\"<eos>\"]",
+    };
+    let words = all_words(&["a", "b", "c"], 7);
+    let goes_on = |word: &[&str]| {
+        !word.starts_with(&["c"]) && word.windows(2).all(|pair| pair[0] <= pair[1] && pair != ["a", "c"])
+    };
+    let (legal, others): (Vec<_>, Vec<_>) = words.into_iter().partition(|word| goes_on(word));
+    let found = programs(&legal, &others[..300], rule);
+    let first = found.first().expect("there is a program");
+    let looks_back = ["exists", "count", "previous", "latch", "run", "last_index", "indices", "recent", "share"];
+    assert!(looks_back.iter().all(|word| !first.contains(word)), "{first}");
+    // Without them the shorter one is taken.
+    let found = programs(&legal, &[], rule);
+    assert!(found.first().expect("there is a program").contains("exists"), "{}", found.join("\n"));
+}
+
+#[test]
+fn programs_that_are_equal_everywhere_are_all_offered() {
+    // 0*1*0*1*, with letters: no a after the second block of b.
+    let rule = |word: &[&str]| {
+        let after = |n: usize| word[..n].contains(&"b");
+        let comes_back = (0..word.len()).any(|n| word[n] == "a" && after(n));
+        if comes_back && word[word.len() - 1] == "b" { "#json:[\"b\"]" } else { "#json:[\"a\",\"b\"]" }
+    };
+    let legal = |word: &Vec<&str>| (1..word.len()).filter(|&n| word[n - 1] == "b" && word[n] == "a").count() < 2;
+    let (words, others): (Vec<_>, Vec<_>) = all_words(&["a", "b"], 8).into_iter().partition(legal);
+    let found = programs(&words, &others, rule);
+    // At the last a there was a b; there is an a after a b.
+    let forms = [
+        "(latch (= tokens \"a\") (exists (= tokens \"b\")))",
+        "(exists (and (exists (= tokens \"b\")) (= tokens \"a\")))",
+    ];
+    for form in forms {
+        assert!(found.iter().any(|program| program.contains(form)), "{form}: {}", found.join("\n"));
+    }
+}

@@ -74,15 +74,24 @@ impl Flat {
         Ok(Self { steps: state.steps, output: output.named })
     }
 
-    /// All columns on some inputs, and the output, where the columns in `replaced` have other values than they would.
+    /// Whether the program speaks of every point by itself, whatever its operators are defined by.
+    pub(super) fn is_pointwise(&self, language: &Language) -> bool {
+        let definitions = self.steps.iter().map(|step| &step.definition);
+        !definitions.chain([&self.output]).any(|term| relates(term, language))
+    }
+
+    /// All columns on some inputs, and the output, where the columns in `replaced`, inputs or steps, have other values than
+    /// they would.
     ///
     /// # Errors
     /// As [`Flat::new`].
     pub(super) fn run(&self, inputs: Inputs<'_>, replaced: &[(Symbol, Column)]) -> Result<(Columns, Column), Error> {
-        let mut columns = inputs.vars.to_vec();
+        let other = |name: Symbol| replaced.iter().find(|(other, _)| *other == name).map(|(_, column)| column.clone());
+        let mut columns: Columns =
+            inputs.vars.iter().map(|(name, own)| (*name, other(*name).unwrap_or_else(|| own.clone()))).collect();
         for step in &self.steps {
-            let value = match replaced.iter().find(|(name, _)| *name == step.name) {
-                Some((_, column)) => column.clone(),
+            let value = match other(step.name) {
+                Some(column) => column,
                 None => inputs.eval(&step.definition, &columns)?,
             };
             columns.push((step.name, value));
@@ -217,6 +226,17 @@ fn shifted(term: &Term, language: &Language) -> (Term, i64) {
     (term.clone(), 0)
 }
 
+/// Whether a term relates positions to each other, in the meanings of its operators too.
+fn relates(term: &Term, language: &Language) -> bool {
+    let go = |term: &Term| relates(term, language);
+    match term.node() {
+        Node::Var(_) | Node::Const(_) => false,
+        Node::App(func, args) => matches!(func, Func::Op(id) if go(&language.op(*id).meaning)) || args.iter().any(go),
+        Node::Let(bindings, body) => bindings.iter().any(|(_, value)| go(value)) || go(body),
+        Node::Scan(_) | Node::Select { .. } => true,
+    }
+}
+
 /// Whether a meaning relates positions to each other.
 fn looks_beyond(meaning: &Term) -> bool {
     match meaning.node() {
@@ -309,6 +329,26 @@ mod tests {
                 let column = columns.iter().find(|(name, _)| *name == step.name).map(|(_, column)| column);
                 assert_eq!(column, Some(&inputs.eval(&step.term, &vars).expect(text)), "{text}: {:?}", step.term);
             }
+        }
+    }
+
+    #[test]
+    fn a_replaced_input_is_read_by_all_steps() {
+        let (language, points, vars) = setting();
+        let inputs = Inputs { language: &language, points: &points, vars: &vars };
+        let all_a = Column::constant(Sort::Symbol, Value::Symbol("a".into()), 6);
+        for (text, is_pointwise) in [
+            ("(or (= tokens \"a\") (= tokens \"b\"))", true),
+            ("(exists (= tokens \"c\"))", false),
+            ("(not (previous (= tokens \"c\")))", false),
+            ("tokens", true),
+        ] {
+            let term = parse(text, &language);
+            let flat = Flat::new(&term, inputs).expect(text);
+            assert_eq!(flat.is_pointwise(&language), is_pointwise, "{text}");
+            let (_, output) = flat.run(inputs, &[("tokens".into(), all_a.clone())]).expect(text);
+            let with_a: Columns = vec![("tokens".into(), all_a.clone()), vars[1].clone()];
+            assert_eq!(output, inputs.eval(&term, &with_a).expect(text), "{text}");
         }
     }
 

@@ -37,6 +37,9 @@ const SEEDS: u64 = 3;
 const LEAST: (f64, f64) = (0.95, 0.98);
 /// Programs that are tried, where a network is small and where it is not.
 const RIVALS: (usize, usize) = (6, 2);
+/// The accuracy of interchanges from which on no other program is looked at, and what makes one better than another.
+const SURE: f64 = 0.98;
+const CLEARLY: f64 = 0.01;
 /// Edges times parameters of a small network.
 const SMALL: f64 = 1e6;
 /// Heads whose selectors are looked for.
@@ -156,9 +159,25 @@ struct Plan {
 }
 
 impl Plan {
-    /// Edges that nothing speaks for, and variables that interchange speaks against: fewer are better.
+    /// Edges that nothing speaks for, and variables that interchange speaks against (or, if there are none, that): fewer are
+    /// better.
     fn missing(&self) -> (usize, usize) {
-        (self.found.exact.len(), self.sites.iter().filter(|site| !site.passes()).count())
+        let failed = self.sites.iter().filter(|site| !site.passes()).count();
+        (self.found.exact.len(), failed + usize::from(self.sites.is_empty()))
+    }
+
+    /// The least accuracy of the interchanges.
+    fn least(&self) -> f64 {
+        self.sites.iter().map(|site| site.result.changed_accuracy).fold(1.0, f64::min)
+    }
+
+    /// Whether nothing is missing, and so clearly that no other program need be looked at.
+    fn is_sure(&self) -> bool {
+        self.missing() == (0, 0) && self.least() >= SURE
+    }
+
+    fn is_better(&self, other: &Self) -> bool {
+        self.missing() < other.missing() || self.missing() == other.missing() && self.least() > other.least() + CLEARLY
     }
 }
 
@@ -176,20 +195,26 @@ pub fn explain(networks: &Halves, programs: &[Term], config: &Config<'_>) -> Res
     let explore = Sample::draw(network, &graph, Half::Explore, n_points, config)?;
     let scrubber = Scrubber::new(&graph, &components, &explore.pool);
     let mut cut = None;
-    let mut best: Option<(usize, Plan)> = None;
     let is_small = components.edges().len() as f64 * network.n_parameters() as f64 <= SMALL;
-    let n_rivals = if is_small { RIVALS.0 } else { RIVALS.1 };
-    for (place, program) in programs.iter().enumerate().take(n_rivals) {
-        let plan = planned(network, &scrubber, &explore, program, &mut cut, config)?;
-        let complete = plan.missing() == (0, 0) && !plan.sites.is_empty();
-        if best.as_ref().is_none_or(|(_, other)| plan.missing() < other.missing()) {
-            best = Some((place, plan));
-        }
-        if complete || (config.deadline)() {
+    let first = programs.first().ok_or_else(|| Error::Term("there is no program to explain".to_owned()))?;
+    let mut best = (0, planned(network, &scrubber, &explore, first, &mut cut, config)?);
+    let others = if is_small && !best.1.is_sure() {
+        promising(network, &scrubber, &explore, programs, &best.1, config)?
+    } else {
+        (1..programs.len()).collect()
+    };
+    for place in others.into_iter().take(if is_small { RIVALS.0 } else { RIVALS.1 } - 1) {
+        // In a network that is not small another look costs too much to be taken for what is good already.
+        let enough = if is_small { best.1.is_sure() } else { best.1.missing() == (0, 0) };
+        if enough || (config.deadline)() {
             break;
         }
+        let plan = planned(network, &scrubber, &explore, &programs[place], &mut cut, config)?;
+        if plan.is_better(&best.1) {
+            best = (place, plan);
+        }
     }
-    let (place, mut plan) = best.ok_or_else(|| Error::Term("there is no program to explain".to_owned()))?;
+    let (place, mut plan) = best;
     (config.progress)("mechanism: selectors");
     let of_heads = |node: &NodeId| graph.find(&format!("{}.pattern", graph.name(*node))).is_some();
     let matters = |node: &NodeId| components.edges().iter().any(|e| e.0 == *node && !plan.found.cut.contains(e));
@@ -201,6 +226,37 @@ pub fn explain(networks: &Halves, programs: &[Term], config: &Config<'_>) -> Res
     (config.progress)("mechanism: other inputs");
     let confirm = Sample::draw(&networks.judge, &graph, Half::Confirm, n_points, config)?;
     Ok((place, confirmed(&networks.judge, (&graph, &components), &plan, &confirm, config)?))
+}
+
+/// The programs but the first, those first whose steps do best where those of the first were not found, or hardly: wherever
+/// that is, the step of a program that does best in an interchange there.
+fn promising(
+    network: &Network,
+    scrubber: &Scrubber<'_>,
+    explore: &Sample,
+    programs: &[Term],
+    plan: &Plan,
+    config: &Config<'_>,
+) -> Result<Vec<usize>, Error> {
+    (config.progress)("mechanism: steps of other programs");
+    let mut scored: Vec<(f64, usize)> = Vec::new();
+    for (place, program) in programs.iter().enumerate().skip(1) {
+        let flat = Flat::new(program, explore.inputs(config))?;
+        let (features, columns) = features::features(&flat, explore, explore.inputs(config))?;
+        let found = &plan.found;
+        let (flat, features, columns) = (&flat, &features, columns.as_slice());
+        let swaps = Swaps { network, scrubber, sample: explore, flat, features, columns, found, config };
+        let mut least: f64 = 1.0;
+        for edges in swaps.open(&plan.sites, SURE) {
+            least = least.min(swaps.best_step(&edges)?);
+        }
+        scored.push((least, place));
+        if (config.deadline)() {
+            break;
+        }
+    }
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    Ok(scored.into_iter().map(|(_, place)| place).collect())
 }
 
 /// What the edges carry if the network computes what a program says, and how each variable is best interchanged. Which

@@ -125,8 +125,28 @@ impl Swaps<'_> {
             }
             sites.extend(best);
         }
+        if sites.is_empty() {
+            sites.extend(self.pointwise()?);
+        }
         self.untested(&mut sites)?;
         Ok(sites)
+    }
+
+    /// A program that speaks of every point by itself has nothing between its input and its output that one position could
+    /// hand to another: its variable is the token. Where neither heads nor positions matter, its readers get the tokens of
+    /// other points while the heads read their own, and the network has to say what the program says of those tokens.
+    fn pointwise(&self) -> Result<Option<Site>, Error> {
+        let is_local = |f: usize| self.features[f].kind != Kind::Program || self.features[f].local;
+        let speaks_of_tokens = self.flat.is_pointwise(self.config.language) && (0..self.features.len()).all(is_local);
+        let Some(tokens) = (0..self.features.len()).find(|&f| self.is_given(f, "tokens")) else { return Ok(None) };
+        let kept = self.scrubber.components().edges().iter().copied().filter(|edge| !self.found.cut.contains(edge));
+        let kept: Vec<Edge> = kept.collect();
+        let is_other = |edge: &Edge| self.layer(edge.0).is_some() || self.name(edge.0) == "pos_embed";
+        if !speaks_of_tokens || kept.iter().any(is_other) {
+            return Ok(None);
+        }
+        let edges = kept.into_iter().filter(|edge| self.name(edge.0) == "embed").collect();
+        self.best(&Place { edges, key: vec![tokens] })
     }
 
     /// Adds variables that interchange speaks for at writers of edges that neither scrubbing nor another variable tests: all
@@ -164,6 +184,38 @@ impl Swaps<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The edges of the sites whose interchange does not reach an accuracy, and all edges of writers of whose edges nothing
+    /// speaks.
+    pub(super) fn open(&self, sites: &[Site], accuracy: f64) -> Vec<Vec<Edge>> {
+        let is_weak = |site: &&Site| !site.passes() || site.result.changed_accuracy < accuracy;
+        let mut open: Vec<Vec<Edge>> = sites.iter().filter(is_weak).map(|site| site.edges().to_vec()).collect();
+        let mut writers: Vec<NodeId> = self.found.exact.iter().map(|edge| edge.0).collect();
+        writers.retain(|&writer| !self.name(writer).ends_with("embed"));
+        writers.sort_unstable();
+        writers.dedup();
+        let edges = self.scrubber.components().edges();
+        let kept = |writer: NodeId| {
+            edges.iter().copied().filter(|e| e.0 == writer && !self.found.cut.contains(e)).collect::<Vec<Edge>>()
+        };
+        open.extend(writers.into_iter().map(kept));
+        open.dedup();
+        open
+    }
+
+    /// The accuracy of the best interchange of one step of the program on some edges.
+    pub(super) fn best_step(&self, edges: &[Edge]) -> Result<f64, Error> {
+        let mut best: f64 = 0.0;
+        for feature in (0..self.features.len()).filter(|&f| self.is_program(f)) {
+            let site = self.best(&Place { edges: edges.to_vec(), key: vec![feature] })?;
+            // Right by chance is no better than wrong.
+            best = best.max(site.filter(Site::passes).map_or(0.0, |site| site.result.changed_accuracy));
+            if best >= 1.0 || (self.config.deadline)() {
+                break;
+            }
+        }
+        Ok(best)
     }
 
     /// What is carried anywhere, and what determines it.

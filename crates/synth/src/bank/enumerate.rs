@@ -260,11 +260,16 @@ impl<'l> Bank<'l> {
     /// Other terms that had the values of a class when they were met, cheapest first: their heads differ, or their
     /// arguments' classes.
     pub fn alternatives(&self, id: ClassId) -> Vec<Term> {
+        self.priced_alternatives(id).into_iter().map(|(_, term)| term).collect()
+    }
+
+    /// [`Bank::alternatives`] with what each costs.
+    pub fn priced_alternatives(&self, id: ClassId) -> Vec<(u32, Term)> {
         let mut nodes: Vec<Node> = self.store.alternatives(id.0).collect();
         nodes.reverse();
         nodes.sort_by_key(|&node| self.node_cost(node));
         let mut memo = FxHashMap::default();
-        nodes.into_iter().map(|node| self.build(node, &mut memo)).collect()
+        nodes.into_iter().map(|node| (self.node_cost(node), self.build(node, &mut memo))).collect()
     }
 
     /// The cheapest terms of a class that the bank knows of, `limit` at most; and whether these are all that it met (of

@@ -108,8 +108,9 @@ fn terms_have_the_values_of_their_class() {
             "{}",
             dsl::print(&term, &language)
         );
-        for other in bank.alternatives(found.id) {
+        for (cost, other) in bank.priced_alternatives(found.id) {
             assert_eq!(interpret(&language, &other, &[("x", &X), ("y", &Y)]), *found.codes);
+            assert_eq!(dsl::cost(&other, &language), f64::from(cost), "{}", dsl::print(&other, &language));
         }
         assert_eq!(dsl::cost(&term, &language), f64::from(found.cost), "{}", dsl::print(&term, &language));
     }
