@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Make control networks of trained transformers: controls.py GRADE.py MODELS OUT [GLOB]
+"""Make control networks of trained transformers: controls.py GRADE.py MODELS OUT [GLOB...]
 
-For every folder of MODELS (in the format of ../shared/models/trained) whose name matches, two folders are written to OUT:
-NAME-weights, the network with the entries of every tensor permuted, so that it has the same weights and computes nothing that was
-trained; and NAME-labels, the same network in a vocabulary whose words are permuted (the special ones among themselves stay), so that
-what it computes is no longer the task. Both have what the grader asks for, the outputs computed anew; nothing that the grader then
-calls accepted may be WRONG:
+For every folder of MODELS (in the format of ../shared/models/trained) whose name matches one of the patterns (all, if there are
+none), two folders are written to OUT: NAME-weights, the network with the entries of every tensor permuted, so that it has the same
+weights and computes nothing that was trained; and NAME-labels, the same network in a vocabulary whose words are permuted (the special
+ones stay, and of one word there is nothing to permute), so that what it computes is no longer the task. Both have what the grader
+asks for, the outputs computed anew; nothing that the grader then calls accepted may be WRONG:
 
     python3 GRADE.py trained --models OUT --bin target/debug/ventris --json controls.json
 
@@ -46,10 +46,10 @@ def outputs(grade, weights, config, task, evaluation):
 
 def main():
     grade, models, out = load(sys.argv[1]), sys.argv[2], sys.argv[3]
-    glob = sys.argv[4] if len(sys.argv) > 4 else "*"
+    globs = sys.argv[4:] or ["*"]
     for name in sorted(os.listdir(models)):
         folder = os.path.join(models, name)
-        if not fnmatch.fnmatch(name, glob) or not os.path.exists(os.path.join(folder, "eval_paper.npz")):
+        if not any(fnmatch.fnmatch(name, glob) for glob in globs) or not os.path.exists(os.path.join(folder, "eval_paper.npz")):
             continue
         rng = np.random.default_rng(0)
         weights = grade.load_tensors(os.path.join(folder, "model.safetensors"))
@@ -59,9 +59,11 @@ def main():
         words, special = list(task["input"]["vocab"]), set(task["input"]["special"].values())
         plain = [i for i in range(len(words)) if i not in special]
         renamed = list(words)
-        for place, word in zip(plain, rng.permutation([words[i] for i in plain])):
-            renamed[place] = str(word)
-        for kind in ("weights", "labels"):
+        # Of two words every other draw is the identity, which is no control; one word alone cannot be renamed.
+        while renamed == words and len(plain) > 1:
+            for place, word in zip(plain, rng.permutation([words[i] for i in plain])):
+                renamed[place] = str(word)
+        for kind in ("weights", "labels") if renamed != words else ("weights",):
             target = os.path.join(out, f"{name}-{kind}")
             os.makedirs(target, exist_ok=True)
             shutil.copyfile(os.path.join(folder, "config.json"), os.path.join(target, "config.json"))
