@@ -90,11 +90,13 @@ pub fn describe(
             ));
         }
     }
+    // What selectors say is said of patterns, not of outputs: they are held against the rows of attention that they stand for.
+    let mut of_patterns = 0.0;
     if let Some(mechanics) = mechanics {
         found.alignment += choose(mechanics.n_edges, mechanics.circuit.len());
         for selected in mechanics.selectors.iter().filter(|selected| selected.passes) {
             let fitted = Fitted { numbers: selected.entries, points: selected.rows };
-            found.alignment += fitted.bits();
+            of_patterns += fitted.bits();
             found.parameters += fitted.numbers;
             if fitted.is_free() {
                 found.over_rich.push(format!(
@@ -116,6 +118,7 @@ pub fn describe(
             found.data
         ));
     }
+    found.alignment += of_patterns;
     Some(found)
 }
 
