@@ -444,7 +444,9 @@ fn conclude(
     if sites.is_empty() {
         reasons.push("no variable of the program was found at any site".to_owned());
     }
-    if controls.late() {
+    // The clock, which knows nothing of results, says how many controls are drawn: those that were are enough where what they
+    // allow to say is.
+    if controls.late() && !controls.beaten() {
         reasons.push("time was up before all controls were run".to_owned());
     }
     if !controls.beaten() {
