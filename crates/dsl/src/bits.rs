@@ -2,6 +2,8 @@
 
 use samples::mask;
 
+use crate::sexpr::{Kind, Sexpr};
+
 /// A function of bit-vectors of one width.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum BitOp {
@@ -181,6 +183,17 @@ impl Reshape {
             ("repeat", &[n]) => Self::Repeat(n),
             _ => return None,
         })
+    }
+
+    /// The function that `(_ NAME INDEX ...)` is, in head position.
+    pub fn read(head: &Sexpr) -> Option<Self> {
+        let [underscore, name, indices @ ..] = head.list()? else { return None };
+        if underscore.symbol() != Some("_") {
+            return None;
+        }
+        let number = |item: &Sexpr| if let Kind::Int(value) = item.kind { Some(value) } else { None };
+        let indices: Vec<i64> = indices.iter().map(number).collect::<Option<_>>()?;
+        Self::find(name.symbol()?, &indices)
     }
 
     /// The name, without indices.

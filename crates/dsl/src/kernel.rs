@@ -285,7 +285,7 @@ impl Kernel {
     }
 
     /// The sort of the result, given those of the arguments, where these decide it as [`Kernel::Reshape`] does.
-    pub(crate) fn reshaped(self, args: impl IntoIterator<Item = Sort>) -> Option<Option<Sort>> {
+    pub fn reshaped(self, args: impl IntoIterator<Item = Sort>) -> Option<Option<Sort>> {
         let Self::Reshape(reshape) = self else { return None };
         let widths: Option<Vec<u8>> = args.into_iter().map(bit_width).collect();
         Some(widths.and_then(|widths| reshape.width(&widths)).map(Sort::BitVec))

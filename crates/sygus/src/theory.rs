@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dsl::sexpr::{Kind, Sexpr, quote_symbol};
+use dsl::sexpr::{Sexpr, quote_symbol};
 use dsl::{Env, Func, Kernel, Language, Node, Reshape, Term};
 use samples::{Points, Symbol, Value};
 
@@ -42,13 +42,7 @@ pub(crate) fn function(name: &str, n_args: usize) -> Option<Kernel> {
 
 /// A function with indices: `(_ extract 7 0)`; `None` for what is none.
 pub(crate) fn indexed(head: &Sexpr) -> Option<Kernel> {
-    let [underscore, name, indices @ ..] = head.list()? else { return None };
-    if underscore.symbol() != Some("_") {
-        return None;
-    }
-    let number = |item: &Sexpr| if let Kind::Int(value) = item.kind { Some(value) } else { None };
-    let indices: Vec<i64> = indices.iter().map(number).collect::<Option<_>>()?;
-    Reshape::find(name.symbol()?, &indices).map(Kernel::Reshape)
+    Reshape::read(head).map(Kernel::Reshape)
 }
 
 /// The names of all functions, for hints.

@@ -276,13 +276,8 @@ impl<'a> TermParser<'a> {
 
     /// A kernel function with indices: `(_ extract 7 0)`.
     fn indexed(&self, head: &Sexpr) -> Option<Kernel> {
-        let Some([underscore, name, indices @ ..]) = head.list() else { return None };
-        if underscore.symbol() != Some("_") || !matches!(self.mode, Mode::Meaning | Mode::Check) {
-            return None;
-        }
-        let number = |item: &Sexpr| if let Kind::Int(value) = item.kind { Some(value) } else { None };
-        let indices: Vec<i64> = indices.iter().map(number).collect::<Option<_>>()?;
-        Reshape::find(name.symbol()?, &indices).map(Kernel::Reshape)
+        let is_meaning = matches!(self.mode, Mode::Meaning | Mode::Check);
+        is_meaning.then(|| Reshape::read(head)).flatten().map(Kernel::Reshape)
     }
 
     /// `(f a b c)` for `(f (f a b) c)` where the kernel has it.

@@ -242,11 +242,7 @@ fn of_kernel(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         }
         Kernel::Bits(op) if op.is_test() => bool_range(true, None, None),
         Kernel::Bits(_) => Some(Abstract::top(sort)),
-        Kernel::Reshape(reshape) => {
-            let width = |arg: &Abstract| if let Sort::BitVec(width) = arg.sort { Some(width) } else { None };
-            let widths: Vec<u8> = args.iter().map(width).collect::<Option<_>>()?;
-            Some(Abstract::top(Sort::BitVec(reshape.width(&widths)?)))
-        }
+        Kernel::Reshape(_) => kernel.reshaped(args.iter().map(|arg| arg.sort)).flatten().map(Abstract::top),
     }
 }
 
