@@ -413,7 +413,7 @@ impl<'a> Infer<'a> {
         if sorts.len() < args.len() || sorts.iter().any(|sort| !SortClass::BitVec.admits(*sort)) {
             return self.fresh(Some(SortClass::BitVec));
         }
-        let Some(Some(result)) = kernel.reshaped(sorts.iter().copied()) else {
+        let Some(result) = kernel.reshaped(sorts.iter().copied()) else {
             let found = sorts.iter().map(Sort::to_string).collect::<Vec<_>>().join(" and ");
             let expected = format!("widths that give one of 1 to {}", Sort::MAX_WIDTH);
             self.error(term, format!("{} does not apply here", kernel.head()), Some(expected), Some(found));

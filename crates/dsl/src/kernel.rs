@@ -284,11 +284,11 @@ impl Kernel {
         Self::named(name).chain(plain).find(|kernel| kernel.arity() == arity)
     }
 
-    /// The sort of the result, given those of the arguments, where these decide it as [`Kernel::Reshape`] does.
-    pub fn reshaped(self, args: impl IntoIterator<Item = Sort>) -> Option<Option<Sort>> {
+    /// The sort of the result of a [`Kernel::Reshape`], given those of its arguments; `None` where it does not apply to them.
+    pub fn reshaped(self, args: impl IntoIterator<Item = Sort>) -> Option<Sort> {
         let Self::Reshape(reshape) = self else { return None };
-        let widths: Option<Vec<u8>> = args.into_iter().map(bit_width).collect();
-        Some(widths.and_then(|widths| reshape.width(&widths)).map(Sort::BitVec))
+        let widths: Vec<u8> = args.into_iter().map(bit_width).collect::<Option<_>>()?;
+        reshape.width(&widths).map(Sort::BitVec)
     }
 
     /// Whether it makes one value of those at the positions of a selection.

@@ -256,7 +256,7 @@ impl<'a> SmtScript<'a> {
         let plain = format!("({} {text})", kernel.head());
         let sort = match kernel.signature().1 {
             _ if matches!(kernel, Reshape(_)) => {
-                let sort = kernel.reshaped(args.iter().map(|(_, sort)| *sort)).flatten();
+                let sort = kernel.reshaped(args.iter().map(|(_, sort)| *sort));
                 sort.ok_or_else(|| SmtError::NotScalar(kernel.head()))?
             }
             crate::kernel::Slot::Sort(sort) => sort,

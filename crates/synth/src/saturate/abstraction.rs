@@ -242,7 +242,7 @@ fn of_kernel(kernel: Kernel, args: &[Abstract]) -> Option<Abstract> {
         }
         Kernel::Bits(op) if op.is_test() => bool_range(true, None, None),
         Kernel::Bits(_) => Some(Abstract::top(sort)),
-        Kernel::Reshape(_) => kernel.reshaped(args.iter().map(|arg| arg.sort)).flatten().map(Abstract::top),
+        Kernel::Reshape(_) => kernel.reshaped(args.iter().map(|arg| arg.sort)).map(Abstract::top),
     }
 }
 
