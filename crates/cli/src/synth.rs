@@ -71,7 +71,7 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
         name: problem.functions[index].name.to_string(),
         definition: solution.definition(problem, index),
         evidence: "proved",
-        nodes: solution.nodes(),
+        nodes: solution.nodes(problem, index),
         cost: solution.cost,
         lower_bound: solution.lower_bound,
         bound_scope: match solution.scope {

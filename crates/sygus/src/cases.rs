@@ -10,6 +10,7 @@ use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
 use crate::search::{Effort, Judge};
+use crate::simple::simple;
 use crate::spec::{Pointwise, names};
 use crate::theory;
 use crate::verify::Verification;
@@ -23,6 +24,8 @@ const ROUNDS: usize = 60;
 struct Conditions {
     formulas: Vec<Term>,
     value: Symbol,
+    /// Whether they have to be terms of a grammar, which may not have their simple forms.
+    has_grammar: bool,
 }
 
 impl Conditions {
@@ -45,13 +48,14 @@ impl Conditions {
             is_known.then(|| theory::substitute(formula, &|name| params.get(&name).cloned()))
         };
         let formulas = spec.formulas.iter().map(formula).collect::<Option<Vec<_>>>()?;
-        Some(Self { formulas, value })
+        Some(Self { formulas, value, has_grammar: function.has_grammar })
     }
 
     /// What has to hold for a term to be right.
     fn of(&self, term: &Term) -> Vec<Term> {
         let own = |formula: &Term| theory::substitute(formula, &|name| (name == self.value).then(|| term.clone()));
-        self.formulas.iter().map(own).collect()
+        let formulas = self.formulas.iter().map(own);
+        if self.has_grammar { formulas.collect() } else { formulas.map(|formula| simple(&formula)).collect() }
     }
 }
 

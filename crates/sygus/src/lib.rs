@@ -14,6 +14,7 @@ mod problem;
 mod read;
 mod sampling;
 mod search;
+mod simple;
 mod solve;
 mod spec;
 mod template;

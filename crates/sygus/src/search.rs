@@ -10,7 +10,7 @@ use crate::mask::{CAPACITY, Mask};
 use crate::problem::{BoundScope, is_weighted};
 use crate::spec::Pointwise;
 use crate::theory;
-use crate::tree::Forest;
+use crate::tree::{Extra, Forest};
 use crate::verify::Verification;
 
 /// Candidates between two looks at the clock.
@@ -97,8 +97,8 @@ pub(crate) struct Search<'s, 'p> {
     /// Terms over the parameters that may help.
     hints: Vec<Term>,
     tried_cases: bool,
-    /// Terms that are leaves beside the parameters and named constants, with their columns computed.
-    extra: Vec<Term>,
+    /// The hints that the grammar derives, for trees; without a grammar they are leaves of the bank too.
+    extras: Vec<Extra>,
     bank: Bank<'p>,
     /// The points that the bank looks at, in its order.
     active: Vec<usize>,
@@ -140,19 +140,17 @@ impl<'s, 'p> Search<'s, 'p> {
     ) -> Result<Self, BankError> {
         let function = &spec.problem.functions[spec.function];
         let mut grammar = grammar.clone();
-        let mut extra = Vec::new();
+        let active = first_points(spec);
+        let extras = extras(spec, &grammar, hints, &active);
         if !function.has_grammar {
-            let vars = &function.params;
-            for hint in hints {
-                let Ok(sort) = dsl::sort_of(hint, &spec.problem.language, vars) else { continue };
-                let Some(own) = grammar.nonterminals.iter_mut().find(|own| own.sort == sort) else { continue };
-                own.productions.push(Production::Leaf { term: hint.clone(), cost: theory::nodes(hint) as u32 });
-                extra.push(hint.clone());
+            for extra in &extras {
+                let leaf = Production::Leaf { term: extra.term.clone(), cost: extra.cost };
+                grammar.nonterminals[extra.nonterminal.0 as usize].productions.push(leaf);
             }
         }
-        let active = first_points(spec);
+        let columns = extras.iter().map(|extra| extra.column.clone()).collect();
         let config = BankConfig {
-            leaves: leaves(spec, &extra, &active),
+            leaves: leaves(spec, &extras, columns, &active),
             alternatives: 6,
             ..BankConfig::from_grammar(grammar.clone(), Vec::new())
         };
@@ -163,7 +161,7 @@ impl<'s, 'p> Search<'s, 'p> {
             grammar,
             hints: hints.to_vec(),
             tried_cases: false,
-            extra,
+            extras,
             bank,
             active,
             limits,
@@ -178,7 +176,11 @@ impl<'s, 'p> Search<'s, 'p> {
     /// Looks for a smallest body; `known` are terms that may be right.
     pub(crate) fn run(&mut self, known: &[Term], judge: &mut Judge<'_>) -> Result<Solution, Failure> {
         let (language, function) = (&self.spec.problem.language, &self.spec.problem.functions[self.spec.function]);
-        let own = known.iter().filter(|term| dsl::sort_of(term, language, &function.params) == Ok(function.sort));
+        let grammar = function.has_grammar.then(|| self.grammar.clone());
+        let own = known.iter().filter(|term| match &grammar {
+            Some(grammar) => grammar.derives(term),
+            None => dsl::sort_of(term, language, &function.params) == Ok(function.sort),
+        });
         own.for_each(|term| self.offer(term, judge));
         let mut level = 1;
         let reason = loop {
@@ -373,7 +375,15 @@ impl<'s, 'p> Search<'s, 'p> {
             // The point is there already: fewer values are right than before.
             return if is_known { Exam::Wrong } else { Exam::Open };
         }
-        let columns: Vec<Column> = leaves(self.spec, &self.extra, &new).into_iter().map(|leaf| leaf.column).collect();
+        let at_new = self.spec.columns_at(&new);
+        let own: Option<Vec<Column>> =
+            self.extras.iter().map(|extra| self.spec.evaluate(&extra.term, &at_new)).collect();
+        let Some(own) = own else { return Exam::Open };
+        for (extra, column) in self.extras.iter_mut().zip(&own) {
+            extra.column.codes.extend(&column.codes);
+        }
+        let leaves = leaves(self.spec, &self.extras, own, &new);
+        let columns: Vec<Column> = leaves.into_iter().map(|leaf| leaf.column).collect();
         self.active.extend(&new);
         match self.bank.append_points(&columns, &mut |_| Watch::Keep) {
             Ok(()) => Exam::Wrong,
@@ -395,7 +405,7 @@ impl<'s, 'p> Search<'s, 'p> {
                 let (spec, active) = (&*self.spec, &self.active);
                 let right =
                     |codes: &[i64]| -> Mask { (0..n).filter(|&i| spec.accept[active[i]].contains(codes[i])).collect() };
-                let Some(mut forest) = Forest::new(&self.bank, &self.grammar, n, &right) else { return };
+                let Some(mut forest) = Forest::new(&self.bank, &self.extras, &self.grammar, n, &right) else { return };
                 let effort = 300 + self.bank.n_candidates() / 100;
                 forest.search(n, bound, effort).0
             };
@@ -461,16 +471,36 @@ fn is_right(spec: &Pointwise<'_>, active: &[usize], codes: &[i64]) -> bool {
     active.iter().zip(codes).all(|(&point, &code)| spec.accept[point].contains(code))
 }
 
-/// The leaves of the bank at points: parameters, named constants, terms given.
-fn leaves(spec: &Pointwise<'_>, extra: &[Term], points: &[usize]) -> Vec<Leaf> {
+/// The hints that a grammar derives, for each nonterminal that does; without a file's grammar, that of their sort.
+fn extras(spec: &Pointwise<'_>, grammar: &Grammar, hints: &[Term], points: &[usize]) -> Vec<Extra> {
     let function = &spec.problem.functions[spec.function];
     let columns = spec.columns_at(points);
-    let leaf = |(name, column)| Leaf { term: Term::var(name), column, cost: 1 };
-    let mut all: Vec<Leaf> = function.bindings(&columns, points.len().max(1)).into_iter().map(leaf).collect();
-    for term in extra {
-        if let Some(column) = spec.evaluate(term, &columns) {
-            all.push(Leaf { term: term.clone(), column, cost: 1 });
+    let mut extras = Vec::new();
+    for hint in hints {
+        let Some(column) = spec.evaluate(hint, &columns) else { continue };
+        let is_from: Vec<bool> = match function.has_grammar {
+            true => grammar.derived_from(hint),
+            false => grammar.nonterminals.iter().map(|own| own.sort == column.sort).collect(),
+        };
+        // Without a grammar there are nonterminals of one sort for special uses, which come last.
+        let n = if function.has_grammar { is_from.len() } else { 1 };
+        for index in (0..is_from.len()).filter(|&index| is_from[index]).take(n) {
+            let (cost, nonterminal) = (theory::nodes(hint) as u32, NonterminalId(index as u32));
+            extras.push(Extra { term: hint.clone(), cost, nonterminal, column: column.clone() });
         }
+    }
+    extras
+}
+
+/// The leaves of the bank at points: parameters, named constants and, without a grammar, hints, whose columns are given.
+fn leaves(spec: &Pointwise<'_>, extras: &[Extra], columns: Vec<Column>, points: &[usize]) -> Vec<Leaf> {
+    let function = &spec.problem.functions[spec.function];
+    let leaf = |(name, column)| Leaf { term: Term::var(name), column, cost: 1 };
+    let bindings = function.bindings(&spec.columns_at(points), points.len().max(1));
+    let mut all: Vec<Leaf> = bindings.into_iter().map(leaf).collect();
+    if !function.has_grammar {
+        let extra = |(extra, column): (&Extra, Column)| Leaf { term: extra.term.clone(), column, cost: 1 };
+        all.extend(extras.iter().zip(columns).map(extra));
     }
     all
 }

@@ -1,6 +1,6 @@
 //! Solving a problem: its functions, those that constraints tie together at once.
 
-use dsl::{Func, Grammar, Kernel, NonterminalId, Production, Term};
+use dsl::{Func, Grammar, Kernel, Node, NonterminalId, Production, Term};
 use samples::{Symbol, Value};
 use smt::Solver;
 use synth::{BankError, Closure, ClosureLimits};
@@ -9,6 +9,7 @@ use crate::joint::{Joint, JointJudge};
 use crate::problem::{BoundScope, Problem, WEIGHT_UNIT, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
+use crate::simple::simple;
 use crate::spec::{Pointwise, conjuncts, names};
 use crate::template::{self, Means};
 use crate::verify::Verification;
@@ -190,12 +191,15 @@ impl<'p> Session<'_, 'p> {
         let function = &problem.functions[index];
         let grammar = self.grammar_for(&spec);
         let mut hints = spec.hints(formulas);
+        if !function.has_grammar {
+            hints = simpler(&hints);
+        }
         for fit in polynomial::fits(&spec, problem.logic.degree(), self.options.seed) {
             if !hints.contains(&fit) {
                 hints.push(fit);
             }
         }
-        hints.retain(|hint| !function.has_grammar || grammar.derives(hint));
+        hints.retain(|hint| !function.has_grammar || grammar.derived_from(hint).contains(&true));
         if is_weighted(&grammar) {
             hints.clear();
         }
@@ -242,6 +246,17 @@ impl<'p> Session<'_, 'p> {
             |own: &[Term]| verify::verify(problem, component, &bodies(problem, component, own), solver, limits);
         joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late, max_checks })
     }
+}
+
+/// Simple forms of terms, each once, those that are no variables or constants.
+fn simpler(terms: &[Term]) -> Vec<Term> {
+    let mut out: Vec<Term> = Vec::new();
+    for new in terms.iter().map(simple).filter(|new| matches!(new.node(), Node::App(..))) {
+        if !out.contains(&new) {
+            out.push(new);
+        }
+    }
+    out
 }
 
 /// A twentieth of the solver's resources.
@@ -385,9 +400,9 @@ impl Solution {
         format!("{known}: no solution{among} costs less than {}", self.lower_bound)
     }
 
-    /// Nodes of the body: every operator, variable and literal is one.
-    pub fn nodes(&self) -> usize {
-        theory::nodes(&self.body)
+    /// Nodes of the body of a function as [`Solution::definition`] writes it: every operator, variable and literal is one.
+    pub fn nodes(&self, problem: &Problem, function: usize) -> usize {
+        verify::written_nodes(problem, function, &self.body)
     }
 }
 
@@ -398,11 +413,11 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
         Answer::Fail(reason) => format!("; stopped by: {reason}\nfail\n"),
         Answer::Solved(solutions) => {
             let mut out = String::new();
-            for (function, solution) in problem.functions.iter().zip(solutions) {
+            for (index, solution) in solutions.iter().enumerate() {
                 out.push_str(&format!(
                     "; {}: proved for all inputs; {} nodes, cost {}, {}\n",
-                    function.name,
-                    solution.nodes(),
+                    problem.functions[index].name,
+                    solution.nodes(problem, index),
                     solution.cost,
                     solution.bound(),
                 ));

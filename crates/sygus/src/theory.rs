@@ -69,19 +69,31 @@ pub(crate) fn literal(value: Value) -> String {
 /// A term as SMT-LIB writes it.
 pub(crate) fn print(term: &Term, language: &Language) -> String {
     let mut out = String::new();
-    write_term(term, language, &mut out);
+    write_term(term, language, &|_, args| args.iter().collect(), &mut out);
     out
 }
 
-fn write_term(term: &Term, language: &Language, out: &mut String) {
+/// The same with functions that take any number of arguments written once: `(+ a b c)`.
+pub(crate) fn print_joined(term: &Term, language: &Language) -> String {
+    let mut out = String::new();
+    write_term(term, language, &operands, &mut out);
+    out
+}
+
+fn write_term(
+    term: &Term,
+    language: &Language,
+    parts: &dyn for<'t> Fn(&Func, &'t [Term]) -> Vec<&'t Term>,
+    out: &mut String,
+) {
     match term.node() {
         Node::Var(name) => out.push_str(&quote_symbol(name.as_str())),
         Node::Const(value) => out.push_str(&literal(*value)),
         Node::App(func, args) => {
             let _ = write!(out, "({}", head(func, language));
-            for arg in args {
+            for part in parts(func, args) {
                 out.push(' ');
-                write_term(arg, language, out);
+                write_term(part, language, parts, out);
             }
             out.push(')');
         }
@@ -106,7 +118,34 @@ pub(crate) fn nodes(term: &Term) -> usize {
     }
 }
 
-/// The same, where parts may be shared so often that counting them one by one would not end.
+/// The nodes of a term as [`print_joined`] writes it.
+pub(crate) fn joined_nodes(term: &Term) -> usize {
+    match term.node() {
+        Node::App(func, args) => 1 + operands(func, args).into_iter().map(joined_nodes).sum::<usize>(),
+        _ => 1,
+    }
+}
+
+/// The arguments of an application, with those of the same function at the left taken apart, as SMT-LIB reads them, and
+/// at the right too where that is the same.
+fn operands<'t>(func: &Func, args: &'t [Term]) -> Vec<&'t Term> {
+    let (Func::Kernel(kernel), [first, rest @ ..]) = (func, args) else { return args.iter().collect() };
+    if args.len() != 2 || arity(kernel.name()) != Some(Arity::Left) {
+        return args.iter().collect();
+    }
+    let own = |term: &'t Term| match term.node() {
+        Node::App(inner, args) if inner == func && args.len() == 2 => operands(inner, args),
+        _ => vec![term],
+    };
+    let mut all = own(first);
+    match kernel {
+        Kernel::Sub => all.extend(rest),
+        _ => all.extend(rest.iter().flat_map(own)),
+    }
+    all
+}
+
+/// The nodes of a term, where parts may be shared so often that counting them one by one would not end.
 pub(crate) fn tree_size(term: &Term) -> u64 {
     fn size(term: &Term, memo: &mut rustc_hash::FxHashMap<usize, u64>) -> u64 {
         if let Some(&known) = memo.get(&term.address()) {

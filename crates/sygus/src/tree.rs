@@ -1,15 +1,16 @@
-//! Decision trees over the terms and predicates of a bank (Alur et al., TACAS 2017), cheapest first.
+//! Decision trees over the terms and predicates of a bank, and some beside it (Alur et al., TACAS 2017), cheapest first.
 //!
 //! A leaf is a term that is right at all points that reach it. A split is a production that chooses between two of its
 //! arguments: `ite`, or any function of the file with such a meaning, also where the condition is made of a branch
 //! itself, as in `or` and `and`. Branch and bound over sets of points: widths 1, 2, 4, ... limit how many splits are tried at a node, so that a
 //! first tree comes soon; when no width was needed, the tree is a cheapest one over what the bank holds.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use dsl::{Func, Grammar, Kernel, Language, Node, NonterminalId, Production, Term};
 use rustc_hash::FxHashMap;
-use samples::{Column, Symbol};
+use samples::{Column, Sort, Symbol};
 use synth::{Bank, ClassId};
 
 use crate::mask::Mask;
@@ -100,12 +101,53 @@ fn conditional(language: &Language, func: &Func, args: &[NonterminalId], cost: u
     })
 }
 
-/// A tree over classes of a bank.
+/// A term beside the bank that trees may be made of.
+#[derive(Clone, Debug)]
+pub(crate) struct Extra {
+    pub(crate) term: Term,
+    pub(crate) cost: u32,
+    pub(crate) nonterminal: NonterminalId,
+    /// Its values at the bank's points.
+    pub(crate) column: Column,
+}
+
+/// What trees are made of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Piece {
+    Class(ClassId),
+    /// A term beside the bank.
+    Extra(usize),
+}
+
+/// A piece with its cost and values.
+struct Known<'b> {
+    piece: Piece,
+    cost: u32,
+    sort: Sort,
+    codes: Cow<'b, [i64]>,
+}
+
+/// The pieces of a nonterminal, cheapest first.
+fn pieces<'b>(bank: &'b Bank<'_>, extras: &'b [Extra], id: NonterminalId) -> Vec<Known<'b>> {
+    let classes = bank.classes_of(id).map(|found| {
+        let piece = Piece::Class(found.id);
+        Known { piece, cost: found.cost, sort: found.sort, codes: found.codes }
+    });
+    let own = extras.iter().enumerate().filter(|(_, extra)| extra.nonterminal == id).map(|(index, extra)| {
+        let codes = Cow::Borrowed(extra.column.codes.as_slice());
+        Known { piece: Piece::Extra(index), cost: extra.cost, sort: extra.column.sort, codes }
+    });
+    let mut all: Vec<Known<'_>> = classes.chain(own).collect();
+    all.sort_by_key(|known| known.cost);
+    all
+}
+
+/// A tree over pieces.
 #[derive(Clone, Debug)]
 enum Tree {
-    Leaf(ClassId),
-    /// The conditional, the class that decides, and the subtrees of the branches; the one that decides has none.
-    Split(usize, ClassId, [Option<Rc<Tree>>; 2]),
+    Leaf(Piece),
+    /// The conditional, the piece that decides, and the subtrees of the branches; the one that decides has none.
+    Split(usize, Piece, [Option<Rc<Tree>>; 2]),
 }
 
 /// A tree found.
@@ -117,7 +159,7 @@ pub(crate) struct Found {
 
 /// A term and where it is right.
 struct Leaf {
-    class: ClassId,
+    piece: Piece,
     cost: u32,
     right: Mask,
 }
@@ -125,7 +167,7 @@ struct Leaf {
 struct Split {
     /// Index of the conditional.
     conditional: usize,
-    class: ClassId,
+    piece: Piece,
     /// With the production's own cost.
     cost: u32,
     holds: Mask,
@@ -147,6 +189,7 @@ struct Parts {
 /// The search for trees over what a bank holds.
 pub(crate) struct Forest<'a> {
     bank: &'a Bank<'a>,
+    extras: &'a [Extra],
     conditionals: Vec<Conditional>,
     parts: FxHashMap<NonterminalId, Parts>,
     width: usize,
@@ -168,6 +211,7 @@ impl<'a> Forest<'a> {
     /// Gathers leaves and splits for the start of a grammar. `right` says at which of the bank's points a column is right.
     pub(crate) fn new(
         bank: &'a Bank<'a>,
+        extras: &'a [Extra],
         grammar: &Grammar,
         n_points: usize,
         right: &dyn Fn(&[i64]) -> Mask,
@@ -175,6 +219,7 @@ impl<'a> Forest<'a> {
         let start = NonterminalId(0);
         let mut forest = Self {
             bank,
+            extras,
             conditionals: Vec::new(),
             parts: FxHashMap::default(),
             width: 1,
@@ -189,13 +234,14 @@ impl<'a> Forest<'a> {
                 continue;
             }
             let own = conditionals(grammar, bank.language(), id);
-            let mut parts = Parts { leaves: leaves(bank, id, right), ..Parts::default() };
+            let mut parts = Parts { leaves: leaves(&pieces(bank, extras, id), right), ..Parts::default() };
             for conditional in own {
                 for branch in conditional.branches {
                     open.push(conditional.args[branch]);
                 }
                 let index = forest.conditionals.len();
-                parts.splits.extend(splits(bank, &conditional, index, n_points, right));
+                let deciding = pieces(bank, extras, conditional.args[conditional.deciding]);
+                parts.splits.extend(splits(bank.language(), &deciding, &conditional, index, n_points, right));
                 forest.conditionals.push(conditional);
             }
             parts.finish(n_points);
@@ -231,18 +277,25 @@ impl<'a> Forest<'a> {
 
     fn term(&self, tree: &Tree) -> Term {
         match tree {
-            Tree::Leaf(class) => self.bank.term(*class),
-            Tree::Split(index, class, branches) => {
+            Tree::Leaf(piece) => self.piece(*piece),
+            Tree::Split(index, piece, branches) => {
                 let conditional = &self.conditionals[*index];
                 let args = (0..conditional.args.len()).map(|i| {
                     let branch = conditional.branches.iter().position(|&at| at == i);
                     match branch.and_then(|branch| branches[branch].as_ref()) {
                         Some(subtree) => self.term(subtree),
-                        None => self.bank.term(*class),
+                        None => self.piece(*piece),
                     }
                 });
                 Term::app(conditional.func.clone(), args.collect())
             }
+        }
+    }
+
+    fn piece(&self, piece: Piece) -> Term {
+        match piece {
+            Piece::Class(class) => self.bank.term(class),
+            Piece::Extra(index) => self.extras[index].term.clone(),
         }
     }
 
@@ -259,7 +312,7 @@ impl<'a> Forest<'a> {
         self.n_nodes += 1;
         let parts = &self.parts[&id];
         let leaf = parts.leaves.iter().find(|leaf| points.is_within(leaf.right));
-        let mut best = leaf.map(|leaf| (leaf.cost, Rc::new(Tree::Leaf(leaf.class)))).filter(|(cost, _)| *cost < bound);
+        let mut best = leaf.map(|leaf| (leaf.cost, Rc::new(Tree::Leaf(leaf.piece)))).filter(|(cost, _)| *cost < bound);
         let mut limit = best.as_ref().map_or(bound, |(cost, _)| *cost);
         let candidates = self.candidates(id, points, limit);
         for candidate in candidates {
@@ -292,7 +345,7 @@ impl<'a> Forest<'a> {
             }
             if fits && cost < limit {
                 limit = cost;
-                best = Some((cost, Rc::new(Tree::Split(candidate.conditional, candidate.class, trees))));
+                best = Some((cost, Rc::new(Tree::Split(candidate.conditional, candidate.piece, trees))));
             }
         }
         let entry = self.memo.entry((id, points)).or_default();
@@ -349,7 +402,7 @@ impl<'a> Forest<'a> {
             }
             all.push(Candidate {
                 conditional: split.conditional,
-                class: split.class,
+                piece: split.piece,
                 cost: split.cost,
                 sides,
                 rank: 0,
@@ -367,7 +420,7 @@ impl<'a> Forest<'a> {
             // A point that is missed needs another split and leaf, or a share of one.
             candidate.rank = candidate.cost + missed * (parts.least_split + parts.least_leaf) / 2;
         }
-        all.sort_by_key(|candidate| (candidate.rank, candidate.class));
+        all.sort_by_key(|candidate| (candidate.rank, candidate.piece));
         if all.len() > self.width {
             self.cut = true;
             all.truncate(self.width);
@@ -378,7 +431,7 @@ impl<'a> Forest<'a> {
 
 struct Candidate {
     conditional: usize,
-    class: ClassId,
+    piece: Piece,
     cost: u32,
     /// Points for the branches that are trees.
     sides: [Option<Mask>; 2],
@@ -387,7 +440,7 @@ struct Candidate {
 
 impl Parts {
     fn finish(&mut self, n_points: usize) {
-        self.splits.sort_by_key(|split| (split.cost, split.class));
+        self.splits.sort_by_key(|split| (split.cost, split.piece));
         self.splits.truncate(SPLIT_LIMIT);
         self.least_leaf = self.leaves.first().map_or(1, |leaf| leaf.cost);
         self.least_split = self.splits.first().map_or(1, |split| split.cost);
@@ -405,23 +458,23 @@ impl Parts {
         const N: usize = 24;
         let mut all: Vec<(u32, &Leaf)> =
             self.leaves.iter().map(|leaf| (leaf.right.and(points).len(), leaf)).filter(|(n, _)| *n > 0).collect();
-        all.sort_by_key(|(n, leaf)| (std::cmp::Reverse(*n), leaf.cost, leaf.class));
+        all.sort_by_key(|(n, leaf)| (std::cmp::Reverse(*n), leaf.cost, leaf.piece));
         all.truncate(N);
         all.into_iter().map(|(_, leaf)| leaf).collect()
     }
 }
 
 /// Terms of a nonterminal by where they are right, without those that a cheaper one outdoes.
-fn leaves(bank: &Bank<'_>, id: NonterminalId, right: &dyn Fn(&[i64]) -> Mask) -> Vec<Leaf> {
+fn leaves(pieces: &[Known<'_>], right: &dyn Fn(&[i64]) -> Mask) -> Vec<Leaf> {
     let mut cheapest: FxHashMap<Mask, ()> = FxHashMap::default();
     let mut kept: Vec<Leaf> = Vec::new();
-    for found in bank.classes_of(id) {
-        let mask = right(&found.codes);
+    for known in pieces {
+        let mask = right(&known.codes);
         if mask.is_empty() || cheapest.insert(mask, ()).is_some() {
             continue;
         }
         if kept.len() < LEAF_LIMIT && !kept.iter().any(|leaf| mask.is_within(leaf.right)) {
-            kept.push(Leaf { class: found.id, cost: found.cost, right: mask });
+            kept.push(Leaf { piece: known.piece, cost: known.cost, right: mask });
         }
     }
     kept
@@ -429,34 +482,33 @@ fn leaves(bank: &Bank<'_>, id: NonterminalId, right: &dyn Fn(&[i64]) -> Mask) ->
 
 /// The splits of a conditional, cheapest first, one for every set of points that it tells apart.
 fn splits(
-    bank: &Bank<'_>,
+    language: &Language,
+    pieces: &[Known<'_>],
     conditional: &Conditional,
     index: usize,
     n_points: usize,
     right: &dyn Fn(&[i64]) -> Mask,
 ) -> Vec<Split> {
-    let deciding = conditional.args[conditional.deciding];
     let fixed = conditional.branches.iter().position(|&at| at == conditional.deciding);
     let mut known: FxHashMap<(Mask, Mask), ()> = FxHashMap::default();
     let mut splits = Vec::new();
     let name = argument(conditional.deciding);
     let is_plain = matches!(conditional.condition.node(), Node::Var(_));
     let all = Mask::first(n_points);
-    let found: Vec<synth::Found<'_>> = bank.classes_of(deciding).collect();
-    for block in found.chunks(1024) {
+    for block in pieces.chunks(1024) {
         // Many classes at once: the evaluator has a price per call.
         let truths = if is_plain {
             None
         } else {
-            let codes = block.iter().flat_map(|class| class.codes.iter().copied()).collect();
+            let codes = block.iter().flat_map(|own| own.codes.iter().copied()).collect();
             let vars = [(name, Column::new(block[0].sort, codes))];
-            match evaluate(&conditional.condition, bank.language(), &vars, block.len() * n_points) {
+            match evaluate(&conditional.condition, language, &vars, block.len() * n_points) {
                 Some(column) => Some(column.codes),
                 None => continue,
             }
         };
-        for (i, class) in block.iter().enumerate() {
-            let codes = truths.as_ref().map_or(&*class.codes, |truths| &truths[i * n_points..(i + 1) * n_points]);
+        for (i, own) in block.iter().enumerate() {
+            let codes = truths.as_ref().map_or(&*own.codes, |truths| &truths[i * n_points..(i + 1) * n_points]);
             if codes.iter().any(|&code| code != 0 && code != 1) {
                 continue;
             }
@@ -464,10 +516,10 @@ fn splits(
             if holds.is_empty() || holds == all {
                 continue;
             }
-            let fixed = fixed.map(|branch| (branch, right(&class.codes)));
+            let fixed = fixed.map(|branch| (branch, right(&own.codes)));
             if known.insert((holds, fixed.map_or(Mask::default(), |(_, mask)| mask)), ()).is_none() {
-                let cost = conditional.cost + class.cost;
-                splits.push(Split { conditional: index, class: class.id, cost, holds, fixed });
+                let cost = conditional.cost + own.cost;
+                splits.push(Split { conditional: index, piece: own.piece, cost, holds, fixed });
             }
         }
         if splits.len() > 4 * SPLIT_LIMIT {

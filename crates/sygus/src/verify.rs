@@ -10,6 +10,7 @@ use samples::{Sort, decode_code, encode_value};
 use smt::{Answer, Limits, Model, Solver};
 
 use crate::problem::{Problem, ScriptItem};
+use crate::simple::simple;
 use crate::spec::names;
 use crate::theory;
 
@@ -112,9 +113,21 @@ pub(crate) fn instances(
     text
 }
 
-/// `(define-fun NAME (PARAMS) SORT BODY)`.
+/// `(define-fun NAME (PARAMS) SORT BODY)`: the body as it is where there is a grammar, else in a simple form.
 pub(crate) fn definition(problem: &Problem, index: usize, body: &Term) -> String {
-    definition_of(problem, index, &theory::print(body, &problem.language))
+    let body = match problem.functions[index].has_grammar {
+        true => theory::print(body, &problem.language),
+        false => theory::print_joined(&simple(body), &problem.language),
+    };
+    definition_of(problem, index, &body)
+}
+
+/// The nodes of a body as [`definition`] writes it.
+pub(crate) fn written_nodes(problem: &Problem, index: usize, body: &Term) -> usize {
+    match problem.functions[index].has_grammar {
+        true => theory::nodes(body),
+        false => theory::joined_nodes(&simple(body)),
+    }
 }
 
 /// The same with a body as text.

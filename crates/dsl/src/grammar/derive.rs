@@ -14,8 +14,12 @@ impl Grammar {
     /// Whether the start derives a term; names that a `let` gives stand for what they name. Scans and selections are
     /// derived by no grammar.
     pub fn derives(&self, term: &Term) -> bool {
-        let mut walk = Walk { grammar: self, scope: Vec::new(), memo: FxHashMap::default() };
-        walk.set(term).first().copied().unwrap_or(false)
+        self.derived_from(term).first().copied().unwrap_or(false)
+    }
+
+    /// For every nonterminal, whether it derives a term.
+    pub fn derived_from(&self, term: &Term) -> Vec<bool> {
+        Walk { grammar: self, scope: Vec::new(), memo: FxHashMap::default() }.set(term)
     }
 
     /// For every nonterminal, whether it derives any term at all.

@@ -1,5 +1,5 @@
 ; Constants that stand nowhere in the examples.
-; expect: (- (+ (* 37 x) 1234) (* 13 y))
+; expect: (+ (* 37 x) 1234 (* (- 13) y))
 (set-logic LIA)
 (synth-fun f ((x Int) (y Int)) Int)
 (constraint (= (f 0 0) 1234))

@@ -1,5 +1,5 @@
 ; A polynomial, from its difference equation.
-; expect: (* 3 (* x x))
+; expect: (* 3 x x)
 (set-logic NIA)
 (synth-fun f ((x Int)) Int)
 (declare-var x Int)
