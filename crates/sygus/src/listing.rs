@@ -58,6 +58,9 @@ pub fn list(
     solver: &mut smt::Solver,
     is_late: &dyn Fn() -> bool,
 ) -> Result<Listing, String> {
+    if problem.targets().len() > 1 {
+        return Err("only problems with one objective are listed".to_owned());
+    }
     let mut session = Session { problem, options, solver, is_late };
     let spec =
         session.spec().ok_or("only problems with one function, applied at one point in each constraint, are listed")?;

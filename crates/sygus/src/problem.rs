@@ -3,6 +3,8 @@
 use dsl::{Grammar, Language, Production, Term};
 use samples::{Column, Sort, Symbol, Value};
 
+use crate::weight::Weights;
+
 /// A synthesis problem: functions to find, such that the constraints hold for all values of the variables that satisfy
 /// the assumptions.
 #[derive(Clone, Debug)]
@@ -21,6 +23,8 @@ pub struct Problem {
     pub assumptions: Vec<Term>,
     /// Every different application of a function to find, inner ones first.
     pub applications: Vec<Application>,
+    /// The weight attributes that productions may have; `weight` comes first and is built in.
+    pub weights: Vec<Symbol>,
     /// What is to be least, if anything beside the size.
     pub objective: Option<Objective>,
     /// Limits that constraints put on weights.
@@ -56,8 +60,10 @@ pub struct SynthFun {
     pub params: Vec<(Symbol, Sort)>,
     /// The sort of its values.
     pub sort: Sort,
-    /// The terms that its body may be; every cost is a number of nodes plus [`WEIGHT_UNIT`] times the weight.
+    /// The terms that its body may be; every production costs one for its head, and what its weights are charged.
     pub grammar: Grammar,
+    /// The weights of its productions.
+    pub(crate) weights: Weights,
     /// Whether the grammar is the file's; else it is what the logic allows, as far as the search goes.
     pub has_grammar: bool,
     /// Named constants of the file that the grammar mentions.
@@ -97,14 +103,11 @@ pub enum BoundScope {
     TermsTried,
 }
 
-/// One unit of weight in costs: weights come first, nodes only decide between terms of equal weight.
-pub const WEIGHT_UNIT: u32 = 64;
-
-/// Whether a grammar has weights.
+/// Whether a grammar charges for weights: then cost is not the number of nodes.
 pub(crate) fn is_weighted(grammar: &Grammar) -> bool {
     let all = grammar.nonterminals.iter().flat_map(|own| &own.productions);
     all.into_iter().any(|production| match production {
-        Production::Leaf { cost, .. } | Production::Apply { cost, .. } => *cost >= WEIGHT_UNIT,
+        Production::Leaf { cost, .. } | Production::Apply { cost, .. } => *cost > 1,
         _ => false,
     })
 }
@@ -120,29 +123,41 @@ pub struct Application {
     pub args: Vec<Term>,
 }
 
-/// `(optimize-synth ...)`: what is to be least, the most important first.
+/// `(optimize-synth ...)`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Objective {
-    /// Sums of weights.
+    /// The terms of the file.
     pub terms: Vec<WeightSum>,
+    /// What is to be least, the most important first: the terms, or their negatives, without their constants. All factors
+    /// are positive.
+    pub targets: Vec<WeightSum>,
 }
 
-/// A sum of weights of functions and a constant.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// `(_ w f)`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Weight {
+    /// Which of [`Problem::weights`].
+    pub attribute: usize,
+    /// Which function.
+    pub function: usize,
+}
+
+/// A linear sum of weights and a constant.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct WeightSum {
-    /// Functions, each with its factor.
-    pub weights: Vec<(usize, i64)>,
+    /// Weights with their factors, none of them 0.
+    pub weights: Vec<(Weight, i64)>,
     /// The constant.
     pub constant: i64,
 }
 
-/// `(constraint (<= (_ w f) N))`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// `(constraint (<= SUM N))`.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct WeightBound {
-    /// Which function.
-    pub function: usize,
-    /// The greatest weight allowed.
-    pub most: u32,
+    /// A sum of weights with positive factors.
+    pub sum: WeightSum,
+    /// The greatest value allowed.
+    pub most: i64,
 }
 
 /// A command of the file, as SMT-LIB has it once the functions are known.

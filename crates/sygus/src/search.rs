@@ -183,6 +183,7 @@ impl<'s, 'p> Search<'s, 'p> {
         });
         own.for_each(|term| self.offer(term, judge));
         let mut level = 1;
+        let mut seen = (0, 0);
         let reason = loop {
             if let Some(point) = self.spec.contradiction() {
                 return Err(Failure::Infeasible(format!("no value is right for {}", self.show_point(point))));
@@ -208,6 +209,14 @@ impl<'s, 'p> Search<'s, 'p> {
                     self.trees(judge);
                     break format!("{reason:?}").to_lowercase();
                 }
+            }
+            // Where productions cost much most levels are empty.
+            if std::mem::replace(&mut seen, (self.bank.len(), self.active.len()))
+                == (self.bank.len(), self.active.len())
+                && !(judge.is_late)()
+            {
+                level += 1;
+                continue;
             }
             self.trees(judge);
             let spent = self.bank.n_candidates();

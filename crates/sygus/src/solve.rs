@@ -6,13 +6,14 @@ use smt::Solver;
 use synth::{BankError, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge};
-use crate::problem::{BoundScope, Problem, WEIGHT_UNIT, is_weighted};
+use crate::problem::{BoundScope, Problem, WeightBound, WeightSum, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::simple::simple;
 use crate::spec::{Pointwise, conjuncts, names};
 use crate::template::{self, Means};
 use crate::verify::Verification;
+use crate::weight::{self, Tariff};
 use crate::{logic, polynomial, theory, verify};
 
 /// How a problem is to be solved.
@@ -49,6 +50,37 @@ const N_VALUATIONS: usize = 240;
 
 /// Solves a problem. `is_late` says when time is up.
 pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late: &dyn Fn() -> bool) -> Answer {
+    let mut solutions = match solve_charged(problem, options, solver, is_late) {
+        Answer::Solved(solutions) => solutions,
+        other => return other,
+    };
+    let targets = problem.objective.as_ref().map_or(&[][..], |objective| &objective.targets);
+    for n in 2..=targets.len() {
+        let sums: Vec<&WeightSum> = targets[..n].iter().collect();
+        let known = sums.iter().map(|sum| problem.value(sum, &written(&solutions))).collect::<Option<Vec<_>>>();
+        let tariff = known.and_then(|known| Tariff::of_order(&sums, &known));
+        let mut charged = problem.clone();
+        if !tariff.is_some_and(|tariff| charged.charge(&tariff)) {
+            return Answer::Fail("objectives that are too great to be put in order".to_owned());
+        }
+        match solve_charged(&charged, options, solver, is_late) {
+            Answer::Solved(better) => solutions = better,
+            Answer::Infeasible(reason) => return Answer::Infeasible(reason),
+            Answer::Fail(_) => {
+                solutions.iter_mut().for_each(|solution| solution.lower_bound = 1);
+                break;
+            }
+        }
+    }
+    match broken_bound(problem, &solutions) {
+        None => Answer::Solved(solutions),
+        Some((reason, true)) => Answer::Infeasible(reason),
+        Some((reason, false)) => Answer::Fail(reason),
+    }
+}
+
+/// Solves a problem with the costs that its productions have.
+fn solve_charged(problem: &Problem, options: &Options, solver: &mut Solver, is_late: &dyn Fn() -> bool) -> Answer {
     let mut solutions: Vec<Option<Solution>> = vec![None; problem.functions.len()];
     for component in components(problem) {
         let mut session = Session { problem, options, solver: &mut *solver, is_late };
@@ -62,22 +94,40 @@ pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late:
             Err(Failure::Limit(reason)) => return Answer::Fail(reason),
         }
     }
-    let solutions: Vec<Solution> = solutions.into_iter().flatten().collect();
-    match broken_bound(problem, &solutions) {
-        None => Answer::Solved(solutions),
-        Some((reason, true)) => Answer::Infeasible(reason),
-        Some((reason, false)) => Answer::Fail(reason),
-    }
+    Answer::Solved(solutions.into_iter().flatten().collect())
 }
 
-/// The first weight bound that solutions of least weight break, and whether it is known that all do.
+fn written(solutions: &[Solution]) -> Vec<Term> {
+    solutions.iter().map(|solution| solution.body.clone()).collect()
+}
+
+/// The first weight bound that solutions break, and whether it is known that all do.
 fn broken_bound(problem: &Problem, solutions: &[Solution]) -> Option<(String, bool)> {
     problem.weight_bounds.iter().find_map(|bound| {
-        let solution = solutions.get(bound.function)?;
-        let reason = format!("no solution for {} of weight {}", problem.functions[bound.function].name, bound.most);
-        let is_known = solution.scope == BoundScope::Grammar && solution.lower_bound / WEIGHT_UNIT > bound.most;
-        (solution.cost / WEIGHT_UNIT > bound.most).then_some((reason, is_known))
+        let value = problem.value(&bound.sum, &written(solutions))?;
+        let reason = || format!("the weights bounded by {} come to {value} in the solution found", bound.most);
+        (value > bound.most).then(|| (reason(), exceeds(problem, bound, solutions)))
     })
+}
+
+/// Whether no solution keeps a bound: then all would cost less than was shown that any costs. That can only be said if the
+/// bounded sum is what was made small, and leaves no room for terms of any number of nodes.
+fn exceeds(problem: &Problem, bound: &WeightBound, solutions: &[Solution]) -> bool {
+    let is_bounded = |function: usize| bound.sum.weights.iter().any(|(weight, _)| weight.function == function);
+    // Functions that constraints tie together are known to be minimal in sum.
+    let involved: Vec<usize> = components(problem)
+        .into_iter()
+        .filter(|component| component.iter().any(|&function| is_bounded(function)))
+        .flatten()
+        .collect();
+    let is_said = problem.targets() == [bound.sum.clone()]
+        && involved.iter().all(|&index| is_bounded(index) && solutions[index].scope == BoundScope::Grammar);
+    let shown: i64 = involved.iter().map(|&index| i64::from(solutions[index].lower_bound)).sum();
+    let most = problem.most_nodes(&bound.sum, bound.most).and_then(|nodes| {
+        let charges = bound.most.checked_mul(i64::from(weight::UNIT))?;
+        charges.checked_add(nodes)
+    });
+    is_said && most.is_some_and(|most| shown > most)
 }
 
 /// Functions that constraints mention together, in order.
@@ -414,21 +464,26 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
         Answer::Solved(solutions) => {
             let mut out = String::new();
             for (index, solution) in solutions.iter().enumerate() {
+                let function = &problem.functions[index];
+                let weights = (0..problem.weights.len()).filter(|&attribute| function.has_weight(attribute));
+                let weights = weights.map(|attribute| {
+                    let weight = function.weight(attribute, &solution.body).unwrap_or_default();
+                    format!("{} {weight}, ", problem.weights[attribute])
+                });
                 out.push_str(&format!(
-                    "; {}: proved for all inputs; {} nodes, cost {}, {}\n",
-                    problem.functions[index].name,
+                    "; {}: proved for all inputs; {} nodes, {}cost {}, {}\n",
+                    function.name,
                     solution.nodes(problem, index),
+                    weights.collect::<String>(),
                     solution.cost,
                     solution.bound(),
                 ));
             }
             out.push_str("(\n");
             if let Some(objective) = &problem.objective {
-                let weight = |function: usize| i64::from(solutions[function].cost / WEIGHT_UNIT);
-                let values = objective.terms.iter().map(|sum| {
-                    let weights = sum.weights.iter().map(|&(function, factor)| factor * weight(function));
-                    theory::literal(Value::Int(sum.constant + weights.sum::<i64>()))
-                });
+                let bodies = written(solutions);
+                let values = objective.terms.iter().map(|sum| problem.value(sum, &bodies).unwrap_or_default());
+                let values = values.map(|value| theory::literal(Value::Int(value)));
                 out.push_str(&format!("({})\n", values.collect::<Vec<_>>().join(" ")));
             }
             for (index, solution) in solutions.iter().enumerate() {

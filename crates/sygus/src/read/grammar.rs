@@ -4,7 +4,7 @@ use dsl::sexpr::{Kind, Sexpr};
 use dsl::{Func, Node, NonterminalId, Term};
 use samples::{Sort, Symbol, Value};
 
-use crate::problem::{SynthFun, WEIGHT_UNIT};
+use crate::problem::SynthFun;
 use crate::theory;
 
 use super::Reader;
@@ -62,33 +62,35 @@ impl Reader<'_> {
     }
 
     fn production(&mut self, item: &Sexpr, id: NonterminalId, function: &mut SynthFun) {
-        let (item, weight) = self.weighted(item);
-        if weight > WEIGHT_LIMIT {
-            return self.report(item.span, "too great a weight", format!("at most {WEIGHT_LIMIT}"));
-        }
+        let Some((item, weights)) = self.weighted(item) else { return };
         if let Some(sort) = class(item, "Variable") {
             let Some(sort) = self.sort(sort) else { return };
             let params: Vec<Symbol> = function.params.iter().filter(|p| p.1 == sort).map(|p| p.0).collect();
             for name in params {
-                self.add(item, &Term::var(name), id, weight, function);
+                self.add(item, &Term::var(name), id, &weights, function);
             }
             return;
         }
         let Some(term) = self.pattern(item, function) else { return };
-        self.add(item, &term, id, weight, function);
+        self.add(item, &term, id, &weights, function);
     }
 
-    fn add(&mut self, item: &Sexpr, term: &Term, id: NonterminalId, weight: u32, function: &mut SynthFun) {
+    fn add(&mut self, item: &Sexpr, term: &Term, id: NonterminalId, weights: &[u32], function: &mut SynthFun) {
         let mut vars = function.params.clone();
         vars.extend(function.constants.iter().filter_map(|(name, value)| Some((*name, value.sort()?))));
         let is_nonterminal = |name: Symbol| function.grammar.nonterminals.iter().any(|own| own.name == name);
         let n_parts = n_parts(term, &is_nonterminal);
-        if n_parts == 0 && weight > 0 {
+        let is_weighted = weights.iter().any(|&weight| weight > 0);
+        if n_parts == 0 && is_weighted {
             return self.report(item.span, "a nonterminal alone has no weight", "weights on terms");
         }
-        let cost = (n_parts > 0).then_some(n_parts + weight * WEIGHT_UNIT);
+        let cost = (n_parts > 0).then_some(n_parts);
         if let Err(error) = function.grammar.production(id, term, &self.problem.language, &vars, cost) {
-            self.report(item.span, error.to_string(), "a term of the nonterminal's sort");
+            return self.report(item.span, error.to_string(), "a term of the nonterminal's sort");
+        }
+        if is_weighted {
+            let place = function.grammar.nonterminal(id).productions.len() - 1;
+            function.weights.insert((id, place), weights.to_vec());
         }
     }
 
@@ -167,24 +169,29 @@ impl Reader<'_> {
         None
     }
 
-    /// A production and its weight: `(! TERM :weight 3)`.
-    fn weighted<'i>(&mut self, item: &'i Sexpr) -> (&'i Sexpr, u32) {
-        let counted = self.declared_weight.clone().unwrap_or_else(|| "weight".to_owned());
-        let mut weight = self.weights.get(&counted).copied().unwrap_or(0);
-        let Some([bang, term, attributes @ ..]) = item.list() else { return (item, weight) };
+    /// A production and its weights: `(! TERM :weight 3)`.
+    fn weighted<'i>(&mut self, item: &'i Sexpr) -> Option<(&'i Sexpr, Vec<u32>)> {
+        let mut weights = self.default_weights.clone();
+        let Some([bang, term, attributes @ ..]) = item.list() else { return Some((item, weights)) };
         if bang.symbol() != Some("!") {
-            return (item, weight);
+            return Some((item, weights));
         }
         for pair in attributes.chunks(2) {
-            let [key, Sexpr { kind: Kind::Int(number), .. }] = pair else { continue };
-            let keyword = key.keyword().unwrap_or_default();
-            match u32::try_from(*number) {
-                Ok(number) if keyword == counted => weight = number,
-                Ok(_) if self.weights.contains_key(keyword) => {}
-                _ => self.report(key.span, format!("the weight {keyword} is not declared"), "(declare-weight NAME)"),
-            }
+            let weight = match pair {
+                [key, Sexpr { kind: Kind::Int(number), .. }] => {
+                    let number = u32::try_from(*number).ok().filter(|&number| number <= WEIGHT_LIMIT);
+                    key.keyword().and_then(|name| self.attribute(name)).zip(number)
+                }
+                _ => None,
+            };
+            let Some((attribute, number)) = weight else {
+                let expected = format!(":NAME N with a weight that is declared and N at most {WEIGHT_LIMIT}");
+                self.report(pair[0].span, "not a weight", expected);
+                return None;
+            };
+            weights[attribute] = number;
         }
-        (term, weight)
+        Some((term, weights))
     }
 }
 

@@ -9,8 +9,9 @@ use dsl::{Diagnostic, Diagnostics, Facts, Grammar, Language, Operator, SortPatte
 use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol};
 
-use crate::problem::{Application, Logic, Objective, Problem, ScriptItem, SynthFun};
+use crate::problem::{Application, Logic, Problem, ScriptItem, SynthFun};
 use crate::theory;
+use crate::weight::{Tariff, Weights};
 
 use self::term::Scope;
 
@@ -54,10 +55,8 @@ struct Reader<'s> {
     problem: Problem,
     sorts: FxHashMap<String, Sort>,
     macros: FxHashMap<String, Macro<'s>>,
-    /// Weight attributes with their default values; `weight` is built in.
-    weights: FxHashMap<String, u32>,
-    /// The weight that the file declares.
-    declared_weight: Option<String>,
+    /// The default values of [`Problem::weights`].
+    default_weights: Vec<u32>,
     /// Applications of definitions that were expanded.
     n_expanded: usize,
     /// Whether a solution was asked for.
@@ -76,24 +75,13 @@ impl<'s> Reader<'s> {
             constraints: Vec::new(),
             assumptions: Vec::new(),
             applications: Vec::new(),
+            weights: vec![Symbol::new("weight")],
             objective: None,
             weight_bounds: Vec::new(),
             script: Vec::new(),
         };
-        let weights = std::iter::once(("weight".to_owned(), 0)).collect();
         let (sorts, macros) = (FxHashMap::default(), FxHashMap::default());
-        Self {
-            source,
-            text,
-            problems,
-            problem,
-            sorts,
-            macros,
-            weights,
-            declared_weight: None,
-            n_expanded: 0,
-            asked: false,
-        }
+        Self { source, text, problems, problem, sorts, macros, default_weights: vec![0], n_expanded: 0, asked: false }
     }
 
     fn finish(mut self, end: usize) -> Result<Problem, Diagnostics> {
@@ -104,11 +92,23 @@ impl<'s> Reader<'s> {
         if !self.asked && self.problems.is_empty() {
             self.report(span, "the file never asks for a solution", "(check-synth) at the end");
         }
+        let targets = self.problem.targets();
+        if self.problems.is_empty()
+            && let Some(first) = targets.first()
+            && !self.problem.charge(&Tariff::of_one(first))
+        {
+            self.report(span, "weights times their factors are too great", "smaller ones");
+        }
         if self.problems.is_empty() { Ok(self.problem) } else { Err(Diagnostics { items: self.problems }) }
     }
 
     fn report(&mut self, span: Span, message: impl Into<String>, expected: impl Into<String>) {
         self.problems.push(self.source.report(span, message).expected(expected));
+    }
+
+    /// The weight attribute with a name.
+    fn attribute(&self, name: &str) -> Option<usize> {
+        self.problem.weights.iter().position(|own| own.as_str() == name)
     }
 
     fn slice(&self, span: Span) -> String {
@@ -138,7 +138,7 @@ impl<'s> Reader<'s> {
             "declare-weight" => weights::declare(self, item, rest),
             "optimize-synth" => {
                 self.asked = true;
-                self.problem.objective = weights::objective(self, item, rest).map(|terms| Objective { terms });
+                self.problem.objective = weights::objective(self, item, rest);
             }
             "check-synth" => self.asked = true,
             _ => {
@@ -303,6 +303,7 @@ impl<'s> Reader<'s> {
             params,
             sort,
             grammar: Grammar::default(),
+            weights: Weights::default(),
             has_grammar: !grammar.is_empty(),
             constants: Vec::new(),
         };
@@ -318,8 +319,7 @@ impl<'s> Reader<'s> {
             return self.report(item.span, "a constraint is one formula", "(constraint TERM)");
         };
         if !assumed && let Some(bound) = weights::bound(self, formula) {
-            self.problem.weight_bounds.push(bound);
-            return;
+            return self.problem.weight_bounds.extend(bound);
         }
         let text = self.slice(formula.span);
         let Some(term) = self.term_of_sort(formula, &Scope::new(), Sort::Bool) else { return };

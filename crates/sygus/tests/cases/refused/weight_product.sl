@@ -1,0 +1,4 @@
+; expect: an objective is a sum of weights, times whole numbers
+(set-logic LIA)
+(synth-fun f ((x Int)) Int ((I Int)) ((I Int (x (! (+ I I) :weight 1)))))
+(optimize-synth ((* (_ weight f) (_ weight f))))

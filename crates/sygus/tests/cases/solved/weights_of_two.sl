@@ -1,0 +1,10 @@
+; A sum over functions, and a bound that its least value keeps.
+; expect: (3)
+(set-logic LIA)
+(synth-fun f ((x Int)) Int ((I Int)) ((I Int (x 1 (! (+ I I) :weight 1)))))
+(synth-fun g ((x Int)) Int ((I Int)) ((I Int (x 1 (! (+ I I) :weight 2)))))
+(declare-var x Int)
+(constraint (= (f x) (+ x 1)))
+(constraint (= (g x) (* 2 x)))
+(constraint (>= 5 (+ (_ weight f) (_ weight g))))
+(optimize-synth ((+ (_ weight f) (_ weight g))))
