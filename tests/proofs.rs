@@ -53,38 +53,100 @@ fn a_proof_holds_from_its_file_and_is_refused_where_it_was_changed() {
     assert_eq!(both.code, 2, "a program and a proof at once");
 }
 
-/// A folder with the network max(x0, x1) = relu(x0 - x1) + relu(x1 + 500) - 500 on a million pairs of numbers.
-fn larger() -> tempfile::TempDir {
+/// A layer: rows of weights, and as many biases.
+pub(crate) type Layer<'a> = (&'a [&'a [f32]], &'a [f32]);
+
+/// A folder with a network on pairs of numbers in a range: one hidden number, by ReLU layers from itself and the pair, is the
+/// output.
+pub(crate) fn pairs([lo, hi]: [i64; 2], layers: &[Layer<'_>]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let tensors: [(&str, &[usize], &[f32]); 6] = [
-        ("hmlp.layers.0.weight", &[2, 3], &[0., 1., -1., 0., 0., 1.]),
-        ("hmlp.layers.0.bias", &[2], &[0., 500.]),
-        ("hmlp.layers.1.weight", &[1, 2], &[1., 1.]),
-        ("hmlp.layers.1.bias", &[1], &[-500.]),
-        ("ymlp.layers.0.weight", &[1, 1], &[1.]),
-        ("ymlp.layers.0.bias", &[1], &[0.]),
-    ];
     let mut header = serde_json::Map::new();
     let mut data: Vec<u8> = Vec::new();
-    for (name, shape, numbers) in tensors {
+    let mut tensor = |name: String, shape: &[usize], numbers: &[f32]| {
         let start = data.len();
         data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        let entry = json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] });
-        header.insert(name.to_owned(), entry);
+        header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] }));
+    };
+    let readout: Layer<'_> = (&[&[1.0]], &[0.0]);
+    let named = layers.iter().enumerate().map(|(k, layer)| (format!("hmlp.layers.{k}"), layer));
+    for (name, (weight, bias)) in named.chain([("ymlp.layers.0".to_owned(), &readout)]) {
+        tensor(format!("{name}.weight"), &[weight.len(), weight[0].len()], &weight.concat());
+        tensor(format!("{name}.bias"), &[bias.len()], bias);
     }
     let header = Json::Object(header).to_string();
     let size = u64::try_from(header.len()).expect("small").to_le_bytes();
     write(folder.path(), "model.safetensors", [&size[..], header.as_bytes(), &data].concat());
     let config = json!({
-        "model_type": "rnn", "cell": "mlp", "input_dim": 2, "hidden_dim": 1, "output_dim": 1, "hidden_mlp_depth": 2,
-        "hidden_mlp_width": 2, "output_mlp_depth": 1, "output_mlp_width": 0, "activation": "relu", "h0": "zeros"
+        "model_type": "rnn", "cell": "mlp", "input_dim": 2, "hidden_dim": 1, "output_dim": 1, "hidden_mlp_depth": layers.len(),
+        "hidden_mlp_width": layers[0].1.len(), "output_mlp_depth": 1, "output_mlp_width": 0, "activation": "relu", "h0": "zeros"
     });
     write(folder.path(), "config.json", config.to_string());
-    let input = json!({ "kind": "integers", "dim": 2, "range": [-500, 500], "encoding": "scalar", "length": 4 });
+    let input = json!({ "kind": "integers", "dim": 2, "range": [lo, hi], "encoding": "scalar", "length": 4 });
     let task =
-        json!({ "name": "larger", "input": input, "output": { "kind": "integers", "dim": 1, "decode": "round" } });
+        json!({ "name": "pairs", "input": input, "output": { "kind": "integers", "dim": 1, "decode": "round" } });
     write(folder.path(), "task.json", task.to_string());
     folder
+}
+
+/// max(x0, x1) = relu(x0 - x1) + relu(x1 + 500) - 500 on a million pairs of numbers.
+fn larger() -> tempfile::TempDir {
+    pairs([-500, 500], &[(&[&[0., 1., -1.], &[0., 0., 1.]], &[0., 500.]), (&[&[1., 1.]], &[-500.])])
+}
+
+/// x0 >= x1, as relu(x0 - x1 + 1) - relu(x0 - x1): of 40 thousand million pairs few are equal.
+fn at_least() -> tempfile::TempDir {
+    pairs([-100_000, 100_000], &[(&[&[0., 1., -1.], &[0., 1., -1.]], &[1., 0.]), (&[&[1., -1.]], &[0.])])
+}
+
+/// max(x0, x1), and 3 more at the one pair (137, -21) of 16 million.
+fn with_an_exception() -> tempfile::TempDir {
+    let ends: [&[f32]; 6] =
+        [&[0., 1., -1.], &[0., 0., 1.], &[0., 1., 0.], &[0., -1., 0.], &[0., 0., 1.], &[0., 0., -1.]];
+    let none: &[f32] = &[0.; 6];
+    let joined: [&[f32]; 6] = [&[1., 1., 0., 0., 0., 0.], &[0., 0., -1., -1., -1., -1.], none, none, none, none];
+    let layers: [Layer<'_>; 3] = [
+        (&ends, &[0., 2000., -137., 137., 21., -21.]),
+        (&joined, &[0., 1., 0., 0., 0., 0.]),
+        (&[&[1., 3., 0., 0., 0., 0.]], &[-2000.]),
+    ];
+    pairs([-2000, 2000], &layers)
+}
+
+#[test]
+fn an_input_that_a_solver_finds_refutes_a_program_and_the_search_goes_on() {
+    let model = at_least();
+    let done = run("decipher {0} --format json", &[model.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let result = done.json();
+    // `(< x1 x0)` agrees with the network on all inputs that are drawn, and is cheaper.
+    assert_eq!(result["program"], json!("(<= x1 x0)"), "{result:#}");
+    assert_eq!(
+        (&result["verdict"], &result["evidence"]["proof"]["scope"]),
+        (&json!("accepted"), &json!("all lengths"))
+    );
+}
+
+#[test]
+fn one_input_is_enough_to_refute_agreement_on_all_and_not_to_refute_a_share() {
+    let model = with_an_exception();
+    let done = run("decipher {0} --format json --time-limit 60", &[model.path()]);
+    assert_eq!(done.code, 3, "{}", done.stderr);
+    let result = done.json();
+    let found = json!({ "input": [[137, -21]], "position": 0, "network": 140, "program": 137 });
+    assert_eq!((&result["verdict"], &result["program"]), (&json!("refuted"), &json!("(max x0 x1)")), "{result:#}");
+    assert_eq!(result["evidence"]["agreement"]["counterexample"], found);
+    assert_eq!(result["evidence"]["solver"]["counterexample"], found);
+    assert_eq!(
+        (&result["evidence"]["proof"], &result["evidence"]["agreement"]["mismatches"]),
+        (&Json::Null, &json!(1))
+    );
+
+    let done = run("decipher {0} --format json --min-agreement 0.99", &[model.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let result = done.json();
+    let agreement = &result["evidence"]["agreement"];
+    assert_eq!((&agreement["kind"], &agreement["counterexample"]), (&json!("sampled"), &found), "{result:#}");
+    assert_eq!(result["evidence"]["proof"], Json::Null);
 }
 
 #[test]

@@ -4,9 +4,9 @@
 use dsl::{Language, Term};
 use graph::{Matrix, Network, Recurrence};
 use rand::Rng as _;
-use samples::{Batch, Rng, Value, rng};
+use samples::{Batch, Rng, rng};
 
-use crate::{Counterexample, Error, Machine, Oracle, compare, integer, run_network, run_program};
+use crate::{Counterexample, Error, Machine, Oracle, compare, difference, integer, run_network, run_program};
 
 /// What longer inputs show.
 #[derive(Clone, PartialEq, Debug)]
@@ -81,12 +81,7 @@ pub fn beyond(
         None => None,
         Some(input) => {
             let batch = Batch::from_sequences(net.dim(), [&input]);
-            let (a, b) = (run_net(&batch)?, run_prog(&batch)?);
-            let position = batch.length(0).saturating_sub(1);
-            let at =
-                |columns: &[samples::Column]| -> Vec<Value> { columns.iter().map(|c| c.value(position)).collect() };
-            let differs = !compare(&network.domain.decode, &batch.points(), &a, &b, None).1.is_empty();
-            differs.then(|| Counterexample { network: at(&a), program: at(&b), position, input: batch })
+            difference(network, program, language, &batch)?
         }
     };
     Ok(Some(Beyond { length, sequences: 2 * SEQUENCES, outputs: counts.0, mismatches: counts.1, departure }))

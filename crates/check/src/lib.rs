@@ -9,6 +9,7 @@
 mod beyond;
 mod bound;
 mod compare;
+mod difference;
 mod machine;
 mod mutants;
 mod product;
@@ -24,6 +25,7 @@ use samples::{Batch, Column, Decode, Domain, Elements, Value, rng};
 pub use beyond::{Beyond, beyond};
 pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper};
 pub use compare::{Tally, agrees, compare};
+pub use difference::difference;
 pub use machine::{Machine, Stepped, integer, primed};
 pub use mutants::{Change, Mutant, mutants};
 pub use product::{Product, product};
@@ -110,7 +112,7 @@ pub struct Agreement {
     pub complete: bool,
     /// Whether an exhaustive check was given up because time was up.
     pub hurried: bool,
-    /// A small input on which both differ.
+    /// An input on which both differ: one that was drawn, made small, or one that was found by looking for it.
     pub counterexample: Option<Counterexample>,
 }
 
@@ -135,6 +137,20 @@ impl Agreement {
         let tally = self.uniform?;
         let (inputs, mismatches) = counts(self.unit, tally);
         Some(Self { tally, inputs, mismatches, complete: true, ..self.clone() })
+    }
+
+    /// The same with one more output that was compared, of an input that was looked for because both differ on it. The error
+    /// bound, which speaks of random inputs, stays. Where all inputs were run, this one was counted already.
+    #[must_use]
+    pub fn with(mut self, found: &Counterexample) -> Self {
+        if self.kind == Kind::Sampled {
+            self.inputs += 1;
+            self.mismatches += 1;
+            let one = Tally { outputs: 1, wrong_outputs: 1, sequences: 1, wrong_sequences: 1, uncounted: 0 };
+            self.tally = self.tally.plus(one);
+        }
+        self.counterexample.get_or_insert_with(|| found.clone());
+        self
     }
 }
 

@@ -66,7 +66,7 @@ fn main() {
             min_agreement: 0.999,
             progress: &progress,
         };
-        match decipher::transformer::hypotheses(&network, &config) {
+        match decipher::transformer::hypotheses(&network, &samples::Batch::new(1), &config) {
             Ok(found) => {
                 solved += usize::from(!found.is_empty());
                 let seconds = start.elapsed().as_secs_f64();

@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         progress: &|_| {},
     };
     println!("{}", decipher::transformer::describe(&network, &config)?);
-    for found in decipher::transformer::hypotheses(&network, &config)?.iter().take(1) {
+    for found in decipher::transformer::hypotheses(&network, &samples::Batch::new(1), &config)?.iter().take(1) {
         println!("{}\n", dsl::pretty(&found.program, &language));
         for aligned in &found.alignment {
             println!("{:9} {}", aligned.site, dsl::print(&aligned.subterm, &language));

@@ -36,7 +36,7 @@ fn line(folder: &Path, language: &Language) -> Result<String, String> {
             }
         },
     };
-    let found = hypotheses(&network, &config).map_err(|e| e.to_string())?;
+    let found = hypotheses(&network, &samples::Batch::new(network.domain.dim()), &config).map_err(|e| e.to_string())?;
     let seconds = start.elapsed().as_secs_f64();
     let Some(best) = found.first() else { return Ok(format!("{seconds:6.2} s  nothing")) };
     let domain = &network.domain;

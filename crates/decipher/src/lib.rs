@@ -16,6 +16,7 @@ mod verdict;
 
 use dsl::{Language, Term};
 use graph::Network;
+use samples::Batch;
 
 pub use holdout::Halves;
 pub use length::{BITS, Description, describe};
@@ -110,17 +111,18 @@ pub enum Error {
 }
 
 /// Candidates for what the network computes, best first: the shortest by the language's cost among those that agree
-/// with the network at least as far as [`Config::min_agreement`] asks, on samples that played no part in finding them.
+/// with the network at least as far as [`Config::min_agreement`] asks, on samples that played no part in finding them, and on
+/// the inputs in `known`, which refuted others; causal language models are read from recorded inputs alone.
 ///
 /// # Errors
 /// Where the network cannot be run, or is of a kind that no strategy reads. Finding nothing is no error: the list is
 /// empty then.
-pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
+pub fn hypotheses(network: &Network, known: &Batch, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     if network.recurrence().is_some() {
-        recurrent::hypotheses(network, config)
+        recurrent::hypotheses(network, known, config)
     } else if network.family() == graph::Family::Gpt2 {
         causal::hypotheses(network, config)
     } else {
-        transformer::hypotheses(network, config)
+        transformer::hypotheses(network, known, config)
     }
 }

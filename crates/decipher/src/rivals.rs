@@ -26,6 +26,16 @@ pub struct Rivals {
     pub others: Vec<Rival>,
 }
 
+impl Rivals {
+    /// The inputs that tell rivals from the accepted program.
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = Batch> + '_ {
+        self.others.iter().filter_map(|rival| match &rival.separation {
+            Separation::Input { input, .. } => Some(input.input.clone()),
+            Separation::None { .. } => None,
+        })
+    }
+}
+
 /// A surviving program that is not shown to be equal.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Rival {

@@ -1,9 +1,9 @@
 //! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
 
-use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Proofs, ProveConfig};
+use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Counterexample, End, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
-use samples::{Column, Decode, Elements};
+use samples::{Batch, Column, Decode, Elements};
 use scrub::{CircuitReport, Interchange, Scrub, Variables};
 
 use crate::causal::{self, Behaviour};
@@ -149,56 +149,197 @@ fn concluded(
     limits: &JudgeLimits,
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
-    stage(Stage::Synth);
-    let found = match hypotheses(halves.map_or(network, |halves| &halves.find), config) {
-        // A network that is out of reach is no error: nothing is claimed of it.
-        Err(error @ Error::Unsupported(_)) => return Ok(blank(Verdict::Undecided, error.to_string(), 0)),
-        found => found?,
+    let mut search = Search {
+        network,
+        halves,
+        config,
+        limits,
+        stage,
+        judged: Agreements::default(),
+        tried: Vec::new(),
+        best_refuted: None,
+        refused: None,
+        usual: None,
+        known: Batch::new(network.domain.dim()),
     };
-    stage(Stage::Check);
-    let mut best_refuted: Option<(Hypothesis, Agreement)> = None;
-    let mut refused: Option<(Hypothesis, String)> = None;
-    let mut usual = None;
-    let mut judged = Agreements::default();
-    let n_found = found.len();
-    for (place, hypothesis) in found.iter().cloned().enumerate() {
-        (config.progress)(&format!("check: candidate {} of {n_found}", place + 1));
-        if let Some(reason) = covers_domain(network, &hypothesis.program) {
-            refused.get_or_insert((hypothesis, reason));
-            continue;
+    for _ in 0..ROUNDS {
+        let n_known = search.known.n_sequences();
+        match search.round() {
+            // A network that is out of reach is no error: nothing is claimed of it.
+            Err(error @ Error::Unsupported(_)) => return Ok(blank(Verdict::Undecided, error.to_string(), 0)),
+            Err(error) => return Err(error),
+            Ok(Some(outcome)) => return Ok(outcome),
+            // Without another input the same would be found again.
+            Ok(None) if search.known.n_sequences() == n_known || (config.deadline)() => break,
+            Ok(None) => {}
         }
-        let agreement = judged.of(network, &hypothesis.program, config, limits)?;
-        if agreement.reaches(config.min_agreement) {
+    }
+    search.unsuccessful()
+}
+
+/// Rounds of adding the inputs that refuted the programs of the round before.
+const ROUNDS: usize = 4;
+
+/// What a search has come to.
+struct Search<'a> {
+    network: &'a Network,
+    halves: Option<&'a Halves>,
+    config: &'a Config<'a>,
+    limits: &'a JudgeLimits,
+    stage: &'a dyn Fn(Stage),
+    judged: Agreements,
+    /// Programs that were looked at.
+    tried: Vec<Term>,
+    best_refuted: Option<Refuted>,
+    /// A program that is no explanation, and why.
+    refused: Option<(Hypothesis, String)>,
+    /// A program that agrees on uniform inputs alone, with its agreement over all inputs and over these.
+    usual: Option<(Hypothesis, Agreement, Agreement)>,
+    /// Inputs of the domain on which a program differs that agrees with the network on all that were drawn.
+    known: Batch,
+}
+
+/// A program that differs from the network more often than it may.
+struct Refuted {
+    hypothesis: Hypothesis,
+    agreement: Agreement,
+    /// What was found out beyond the inputs that were drawn, if it agrees on these.
+    reach: Option<Reach>,
+}
+
+impl Search<'_> {
+    /// Finds hypotheses and holds those that are new against the network: the first that stands.
+    fn round(&mut self) -> Result<Option<Outcome>, Error> {
+        let Self { network, halves, config, limits, stage, .. } = *self;
+        stage(Stage::Synth);
+        let found = hypotheses(halves.map_or(network, |halves| &halves.find), &self.known, config)?;
+        stage(Stage::Check);
+        let n_found = found.len();
+        for (place, hypothesis) in found.iter().cloned().enumerate() {
+            if self.tried.contains(&hypothesis.program) {
+                continue;
+            }
+            self.tried.push(hypothesis.program.clone());
+            (config.progress)(&format!("check: candidate {} of {n_found}", place + 1));
+            if let Some(reason) = covers_domain(network, &hypothesis.program) {
+                self.refused.get_or_insert((hypothesis, reason));
+                continue;
+            }
+            let agreement = self.judged.of(network, &hypothesis.program, config, limits)?;
+            if !agreement.reaches(config.min_agreement) {
+                self.note(Refuted { hypothesis, agreement, reach: None });
+                continue;
+            }
             if let Some(halves) = halves.filter(|_| is_causal_language(network)) {
                 stage(Stage::Scrub);
                 (config.progress)("scrub");
                 let rest = &found[place + 1..];
-                let as_good = as_good(network, &hypothesis, &agreement, rest, &mut judged, (config, limits))?;
+                let as_good = as_good(network, &hypothesis, &agreement, rest, &mut self.judged, (config, limits))?;
                 let outcome = explained(halves, as_good, config, limits, place + 1)?;
-                return Ok(with_rivals(network, outcome, &found, config));
+                return Ok(Some(with_rivals(network, outcome, &found, config)));
             }
-            let outcome = stands(network, hypothesis, agreement, (config, limits, stage), place + 1)?;
-            return Ok(with_rivals(network, outcome, &found, config));
-        }
-        if let Some(over) = uniform_alone(network, &agreement).filter(|over| over.reaches(config.min_agreement)) {
-            let better = usual.as_ref().is_none_or(|(_, best, _): &(_, Agreement, _)| agreement.share() > best.share());
-            if better {
-                usual = Some((hypothesis.clone(), agreement.clone(), over));
+            match self.looked_into(hypothesis, agreement, &found)? {
+                Ok(outcome) => return Ok(Some(outcome)),
+                Err(refuted) => self.note(*refuted),
             }
         }
-        if best_refuted.as_ref().is_none_or(|(_, best)| agreement.share() > best.share()) {
-            best_refuted = Some((hypothesis, agreement));
+        Ok(None)
+    }
+
+    /// What is said of a program that agrees with the network on the inputs that were drawn: it stands, unless an input of the
+    /// domain is found on which both differ, and so many may not.
+    fn looked_into(
+        &mut self,
+        hypothesis: Hypothesis,
+        agreement: Agreement,
+        found: &[Hypothesis],
+    ) -> Result<Result<Outcome, Box<Refuted>>, Error> {
+        let Self { network, config, limits, stage, .. } = *self;
+        let (least, drawn) = (config.min_agreement, agreement.inputs);
+        let mut agreement = agreement;
+        for row in 0..self.known.n_sequences() {
+            if let Some(found) = self.difference(&hypothesis.program, &self.known.select(&[row]))? {
+                agreement = agreement.with(&found);
+            }
+        }
+        if !agreement.reaches(least) {
+            return Ok(Err(Box::new(Refuted { hypothesis, agreement, reach: None })));
+        }
+        let reach = reach(network, &hypothesis.program, config, limits)?;
+        let agreement = self.with_found(&hypothesis.program, agreement, &reach.inputs())?;
+        if !agreement.reaches(least) {
+            return Ok(Err(Box::new(Refuted { hypothesis, agreement, reach: Some(reach) })));
+        }
+        let outcome = stands(
+            network,
+            hypothesis.clone(),
+            agreement.clone(),
+            reach.clone(),
+            (config, limits, stage),
+            self.tried.len(),
+        )?;
+        let mut outcome = with_rivals(network, outcome, found, config);
+        let separating = outcome.rivals.iter().flat_map(Rivals::inputs).collect::<Vec<_>>();
+        let agreement = self.with_found(&hypothesis.program, agreement, &separating)?;
+        if !agreement.reaches(least) {
+            return Ok(Err(Box::new(Refuted { hypothesis, agreement, reach: Some(reach) })));
+        }
+        if agreement.inputs > drawn {
+            outcome.reason.push_str("; they differ on an input that was looked for and found");
+        }
+        outcome.agreement = Some(agreement);
+        Ok(Ok(outcome))
+    }
+
+    /// An agreement with those inputs on which the two differ; they are known from then on.
+    fn with_found(&mut self, program: &Term, mut agreement: Agreement, inputs: &[Batch]) -> Result<Agreement, Error> {
+        for input in inputs {
+            let is_known = (0..self.known.n_sequences()).any(|row| self.known.sequence(row) == input.sequence(0));
+            if !is_known && let Some(found) = self.difference(program, input)? {
+                self.known.extend(&found.input);
+                agreement = agreement.with(&found);
+            }
+        }
+        Ok(agreement)
+    }
+
+    /// Where a program and the network differ on an input of the domain, by more than rounding.
+    fn difference(&self, program: &Term, input: &Batch) -> Result<Option<Counterexample>, Error> {
+        let program = &reread(self.network, program, self.config.language)?;
+        let found = check::difference(self.network, program, self.config.language, input);
+        let found = found.map_err(|error| Error::Term(error.to_string()))?;
+        Ok(found.filter(|found| found.is_within(&self.network.domain) && found.is_clear(self.network)))
+    }
+
+    /// Takes note of a program that is refuted.
+    fn note(&mut self, refuted: Refuted) {
+        let agreement = &refuted.agreement;
+        let over = uniform_alone(self.network, agreement).filter(|over| over.reaches(self.config.min_agreement));
+        if let Some(over) = over
+            && self.usual.as_ref().is_none_or(|(_, best, _)| agreement.share() > best.share())
+        {
+            self.usual = Some((refuted.hypothesis.clone(), agreement.clone(), over));
+        }
+        if self.best_refuted.as_ref().is_none_or(|best| agreement.share() > best.agreement.share()) {
+            self.best_refuted = Some(refuted);
         }
     }
-    if let Some((hypothesis, all, over)) = usual {
-        let mut outcome = stands(network, hypothesis, over, (config, limits, stage), n_found)?;
-        let share = structured_share(&all);
-        outcome.reason.push_str(&format!(
-            "; on inputs with structure (constant, of two elements, runs, palindromes) the network departs from it: they agree on a share of {share:.4}"
-        ));
-        return Ok(outcome);
+
+    /// No program stands.
+    fn unsuccessful(self) -> Result<Outcome, Error> {
+        let Self { network, config, limits, stage, .. } = self;
+        // Where some program agrees with all inputs that were drawn, those with structure are no kind of their own.
+        if let Some((hypothesis, all, over)) = self.usual.filter(|_| self.known.is_empty()) {
+            let reach = reach(network, &hypothesis.program, config, limits)?;
+            let mut outcome = stands(network, hypothesis, over, reach, (config, limits, stage), self.tried.len())?;
+            let share = structured_share(&all);
+            outcome.reason.push_str(&format!(
+                "; on inputs with structure (constant, of two elements, runs, palindromes) the network departs from it: they agree on a share of {share:.4}"
+            ));
+            return Ok(outcome);
+        }
+        Ok(unsuccessful(self.best_refuted, self.refused, self.tried.len(), (config.deadline)()))
     }
-    Ok(unsuccessful(best_refuted, refused, n_found, (config.deadline)()))
 }
 
 /// An outcome with what is known of other programs.
@@ -229,10 +370,10 @@ fn stands(
     network: &Network,
     hypothesis: Hypothesis,
     agreement: Agreement,
+    Reach { proof, unproved, asked, beyond }: Reach,
     (config, limits, stage): (&Config<'_>, &JudgeLimits, &dyn Fn(Stage)),
     n_tried: usize,
 ) -> Result<Outcome, Error> {
-    let Reach { proof, unproved, asked, beyond } = reach(network, &hypothesis.program, config, limits)?;
     stage(Stage::Scrub);
     (config.progress)("scrub");
     let judged = judge_alignment(network, &hypothesis, config, limits);
@@ -310,12 +451,24 @@ impl Agreements {
 const LONGER: usize = 10;
 
 /// How far beyond what was run a program holds.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Reach {
     proof: Option<Proofs>,
     unproved: Option<String>,
     asked: Option<Asked>,
     beyond: Option<Beyond>,
+}
+
+impl Reach {
+    /// Inputs on which program and network differ.
+    fn inputs(&self) -> Vec<Batch> {
+        let asked = match self.asked.as_ref().map(|asked| &asked.end) {
+            Some(End::Differs { found, .. }) => Some(&found.input),
+            _ => None,
+        };
+        let departure = self.beyond.as_ref().and_then(|beyond| beyond.departure.as_ref());
+        asked.into_iter().chain(departure.map(|departure| &departure.input)).cloned().collect()
+    }
 }
 
 /// How far beyond what was run the program holds: a proof, and inputs beyond the domain's lengths.
@@ -504,7 +657,7 @@ fn described(agreement: &Agreement) -> &'static str {
 }
 
 fn unsuccessful(
-    refuted: Option<(Hypothesis, Agreement)>,
+    refuted: Option<Refuted>,
     refused: Option<(Hypothesis, String)>,
     n_tried: usize,
     late: bool,
@@ -513,18 +666,25 @@ fn unsuccessful(
     if let Some((hypothesis, reason)) = refused {
         return Outcome { hypothesis: Some(hypothesis), ..blank(Verdict::Undecided, reason, n_tried) };
     }
-    if let Some((hypothesis, agreement)) = refuted {
-        let share = agreement.share();
-        let reason = format!(
-            "{n_tried} candidates differ from the network; the best agrees on a share of {share:.4} of what was compared{time}"
+    let Some(Refuted { hypothesis, agreement, reach }) = refuted else {
+        return blank(
+            Verdict::Undecided,
+            format!("no program was found within the limits of the search{time}"),
+            n_tried,
         );
-        return Outcome {
-            hypothesis: Some(hypothesis),
-            agreement: Some(agreement),
-            ..blank(Verdict::Refuted, reason, n_tried)
-        };
-    }
-    blank(Verdict::Undecided, format!("no program was found within the limits of the search{time}"), n_tried)
+    };
+    let share = agreement.share();
+    let best = match reach {
+        Some(_) => {
+            "agrees on all inputs that were drawn as far as asked, and differs on one that was looked for".to_owned()
+        }
+        None => format!("agrees on a share of {share:.4} of what was compared"),
+    };
+    let reason = format!("{n_tried} candidates differ from the network; the best {best}{time}");
+    // What is proved of shorter inputs is no proof of a program that is not claimed.
+    let Reach { asked, beyond, .. } = reach.unwrap_or_default();
+    let outcome = blank(Verdict::Refuted, reason, n_tried);
+    Outcome { hypothesis: Some(hypothesis), agreement: Some(agreement), asked, beyond, ..outcome }
 }
 
 /// An outcome without a hypothesis.

@@ -34,7 +34,7 @@ fn read(network: &Network, language: &Language) -> Option<Hypothesis> {
         min_agreement: 0.999,
         progress: &|_| {},
     };
-    decipher::transformer::hypotheses(network, &config).expect("it runs").into_iter().next()
+    decipher::transformer::hypotheses(network, &samples::Batch::new(1), &config).expect("it runs").into_iter().next()
 }
 
 /// The share of counted outputs on which a program agrees with a network, on inputs of its own.

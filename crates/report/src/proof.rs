@@ -152,8 +152,8 @@ pub(crate) fn solver_evidence(asked: &Asked, domain: &Domain) -> Json {
             evidence["answer"] = "undecided".into();
             evidence["reason"] = format!("for {length} elements: {reason}").into();
         }
-        End::Differs(found) => {
-            evidence["answer"] = "differs".into();
+        End::Differs { found, clear } => {
+            evidence["answer"] = if *clear { "differs" } else { "differs within rounding" }.into();
             evidence["counterexample"] = json!(counterexample(found, domain));
         }
         End::DiffersOverReals(input) => {

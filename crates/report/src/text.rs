@@ -230,8 +230,11 @@ fn proof_lines(text: &mut String, result: &DecipherResult) {
                 let c = &solver["counterexample"];
                 writeln!(
                     text,
-                    "  solver      proved for {proved}; the two differ on {} (network {}, program {})",
-                    c["input"], c["network"], c["program"]
+                    "  solver      proved for {proved}; the two differ on {} (network {}, program {}){}",
+                    c["input"],
+                    c["network"],
+                    c["program"],
+                    if answer == "differs" { "" } else { ", which another order of summation may not" }
                 )
             }
             _ if answer == "proved" => writeln!(text, "  solver      proved for {proved}"),

@@ -20,10 +20,10 @@ mod search;
 mod tests;
 
 use dsl::{Language, Term};
-use graph::Network;
+use graph::{Network, Recurrence};
 use samples::{Decode, Value, encode_value};
 
-use crate::{Machine, integer};
+use crate::{Counterexample, Machine, integer};
 use forms::Forms;
 
 pub use boxes::alphabet;
@@ -186,6 +186,31 @@ impl Decoder {
             }
         }
     }
+
+    /// Whether outputs are decoded as something else than a program's, wherever in their ranges they are.
+    fn excludes(&self, y: &Forms, program: &[Value]) -> bool {
+        match self {
+            Self::Round => program.iter().zip(0..y.len()).any(|(value, k)| {
+                let (lo, hi) = y.range(k);
+                value.as_f64().is_none_or(|value| lo > value + 0.5 || hi < value - 0.5)
+            }),
+            Self::Argmax(codes) => {
+                let own = program.first().and_then(|&value| codes.iter().position(|&code| code == class_code(value)));
+                own.is_none_or(|own| (0..y.len()).any(|k| k != own && lead(y, k, own) > 0.0))
+            }
+        }
+    }
+}
+
+/// Whether every evaluation of a network in single precision is read as something else than a program's output, where both
+/// were found to differ.
+pub(crate) fn surely_otherwise(net: &Recurrence, decode: &Decode, found: &Counterexample) -> bool {
+    let Ok(decoder) = Decoder::of(decode) else { return false };
+    let mut hidden = Forms::exact(vec![0.0; net.hidden_dim()], 0).computed(true);
+    for element in found.input.sequence(0).chunks(net.dim()).take(found.position + 1) {
+        hidden = boxes::carried(forms::step(net, &hidden, forms::fed(net, element, 0)));
+    }
+    decoder.excludes(&forms::read(net, &hidden), &found.program)
 }
 
 /// How far output `k` stays from rounding to another integer than `value`.

@@ -22,7 +22,7 @@ use smt::{Answer, Limits, Solver};
 
 use super::forms::{Forms, SINGLE, TINY, UP};
 use super::{Arithmetic, Decoder, Proof, Proofs, Refused, Regions};
-use crate::{Counterexample, Machine, compare, primed, run_network, run_program};
+use crate::{Counterexample, Machine, difference, primed};
 
 /// The question of a proof by a solver.
 #[derive(Clone, PartialEq, Debug)]
@@ -82,7 +82,12 @@ pub enum End {
         reason: String,
     },
     /// Network and program differ on an input of the domain, which was run.
-    Differs(Box<Counterexample>),
+    Differs {
+        /// The input.
+        found: Box<Counterexample>,
+        /// Whether every evaluation in single precision differs there; else another order of summation may not.
+        clear: bool,
+    },
     /// Over the reals they differ on an input, on which the network as it runs agrees with the program: an output there
     /// lies as close to where it is read as something else as single precision can tell.
     DiffersOverReals(Batch),
@@ -125,8 +130,8 @@ pub fn ask(network: &Network, program: &Term, language: &Language, config: &AskC
         }
         match &answer {
             Answer::Sat(model) => {
-                if let Some(found) = problem.run(&problem.input(model, steps))? {
-                    end = End::Differs(Box::new(found));
+                if let Some(differs) = problem.run(&problem.input(model, steps))? {
+                    end = differs;
                     break;
                 }
             }
@@ -141,10 +146,7 @@ pub fn ask(network: &Network, program: &Term, language: &Language, config: &AskC
             Answer::Unsat => real = steps,
             Answer::Sat(model) => {
                 let input = problem.input(&model, steps);
-                end = match problem.run(&input)? {
-                    Some(found) => End::Differs(Box::new(found)),
-                    None => End::DiffersOverReals(input),
-                };
+                end = problem.run(&input)?.unwrap_or(End::DiffersOverReals(input));
                 break;
             }
             Answer::Unknown(reason) => {
@@ -322,18 +324,10 @@ impl<'a> Problem<'a> {
     }
 
     /// Runs both on an input: where they differ, if they do.
-    fn run(&self, input: &Batch) -> Result<Option<Counterexample>, Refused> {
-        let failed = |error: crate::Error| Refused::Program(error.to_string());
-        let network = run_network(self.network)(input).map_err(failed)?;
-        let program = run_program(self.network, self.program, self.machine.language())(input).map_err(failed)?;
-        let (_, wrong) = compare(&self.network.domain.decode, &input.points(), &network, &program, None);
-        let at = |columns: &[Column], point: usize| columns.iter().map(|column| column.value(point)).collect();
-        Ok(wrong.first().map(|&position| Counterexample {
-            input: input.clone(),
-            position,
-            network: at(&network, position),
-            program: at(&program, position),
-        }))
+    fn run(&self, input: &Batch) -> Result<Option<End>, Refused> {
+        let found = difference(self.network, self.program, self.machine.language(), input)
+            .map_err(|error| Refused::Program(error.to_string()))?;
+        Ok(found.map(|found| End::Differs { clear: found.is_clear(self.network), found: Box::new(found) }))
     }
 }
 

@@ -197,7 +197,7 @@ fn solve(
         min_agreement: 0.999,
         progress: &progress,
     };
-    let found = of_oracle(oracle, &domain, &config).expect("runs");
+    let found = of_oracle(oracle, &domain, &samples::Batch::new(oracle.dim()), &config).expect("runs");
     let best = found.first()?;
     Some(Answer {
         text: dsl::print(&best.program, language),

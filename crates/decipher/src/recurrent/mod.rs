@@ -74,26 +74,32 @@ pub(crate) fn determined(network: &Network, hypothesis: &Hypothesis, config: &Co
 /// The fit from which on the hidden state determines a variable.
 const DETERMINED: f64 = 0.99;
 
-/// Candidates for what a recurrent network computes, best first.
+/// Candidates for what a recurrent network computes, best first; they are held against the inputs in `known` beside
+/// random ones.
 ///
 /// # Errors
 /// Where the network is not recurrent, its inputs are not integers, or it cannot be run.
-pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
+pub fn hypotheses(network: &Network, known: &Batch, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     let Some(recurrence) = network.recurrence() else {
         return Err(Error::Unsupported("no recurrence in the network".to_owned()));
     };
-    of_oracle(&Running { recurrence }, &network.domain, config)
+    of_oracle(&Running { recurrence }, &network.domain, known, config)
 }
 
-/// Candidates for what an oracle computes over a domain of integers, best first.
+/// Candidates for what an oracle computes over a domain of integers, best first; see [`hypotheses`].
 ///
 /// # Errors
 /// Where the inputs are not integers, or the oracle cannot be run.
-pub fn of_oracle(oracle: &dyn Oracle, domain: &Domain, config: &Config) -> Result<Vec<Hypothesis>, Error> {
+pub fn of_oracle(
+    oracle: &dyn Oracle,
+    domain: &Domain,
+    known: &Batch,
+    config: &Config,
+) -> Result<Vec<Hypothesis>, Error> {
     let Elements::Integers { .. } = domain.elements else {
         return Err(Error::Unsupported("recurrent networks over tokens".to_owned()));
     };
-    let mut task = Task::new(oracle, domain, config)?;
+    let mut task = Task::new(oracle, domain, known, config)?;
     let mut candidates = climb(&task)?;
     if task.enough < 1.0 && !candidates.iter().any(Candidate::is_carried) {
         // The samples may have more errors in them than the network makes: what falls short by so little is judged again, on
@@ -231,11 +237,16 @@ struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    fn new(oracle: &'a dyn Oracle, domain: &'a Domain, config: &'a Config<'a>) -> Result<Self, Error> {
+    fn new(oracle: &'a dyn Oracle, domain: &'a Domain, known: &Batch, config: &'a Config<'a>) -> Result<Self, Error> {
         let n = config.limits.samples;
         let structured = is_clear_on_structure(oracle, domain, config.seed)?;
         let draw = |purpose: &str, n: usize| draw(domain, structured, n, &mut rng(config.seed, purpose));
-        let record = |purpose: &str, n: usize| Recording::of(oracle, &draw(purpose, n));
+        let known = lengthened(known, domain.length.1);
+        let record = |purpose: &str, n: usize| {
+            let mut batch = draw(purpose, n);
+            batch.extend(&known);
+            Recording::of(oracle, &batch)
+        };
         Ok(Self {
             oracle,
             domain,
@@ -373,6 +384,16 @@ const VAGUE_SHARE: f64 = 0.002;
 /// Inputs of the greatest length, half of them with structure where the network is as sure of those as of others.
 fn draw(domain: &Domain, structured: bool, n: usize, rng: &mut samples::Rng) -> Batch {
     if structured { domain.sample_longest(n, rng) } else { domain.sample_of_length(n, domain.length.1, rng) }
+}
+
+/// Sequences of one length that begin with those given, each repeated as often as that takes: what came before tells the
+/// same of a network that reads from left to right.
+fn lengthened(batch: &Batch, length: usize) -> Batch {
+    let rows = (0..batch.n_sequences()).map(|row| batch.sequence(row)).filter(|sequence| !sequence.is_empty());
+    Batch::from_sequences(
+        batch.dim(),
+        rows.map(|row| row.iter().copied().cycle().take(length * batch.dim()).collect::<Vec<i64>>()),
+    )
 }
 
 /// Whether outputs on inputs with structure lie near integers as often as on uniform ones. Where they do not, the network

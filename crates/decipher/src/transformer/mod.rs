@@ -66,15 +66,17 @@ const HAZE: f64 = 0.3;
 /// Rounds of adding the inputs that refuted the programs of the round before.
 const ROUNDS: usize = 3;
 
-/// Candidates for what a transformer computes, best first.
+/// Candidates for what a transformer computes, best first; they are held against the inputs in `known` beside random ones.
 ///
 /// A network of another kind has none.
 ///
 /// # Errors
 /// Where the network cannot be run.
-pub fn hypotheses(network: &Network, config: &Config) -> Result<Vec<Hypothesis>, Error> {
+pub fn hypotheses(network: &Network, known: &Batch, config: &Config) -> Result<Vec<Hypothesis>, Error> {
     let mut batch = network.domain.sample(SEQUENCES, &mut rng(config.seed, "transformer: structure"));
-    let fresh = network.domain.sample(FRESH, &mut rng(config.seed, "transformer: fresh"));
+    batch.extend(known);
+    let mut fresh = network.domain.sample(FRESH, &mut rng(config.seed, "transformer: fresh"));
+    fresh.extend(known);
     let truth = network.outputs(&fresh).map_err(|error| Error::Network(error.to_string()))?;
     let mut found = Vec::new();
     let wiring = match Wiring::of(network) {

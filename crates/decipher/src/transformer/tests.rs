@@ -147,7 +147,7 @@ fn read(weights: &Weights, language: &Language) -> Vec<Hypothesis> {
         min_agreement: 1.0,
         progress: &|_| {},
     };
-    super::hypotheses(&network(weights), &config).expect("it runs")
+    super::hypotheses(&network(weights), &samples::Batch::new(1), &config).expect("it runs")
 }
 
 fn edges(hypothesis: &Hypothesis) -> Vec<String> {
