@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Check a proof about a recurrent network without anything of Ventris: recheck.py MODEL PROOF.json [...more pairs]
+"""Check proofs without anything of Ventris: recheck.py MODEL PROOF.json [...more pairs]
 
-MODEL is the folder of an `mlp` network with ReLU; PROOF.json is a certificate of boxes for all lengths, as `ventris decipher --out`
-writes it. Weights, domain, program text and certificate are read here, the program is stepped by an evaluator of its own, and
+PROOF.json is as `ventris decipher --out` writes it, MODEL the folder of the network: of an `mlp` network with ReLU whose proof is a
+certificate of boxes for all lengths, or of a transformer with hard attention (see recheck_classes.py). Weights, domain, program text and
+certificate are read here. The program of a recurrent network is stepped by an evaluator of its own, and
 the network's images are enclosed by zonotopes of its own, in double precision with an allowance for every sum: that of any
 evaluation in single precision where the proof claims it (u = 2^-24), else that of this script's own rounding. Prints `holds` or the first
 reason why not, one line per proof, and exits with 1 if any does not hold. Needs Python 3 and numpy.
@@ -17,12 +18,12 @@ import sys
 
 import numpy as np
 
+import recheck_classes
+from recheck_classes import Fails
+
 OWN = 2.0 ** -48  # more than what this script's own sums lose, relatively, per term
 MAX_PASSED = 64
 
-
-class Fails(Exception):
-    """Why a proof does not hold, or is of a kind that is not checked here."""
 
 
 # --- the program ------------------------------------------------------------------------------------------------------
@@ -164,6 +165,9 @@ class Net:
 # --- the certificate --------------------------------------------------------------------------------------------------
 def check(folder, path):
     proof = json.load(open(path))
+    if "classes" in proof["regions"]:
+        config, task = (json.load(open(os.path.join(folder, name))) for name in ("config.json", "task.json"))
+        return recheck_classes.check(config, task, tensors(os.path.join(folder, "model.safetensors")), proof)
     if proof["scope"] != "all lengths" or "boxes" not in proof["regions"]:
         raise Fails(f"not checked here: {proof['kind']}, {proof['scope']}")
     net, program, boxes = Net(folder, proof["arithmetic"] == "float32"), Program(proof["program"]), proof["regions"]["boxes"]

@@ -8,6 +8,7 @@ mod hostile;
 mod inference;
 mod language;
 mod proofs;
+mod recheck;
 mod schema;
 mod shared;
 mod synth;
