@@ -156,7 +156,7 @@ fn nearby<'a>(rows: &'a [Row], m: usize, rng: &mut Rng) -> Vec<&'a Row> {
     let distance =
         |row: &&Row| -> u64 { row.0.iter().zip(centre).fold(0_u64, |sum, (a, b)| sum.saturating_add(a.abs_diff(*b))) };
     let mut near: Vec<&Row> = rows.iter().collect();
-    near.sort_by_key(distance);
+    near.sort_by_cached_key(distance);
     near.truncate(3 * m);
     near.partial_shuffle(rng, m).0.to_vec()
 }

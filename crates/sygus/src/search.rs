@@ -2,7 +2,7 @@
 
 use dsl::{Grammar, NonterminalId, Production, Term};
 use rustc_hash::FxHashSet;
-use samples::{Column, Value};
+use samples::{Column, Sort, Value};
 use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
 
 use crate::cases::by_cases;
@@ -94,6 +94,8 @@ pub(crate) enum Effort {
 pub(crate) struct Search<'s, 'p> {
     spec: &'s mut Pointwise<'p>,
     grammar: Grammar,
+    /// Whether the grammar charges for weights.
+    is_weighted: bool,
     /// Terms over the parameters that may help.
     hints: Vec<Term>,
     tried_cases: bool,
@@ -139,6 +141,7 @@ impl<'s, 'p> Search<'s, 'p> {
         limits: SearchLimits,
     ) -> Result<Self, BankError> {
         let function = &spec.problem.functions[spec.function];
+        let is_weighted = is_weighted(grammar);
         let mut grammar = grammar.clone();
         let active = first_points(spec);
         let extras = extras(spec, &grammar, hints, &active);
@@ -159,6 +162,7 @@ impl<'s, 'p> Search<'s, 'p> {
         Ok(Self {
             spec,
             grammar,
+            is_weighted,
             hints: hints.to_vec(),
             tried_cases: false,
             extras,
@@ -210,11 +214,9 @@ impl<'s, 'p> Search<'s, 'p> {
                     break format!("{reason:?}").to_lowercase();
                 }
             }
-            // Where productions cost much most levels are empty.
-            if std::mem::replace(&mut seen, (self.bank.len(), self.active.len()))
-                == (self.bank.len(), self.active.len())
-                && !(judge.is_late)()
-            {
+            // Where weights are charged most levels are empty.
+            let now = (self.bank.len(), self.active.len());
+            if std::mem::replace(&mut seen, now) == now && self.is_weighted && !(judge.is_late)() {
                 level += 1;
                 continue;
             }
@@ -353,6 +355,9 @@ impl<'s, 'p> Search<'s, 'p> {
         if !wrong.is_empty() {
             return self.activate(&wrong);
         }
+        if self.is_harder(term) {
+            return Exam::Open;
+        }
         let text = theory::print(term, &self.spec.problem.language);
         if self.undecided.contains(&text) {
             return Exam::Open;
@@ -372,6 +377,18 @@ impl<'s, 'p> Search<'s, 'p> {
                 Exam::Open
             }
         }
+    }
+
+    /// Whether a term has more products of wide bit-vectors than the best one: few solvers say what holds of these.
+    fn is_harder(&self, term: &Term) -> bool {
+        /// Below this products are small circuits.
+        const WIDE: u8 = 16;
+        let Some((_, best)) = &self.best else { return false };
+        let problem = self.spec.problem;
+        let sorts = problem.functions[self.spec.function].params.iter().map(|(_, sort)| *sort);
+        let is_wide = sorts.chain([self.spec.sort()]).any(|sort| matches!(sort, Sort::BitVec(width) if width >= WIDE));
+        let products = |term| theory::products(term, &problem.language);
+        is_wide && products(term) > products(best)
     }
 
     /// Has the bank look at some of these points too.
@@ -432,7 +449,7 @@ impl<'s, 'p> Search<'s, 'p> {
 
     /// The solution by cases, once.
     fn cases(&mut self, judge: &mut Judge<'_>) {
-        if std::mem::replace(&mut self.tried_cases, true) || is_weighted(&self.grammar) {
+        if std::mem::replace(&mut self.tried_cases, true) || self.is_weighted {
             return;
         }
         let bound = self.best.as_ref().map(|(cost, _)| *cost);

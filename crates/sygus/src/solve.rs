@@ -205,7 +205,12 @@ impl<'p> Session<'_, 'p> {
     /// The grammar that is searched for the function of a specification.
     pub(crate) fn grammar_for(&self, spec: &Pointwise<'_>) -> Grammar {
         let file = constants(&self.formulas_of(&[spec.function]));
-        self.grammar(spec.function, &file, &wanted(spec))
+        let mut wanted = wanted(spec);
+        let function = &self.problem.functions[spec.function];
+        if function.bound_scope(&function.grammar) == BoundScope::ConstantsTried {
+            wanted.extend(constants(&polynomial::fits(spec, self.problem.logic.degree(), self.options.seed)));
+        }
+        self.grammar(spec.function, &file, &wanted)
     }
 
     /// Whether a body of the only function is right for all inputs.
@@ -396,7 +401,7 @@ fn parts(grammar: &Grammar) -> Vec<Grammar> {
     parts.filter(|part| part.productive().first().copied().unwrap_or(false)).collect()
 }
 
-/// Leaves for `(Constant S)`: constants of the file, values wanted, small numbers.
+/// Leaves for `(Constant S)`: constants of the file and values wanted, small numbers, and the negatives of all these.
 fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
     for own in &mut grammar.nonterminals {
         let sort = own.sort;
@@ -406,7 +411,12 @@ fn give_constants(grammar: &mut Grammar, file: &[Value], wanted: &[Value]) {
         }
         let small = (-2..=16).map(Value::Int);
         let all = [Value::Bool(false), Value::Bool(true)].into_iter().chain(small);
-        for value in all.chain(file.iter().copied()).chain(wanted.iter().copied()) {
+        let given = || file.iter().chain(wanted).copied();
+        let negative = |value| match value {
+            Value::Int(number) => number.checked_neg().map(Value::Int),
+            _ => None,
+        };
+        for value in all.chain(given()).chain(given().filter_map(negative)) {
             let leaf = Production::Leaf { term: Term::constant(value), cost: 1 };
             if value.sort() == Some(sort) && !own.productions.contains(&leaf) {
                 own.productions.push(leaf);

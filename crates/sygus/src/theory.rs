@@ -189,6 +189,18 @@ pub(crate) fn closed_value(term: &Term, language: &Language) -> Option<Value> {
     Some(column.value(0)).filter(|value| value.sort().is_some())
 }
 
+/// Products, quotients and remainders of bit-vectors that are not known, once definitions are expanded.
+pub(crate) fn products(term: &Term, language: &Language) -> usize {
+    fn count(term: &Term) -> usize {
+        let Node::App(func, args) = term.node() else { return 0 };
+        let names = ["bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem", "bvsmod"];
+        let is_product = matches!(func, Func::Kernel(kernel) if names.contains(&kernel.name()))
+            && args.iter().all(|arg| !matches!(arg.node(), Node::Const(_)));
+        usize::from(is_product) + args.iter().map(count).sum::<usize>()
+    }
+    count(&expand(term, language))
+}
+
 /// The conjunction of formulas.
 pub(crate) fn conjunction(formulas: &[Term]) -> Term {
     let mut all = formulas.iter().cloned();

@@ -412,7 +412,14 @@ impl<'a> Forest<'a> {
         for candidate in &mut all {
             let missed = |side: Option<Mask>| {
                 side.map_or(0, |side| {
-                    let most = strongest.iter().map(|leaf| side.and(leaf.right).len()).max().unwrap_or(0);
+                    let mut most = 0;
+                    for &(n, leaf) in &strongest {
+                        // No leaf is right at more points of a side than of the whole.
+                        if n <= most {
+                            break;
+                        }
+                        most = most.max(side.and(leaf.right).len());
+                    }
                     side.len() - most
                 })
             };
@@ -453,14 +460,14 @@ impl Parts {
         }
     }
 
-    /// The leaves that are right at most of some points.
-    fn strongest(&self, points: Mask) -> Vec<&Leaf> {
+    /// The leaves that are right at most of some points, and at how many.
+    fn strongest(&self, points: Mask) -> Vec<(u32, &Leaf)> {
         const N: usize = 24;
         let mut all: Vec<(u32, &Leaf)> =
             self.leaves.iter().map(|leaf| (leaf.right.and(points).len(), leaf)).filter(|(n, _)| *n > 0).collect();
         all.sort_by_key(|(n, leaf)| (std::cmp::Reverse(*n), leaf.cost, leaf.piece));
         all.truncate(N);
-        all.into_iter().map(|(_, leaf)| leaf).collect()
+        all
     }
 }
 
