@@ -1,7 +1,7 @@
 //! `ventris decipher`: the main job.
 
 use std::cell::RefCell;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use decipher::{JudgeLimits, Limits, Outcome, Stage, Verdict};
@@ -65,6 +65,7 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
             Stage::Scrub => seconds.scrub += spent,
         }
     }
+    seconds.controls = clock.of_controls().as_secs_f64();
     let full = match args.controls {
         ControlLevel::Default => Vec::new(),
         ControlLevel::Full => full_controls(&files, &outcome, &config, args, common)?,
@@ -121,8 +122,8 @@ fn full_controls(
 struct Clock {
     start: Instant,
     limit: Option<Duration>,
-    /// When the first control began: it was then asked for the first time whether they are over.
-    controls: OnceLock<Instant>,
+    /// When the first control began and when the last one was at work: controls ask again and again whether they are over.
+    controls: Mutex<Option<(Instant, Instant)>>,
 }
 
 /// Controls may take so long even where deciphering took less: with less time, what they say would depend on the machine.
@@ -130,7 +131,7 @@ const LEAST_CONTROLS: Duration = Duration::from_secs(20);
 
 impl Clock {
     fn new(start: Instant, limit: Option<Duration>) -> Self {
-        Self { start, limit, controls: OnceLock::new() }
+        Self { start, limit, controls: Mutex::new(None) }
     }
 
     /// Searching ends before the limit, so that judging and writing end within it.
@@ -140,8 +141,17 @@ impl Clock {
 
     /// What was done until the first control began took so long, and controls may take as long again.
     fn controls_are_over(&self) -> bool {
-        let begin = *self.controls.get_or_init(Instant::now);
-        begin.elapsed() >= (begin - self.start).max(LEAST_CONTROLS)
+        let now = Instant::now();
+        let mut controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begin, last) = controls.get_or_insert((now, now));
+        *last = now.max(*last);
+        *last - *begin >= (*begin - self.start).max(LEAST_CONTROLS)
+    }
+
+    /// How long controls took.
+    fn of_controls(&self) -> Duration {
+        let controls = self.controls.lock().unwrap_or_else(PoisonError::into_inner);
+        controls.map_or(Duration::ZERO, |(begin, last)| last - begin)
     }
 }
 

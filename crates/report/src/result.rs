@@ -645,6 +645,8 @@ pub struct Seconds {
     pub check: f64,
     /// Testing the alignment.
     pub scrub: f64,
+    /// What controls took of that, from the first to the last.
+    pub controls: f64,
 }
 
 /// Files written, as paths.

@@ -41,8 +41,8 @@ pub fn decipher_text(result: &DecipherResult, pretty: Option<&str>, verbose: boo
     let s = &result.seconds;
     let _ = writeln!(
         text,
-        "\nSeconds: trace {:.2}, synth {:.2}, check {:.2}, scrub {:.2}",
-        s.trace, s.synth, s.check, s.scrub
+        "\nSeconds: trace {:.2}, synth {:.2}, check {:.2}, scrub {:.2} (of this controls {:.2})",
+        s.trace, s.synth, s.check, s.scrub, s.controls
     );
     text
 }
