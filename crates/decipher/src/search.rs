@@ -266,7 +266,7 @@ impl Search<'_> {
             return Ok(Err(Box::new(Refuted { hypothesis, agreement, reach: None })));
         }
         let reach = reach(network, &hypothesis.program, config, limits)?;
-        let agreement = self.with_found(&hypothesis.program, agreement, &reach.inputs())?;
+        let agreement = self.with_found(&hypothesis.program, agreement, reach.found().as_slice())?;
         if !agreement.reaches(least) {
             return Ok(Err(Box::new(Refuted { hypothesis, agreement, reach: Some(reach) })));
         }
@@ -286,6 +286,8 @@ impl Search<'_> {
         }
         if agreement.inputs > drawn {
             outcome.reason.push_str("; they differ on an input that was looked for and found");
+        } else if let Some(departs) = reach.departs_within(network) {
+            outcome.reason.push_str(&departs);
         }
         outcome.agreement = Some(agreement);
         Ok(Ok(outcome))
@@ -460,14 +462,21 @@ struct Reach {
 }
 
 impl Reach {
-    /// Inputs on which program and network differ.
-    fn inputs(&self) -> Vec<Batch> {
-        let asked = match self.asked.as_ref().map(|asked| &asked.end) {
-            Some(End::Differs { found, .. }) => Some(&found.input),
+    /// The input on which the solver finds that program and network differ.
+    fn found(&self) -> Option<Batch> {
+        match self.asked.as_ref().map(|asked| &asked.end) {
+            Some(End::Differs { found, .. }) => Some(found.input.clone()),
             _ => None,
-        };
-        let departure = self.beyond.as_ref().and_then(|beyond| beyond.departure.as_ref());
-        asked.into_iter().chain(departure.map(|departure| &departure.input)).cloned().collect()
+        }
+    }
+
+    /// What is said of a departure on an input no longer than those of the domain. Networks that were trained on random inputs
+    /// have such inputs, which few of the domain's are and a search along the closest outputs finds; what agrees with the
+    /// network on all that were drawn is no less what it computes.
+    fn departs_within(&self, network: &Network) -> Option<String> {
+        let departure = self.beyond.as_ref()?.departure.as_ref().filter(|found| found.is_within(&network.domain))?;
+        let length = departure.input.length(0);
+        Some(format!("; a search for inputs that the network reads wrongly found one, of {length} elements"))
     }
 }
 
