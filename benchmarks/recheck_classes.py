@@ -443,7 +443,7 @@ class Net:
 
     def __init__(self, weights, config, bos, tokens, n, single, atoms):
         self.w, self.config, self.bos, self.tokens, self.n, self.atoms = weights, config, bos, tokens, n, atoms
-        self.u = 2.0 ** -24 if single else 0.0
+        self.single, self.u = single, 2.0 ** -24 if single else 0.0
         self.tiny = 2.0 ** -149 if single else 0.0
         self.eta = 2.0 ** -20 + 8 * 2.0 ** -24 if single else 1e-13
         self.known = {}
@@ -682,7 +682,7 @@ def same(a, b):
 
 
 def compare(outputs, said, values, atoms):
-    """The least margin, and the widest interval of an output."""
+    """By how much outputs are told apart from those that would be read as something else, at least."""
     every = atoms.check(set(outputs.atoms) | set(said[0]))
     shape = [atoms.sizes[a] for a in every]
     lo = np.broadcast_to(atoms.spread((outputs.atoms, outputs.lo), every), shape + [outputs.lo.shape[-1]])
@@ -699,7 +699,7 @@ def compare(outputs, said, values, atoms):
             # It does not lead where another output is larger, or so close that neither is read.
             others = np.delete(low, wrong)
             margin = min(margin, (others.max() if len(others) else -np.inf) - high[wrong] + TIE * 0.99)
-    return margin, float((hi - lo).max())
+    return margin
 
 
 def check(config, task, weights, proof):
@@ -722,22 +722,25 @@ def check(config, task, weights, proof):
         raise Fails(f"the domain has lengths up to {most}; the proof says {proof['scope']}")
     causal = config["attention_dir"] == "causal"
     values = [scalar(v) for v in task["output"]["values"]] if task["output"]["kind"] == "categorical" else None
-    margin, gap, off = np.inf, 0.0, 0.0
+    margin, gap = np.inf, 0.0
+    arithmetics = [single] if single or proof["gap"] is None else [False, True]
     # What stands at a position of a causal network does not depend on what follows.
     for n in [most] if causal else range(least, most + 1):
         atoms = Atoms()
-        net = Net(weights, config, given["bos_id"], ids, n, single, atoms)
+        nets = [Net(weights, config, given["bos_id"], ids, n, how, atoms) for how in arithmetics]
         program = Program(proof["program"], tokens, n, causal, atoms)
         for at in range(n):
             said = program.value(program.term, at)
-            outputs = net.read(net.sources(config["n_layers"], False, at + 1), weights["unembed.W_U"], weights["unembed.b_U"])
-            here, width = compare(outputs, said, values, atoms)
-            margin, gap = min(margin, here), max(gap, width)
+            for net in nets:
+                outputs = net.read(net.sources(config["n_layers"], False, at + 1), weights["unembed.W_U"], weights["unembed.b_U"])
+                gap = max(gap, float((outputs.hi - outputs.lo).max()))
+                if net.single == single:
+                    margin = min(margin, compare(outputs, said, values, atoms))
             if not margin > 0:
                 raise Fails(f"an output may be another than the program's, at position {at} of {n}")
     claimed = proof["regions"]["classes"]
     if not margin >= claimed["margin"]:
         raise Fails(f"the outputs are the program's, but told apart by {margin:.9g} at least, not by {claimed['margin']:.9g}")
-    if single and not gap <= claimed["gap"]:
-        raise Fails(f"the outputs are the program's, but single precision may be off by {gap:.3g}, not {claimed['gap']:.3g}")
+    if proof["gap"] is not None and not gap <= proof["gap"]:
+        raise Fails(f"the outputs are the program's, but single precision may be off by {gap:.3g}, not {proof['gap']:.3g}")
     return f"holds: {proof['scope']}, {proof['arithmetic']}, outputs told apart by {margin:.4g}, within {gap:.2g}"

@@ -38,6 +38,7 @@ fn a_proof_holds_from_its_file_and_is_refused_where_it_was_changed() {
     refused("/scope", json!("every length"));
     refused("/arithmetic", json!("bfloat16"));
     refused("/kind", json!("trust me"));
+    refused("/gap", json!(1e-12));
     refused("/program", json!("(scan ((y 0 (min (max (+ y x) 0) 3))) (+ y' 1))"));
     refused("/program", json!("(scan ((y 0 (min (max (+ y x) 0) 2))) y')"));
     refused("/regions/boxes/nodes/1/state", json!([7]));
@@ -178,7 +179,7 @@ fn a_proof_by_a_solver_is_asked_again_from_its_file() {
     refused("/program", json!("(max x0 (max x1 -499))"));
     refused("/regions/question/text", json!("(assert false)"));
     refused("/regions/question/text", json!(text.replace("500", "400")));
-    refused("/regions/question/gap", json!(0.0));
+    refused("/gap", json!(0.0));
     refused("/regions/question/resources", json!(1));
     refused("/arithmetic", json!("real"));
     refused("/kind", json!("induction over boxes of hidden states"));
@@ -208,7 +209,7 @@ fn a_transformer_is_followed_again_from_its_file() {
     refused("/program", json!("(= tokens (aggregate (select indices 1 =) tokens))"));
     refused("/scope", json!("length <= 7"));
     refused("/scope", json!("all lengths"));
-    refused("/regions/classes/gap", json!(0.0));
+    refused("/gap", json!(0.0));
     refused("/regions/classes/margin", json!(3.0));
     refused("/regions/classes/cells", json!(1));
     let other = run("check --proof {0} {1}", &[&path, &network("saturating_counter")]);

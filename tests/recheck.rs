@@ -53,7 +53,7 @@ fn a_proof_of_a_transformer_is_confirmed_and_no_changed_one_is() {
     let refused = confirmed(&model, out.path());
     refused("/scope", json!("length <= 7"));
     refused("/regions/classes/margin", json!(3.0));
-    let single = refused("/regions/classes/gap", json!(0.0));
+    let single = refused("/gap", json!(0.0));
     assert!(single.contains("single precision"), "{single}");
     refused("/program", json!("(= tokens (aggregate (select indices 1 =) tokens))"));
     refused("/program", json!("(!= tokens (aggregate (select indices 0 =) tokens))"));

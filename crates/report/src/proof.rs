@@ -24,6 +24,9 @@ pub struct ProofFile {
     /// `float32`: any evaluation in single or higher precision, in any order of summation, and exact arithmetic;
     /// `real`: exact arithmetic alone.
     pub arithmetic: String,
+    /// How far an output in single precision is at most from the same in exact arithmetic, on inputs of the domain; null where
+    /// that is not known.
+    pub gap: Option<f64>,
     /// The program.
     pub program: String,
     /// The language that it is written in.
@@ -62,15 +65,11 @@ pub enum RegionsFile {
     Question {
         /// What the solver may spend on one step.
         resources: u32,
-        /// The bound on an output's rounding error.
-        gap: f64,
         /// The question, SMT-LIB.
         text: String,
     },
     /// See [`check::Classes`].
     Classes {
-        /// The bound on an output's rounding error.
-        gap: f64,
         /// By how much outputs are told apart.
         margin: f64,
         /// Outputs that are compared.
@@ -125,13 +124,16 @@ pub(crate) fn proof_evidence(proofs: &Proofs) -> Json {
         "kind": proof_kind(proof),
         "scope": proof_scope(proof),
         "arithmetic": proof_arithmetic(proof),
+        "gap": proof.gap.ok().map(rounded),
     });
+    if let Err(reason) = proof.gap {
+        evidence["gap_reason"] = reason.into();
+    }
     match &proof.regions {
         Regions::Boxes(boxes) => evidence["regions"] = boxes.nodes.len().into(),
         Regions::Moving(_) => evidence["regions"] = 1.into(),
-        Regions::Question(question) => evidence["gap"] = rounded(question.gap).into(),
+        Regions::Question(_) => {}
         Regions::Classes(classes) => {
-            evidence["gap"] = rounded(classes.gap).into();
             evidence["margin"] = rounded(classes.margin).into();
             evidence["cells"] = classes.cells.into();
         }
@@ -179,14 +181,15 @@ impl ProofFile {
             Regions::Moving(Moving { matrix, offsets, basis, region, ranges }) => {
                 RegionsFile::Moving { matrix, offsets, basis, region, ranges }
             }
-            Regions::Question(Question { resources, gap, text }) => RegionsFile::Question { resources, gap, text },
-            Regions::Classes(Classes { gap, margin, cells }) => RegionsFile::Classes { gap, margin, cells },
+            Regions::Question(Question { resources, text }) => RegionsFile::Question { resources, text },
+            Regions::Classes(Classes { margin, cells }) => RegionsFile::Classes { margin, cells },
         };
         Self {
             schema: crate::SCHEMA,
             kind: proof_kind(proof).to_owned(),
             scope: proof_scope(proof),
             arithmetic: proof_arithmetic(proof).to_owned(),
+            gap: proof.gap.ok(),
             program: dsl::print(program, language),
             dsl: dsl.clone(),
             regions,
@@ -217,15 +220,15 @@ impl ProofFile {
             RegionsFile::Moving { matrix, offsets, basis, region, ranges } => {
                 Regions::Moving(Moving { matrix, offsets, basis, region, ranges })
             }
-            RegionsFile::Question { resources, gap, text } => Regions::Question(Question { resources, gap, text }),
-            RegionsFile::Classes { gap, margin, cells } => Regions::Classes(Classes { gap, margin, cells }),
+            RegionsFile::Question { resources, text } => Regions::Question(Question { resources, text }),
+            RegionsFile::Classes { margin, cells } => Regions::Classes(Classes { margin, cells }),
         };
         let arithmetic = match self.arithmetic.as_str() {
             "float32" => Arithmetic::Float32,
             "real" => Arithmetic::Real,
             other => return Err(format!("expected the arithmetic `float32` or `real`, found `{other}`")),
         };
-        let proof = Proof { arithmetic, length, regions };
+        let proof = Proof { arithmetic, length, gap: self.gap.ok_or("none is claimed"), regions };
         if self.kind != proof_kind(&proof) {
             return Err(format!("expected the kind `{}`, found `{}`", proof_kind(&proof), self.kind));
         }

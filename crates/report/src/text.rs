@@ -210,10 +210,21 @@ fn proof_lines(text: &mut String, result: &DecipherResult) {
             if let Some(scope) = proof["float32"].as_str() {
                 let _ = writeln!(text, "              in float32 for {scope}");
             }
-            if let Some(gap) = proof["gap"].as_f64().filter(|_| arithmetic == "float32") {
-                let told = proof["margin"].as_f64().map(|m| format!("; outputs are told apart by {m:.2e} beyond that"));
+            if let Some(gap) = proof["gap"].as_f64() {
+                let told = proof["margin"].as_f64().map(|m| {
+                    format!(
+                        "; outputs are told apart by {m:.2e}{}",
+                        if arithmetic == "real" { "" } else { " beyond that" }
+                    )
+                });
                 let told = told.unwrap_or_default();
                 let _ = writeln!(text, "              single precision is within {gap:.2e} of exact arithmetic{told}");
+            } else {
+                let reason = word(proof, "gap_reason");
+                let _ = writeln!(
+                    text,
+                    "              how far single precision is from exact arithmetic is not known: {reason}"
+                );
             }
         }
         (None, Some(_)) => _ = writeln!(text, "  proof       none was found"),

@@ -14,7 +14,7 @@ pub(super) const SINGLE: f64 = 1.0 / 16_777_216.0;
 /// More than any error of double-precision arithmetic on a handful of numbers, relatively.
 const DOUBLE: f64 = 1e-15;
 /// The relative error allowed to an activation in single precision: 16 half ulps.
-const ACTIVATION: f64 = 16.0 * SINGLE;
+pub(super) const ACTIVATION: f64 = 16.0 * SINGLE;
 /// The least number that single precision holds: the absolute error of an underflow.
 pub(super) const TINY: f64 = 1.5e-45;
 /// Makes up for the rounding of radii, which are sums of non-negative numbers.

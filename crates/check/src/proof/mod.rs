@@ -12,6 +12,7 @@
 mod boxes;
 mod classes;
 mod forms;
+mod gap;
 mod linear;
 mod question;
 mod rule;
@@ -47,8 +48,37 @@ pub struct Proof {
     pub arithmetic: Arithmetic,
     /// For sequences of at most so many elements; `None` for all lengths.
     pub length: Option<usize>,
+    /// How far an output in single precision is at most from the same in exact arithmetic, over those inputs of the domain that
+    /// the proof is about; or why no bound is claimed.
+    pub gap: Result<f64, &'static str>,
     /// Where the hidden states lie.
     pub regions: Regions,
+}
+
+/// The gap of a certificate that is still searched for.
+const LATER: &str = "none was asked for";
+
+impl Proof {
+    /// The sequences of the domain that the proof is about have at most so many elements.
+    fn within(&self, network: &Network) -> usize {
+        let longest = crate::longest_length(&network.domain);
+        self.length.map_or(longest, |length| length.min(longest))
+    }
+
+    /// What bound on the outputs' rounding errors may be claimed; of recurrent networks.
+    fn gap_of(&self, network: &Network) -> Result<f64, &'static str> {
+        let gap = gap::gap(network, self.within(network));
+        match (self.arithmetic, &network.domain.decode) {
+            // In either arithmetic an output is within a half of the program's.
+            (Arithmetic::Float32, Decode::Round) => Ok(gap.map_or(1.0, |gap| gap.min(1.0))),
+            _ => gap,
+        }
+    }
+
+    /// The same with that bound.
+    fn with_gap(self, network: &Network) -> Self {
+        Self { gap: self.gap_of(network), ..self }
+    }
 }
 
 /// Where the hidden states lie.
@@ -129,12 +159,15 @@ pub enum Refused {
 /// The first reason why it does not.
 pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Proof) -> Result<(), Refused> {
     if let Regions::Classes(classes) = &proof.regions {
-        return classes::verify(network, program, language, classes, (proof.length, proof.arithmetic));
+        return classes::verify(network, program, language, (proof, classes));
     }
     let net = network.recurrence().ok_or(Refused::Unsupported("no recurrence"))?;
     let machine = Machine::new(program, language, &network.domain)
         .ok_or_else(|| Refused::Program("it looks at other positions than its own".to_owned()))?;
     let decoder = Decoder::of(&network.domain.decode)?;
+    if let Ok(claimed) = proof.gap {
+        claims(claimed, proof.gap_of(network))?;
+    }
     let claim = (proof.length, proof.arithmetic == Arithmetic::Float32);
     match &proof.regions {
         Regions::Boxes(regions) => boxes::verify(net, network, &machine, &decoder, regions, claim),
@@ -143,6 +176,16 @@ pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Pr
             question::verify(network, program, language, question, (proof.length, proof.arithmetic))
         }
         Regions::Classes(_) => Err(Refused::Unsupported("a recurrence, by classes")),
+    }
+}
+
+/// Whether a bound on rounding errors may be claimed.
+fn claims(claimed: f64, found: Result<f64, &'static str>) -> Result<(), Refused> {
+    match found {
+        Err(reason) => Err(Refused::Fails(format!("no bound on rounding errors is known: {reason}"))),
+        // A digit may be lost in a file; what is no number bounds nothing.
+        Ok(gap) if claimed >= gap * (1.0 - 1e-5) => Ok(()),
+        Ok(gap) => Err(Refused::Fails(format!("the bound on rounding errors is {gap:e}, not {claimed:e}"))),
     }
 }
 

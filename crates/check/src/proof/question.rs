@@ -6,7 +6,7 @@
 //! No input: proved.
 //!
 //! Real arithmetic is not what a machine does. How far an evaluation in single precision may be from exact arithmetic is
-//! bounded by propagating rounding errors ([`Numbers::error`]), and the question is first asked with every decision
+//! bounded by propagating rounding errors ([`gap`]), and the question is first asked with every decision
 //! margin smaller by that bound: then the answer covers single precision, in any order of summation. Where that fails it
 //! is asked again without.
 //!
@@ -20,8 +20,8 @@ use graph::{Activation, Affine, Cell, Encoding, Mlp, Network, Recurrence};
 use samples::{Batch, Column, Decode, Elements, Sort, Symbol, Value};
 use smt::{Answer, Limits, Solver};
 
-use super::forms::{Forms, SINGLE, TINY, UP};
-use super::{Arithmetic, Decoder, Proof, Proofs, Refused, Regions};
+use super::gap::{self, EXACT_INPUT, Numbers};
+use super::{Arithmetic, Decoder, LATER, Proof, Proofs, Refused, Regions};
 use crate::{Counterexample, Machine, difference, primed};
 
 /// The question of a proof by a solver.
@@ -29,8 +29,6 @@ use crate::{Counterexample, Machine, difference, primed};
 pub struct Question {
     /// What the solver may spend on one step, in its own units.
     pub resources: u32,
-    /// How far an output in single precision is at most from the same in exact arithmetic; 0 where that alone is claimed.
-    pub gap: f64,
     /// SMT-LIB: unsatisfiable if no input of the domain is read wrongly at any step.
     pub text: String,
 }
@@ -156,10 +154,11 @@ pub fn ask(network: &Network, program: &Term, language: &Language, config: &AskC
         }
     }
     let proof = |arithmetic: Arithmetic, steps: usize| {
-        let (text, gap) = problem.text(steps, arithmetic, Goal::All)?;
+        let (text, _) = problem.text(steps, arithmetic, Goal::All)?;
         let length = if problem.memoryless() { None } else { Some(steps) };
-        let question = Question { resources: config.resources, gap, text };
-        Ok::<_, Refused>(Proof { arithmetic, length, regions: Regions::Question(question) })
+        let question = Question { resources: config.resources, text };
+        let proof = Proof { arithmetic, length, gap: Err(LATER), regions: Regions::Question(question) };
+        Ok::<_, Refused>(proof.with_gap(network))
     };
     let best = match (single, real) {
         (0, 0) => None,
@@ -185,13 +184,9 @@ pub(super) fn verify(
         None => return Err(Refused::Shape("it asks about one step of a network with a memory")),
     };
     problem.fits(steps)?;
-    let (text, gap) = problem.text(steps, arithmetic, Goal::All)?;
+    let (text, _) = problem.text(steps, arithmetic, Goal::All)?;
     if text != question.text {
         return Err(Refused::Fails("the question is another than the one that network and program ask".to_owned()));
-    }
-    // A digit may be lost in a file.
-    if question.gap < gap * (1.0 - 1e-12) {
-        return Err(Refused::Fails(format!("the bound on rounding errors is {gap}, not {}", question.gap)));
     }
     for step in 1..=steps {
         match problem.put(step, arithmetic, question.resources)? {
@@ -252,7 +247,7 @@ impl<'a> Problem<'a> {
         if !piecewise {
             return Err(Refused::Unsupported("activations that are not piecewise linear, with a solver"));
         }
-        if magnitude(lo.unsigned_abs().max(hi.unsigned_abs())) > EXACT_BITS {
+        if lo.unsigned_abs().max(hi.unsigned_abs()) > EXACT_INPUT {
             return Err(Refused::Unsupported("inputs beyond 2^24"));
         }
         let problem = Self { network, net, program, machine, decoder, range: [lo, hi] };
@@ -293,7 +288,7 @@ impl<'a> Problem<'a> {
     /// Asks about one step, all earlier ones being as they should.
     fn put(&self, steps: usize, arithmetic: Arithmetic, resources: u32) -> Result<Answer, Refused> {
         let (text, gap) = self.text(steps, arithmetic, Goal::Last)?;
-        if gap >= 0.5 && matches!(self.decoder, Decoder::Round) {
+        if arithmetic == Arithmetic::Float32 && gap >= 0.5 && matches!(self.decoder, Decoder::Round) {
             return Ok(Answer::Unknown(GAP.to_owned()));
         }
         let limits = Limits { resources, timeout_ms: None };
@@ -337,33 +332,19 @@ fn input_name(step: usize, axis: usize) -> String {
 
 /// What the network computes from numbers at one place, as SMT-LIB terms.
 #[derive(Clone)]
-struct Numbers {
+struct Written {
     terms: Vec<String>,
-    /// Where they lie in exact arithmetic.
-    forms: Forms,
-    /// How far each is at most from the same number in single precision, in any order of summation.
-    error: Vec<f64>,
+    numbers: Numbers,
 }
 
-impl Numbers {
+impl Written {
     fn joined(mut self, other: Self) -> Self {
         self.terms.extend(other.terms);
-        self.error.extend(other.error);
-        Self { terms: self.terms, forms: self.forms.joined(other.forms), error: self.error }
+        Self { terms: self.terms, numbers: self.numbers.joined(other.numbers) }
     }
 
     fn part(&self, range: std::ops::Range<usize>) -> Self {
-        Self {
-            terms: self.terms[range.clone()].to_vec(),
-            forms: self.forms.part(range.clone()),
-            error: self.error[range].to_vec(),
-        }
-    }
-
-    /// The greatest value of a number, in either arithmetic.
-    fn size(&self, i: usize) -> f64 {
-        let (lo, hi) = self.forms.range(i);
-        lo.abs().max(hi.abs()) + self.error[i]
+        Self { terms: self.terms[range.clone()].to_vec(), numbers: self.numbers.part(range) }
     }
 }
 
@@ -378,7 +359,7 @@ struct Writer<'a> {
     single: bool,
     /// The greatest bound on an output's rounding error so far.
     gap: f64,
-    hidden: Numbers,
+    hidden: Written,
     /// Symbols of forms in use.
     symbols: usize,
     /// Sums that have a name.
@@ -388,8 +369,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(problem: &'a Problem<'a>, single: bool) -> Self {
         let d = problem.net.hidden_dim();
-        let hidden =
-            Numbers { terms: vec!["0.0".to_owned(); d], forms: Forms::exact(vec![0.0; d], 0), error: vec![0.0; d] };
+        let hidden = Written { terms: vec!["0.0".to_owned(); d], numbers: Numbers::zeros(d) };
         let script = SmtScript::new(problem.machine.language());
         Self { problem, script, single, gap: 0.0, hidden, symbols: 0, n_sums: 0 }
     }
@@ -406,7 +386,7 @@ impl<'a> Writer<'a> {
             }
             Cell::Elman(layers, _) => {
                 let (mut below, mut start) = (fed, 0);
-                let mut next: Option<Numbers> = None;
+                let mut next: Option<Written> = None;
                 for layer in layers {
                     let size = layer.hidden.weight.rows;
                     // One sum of both: summation in any order includes this one.
@@ -425,41 +405,29 @@ impl<'a> Writer<'a> {
         };
         let read = self.hidden.part(net.top());
         let outputs = self.mlp(net.readout_mlp(), read)?;
-        let gap = outputs.error.iter().copied().fold(0.0, f64::max);
-        if self.single {
-            self.gap = self.gap.max(gap);
-        }
+        self.gap = outputs.numbers.error.iter().copied().fold(self.gap, f64::max);
         self.decode(&outputs, &program, &mut wrong)?;
         Ok(wrong)
     }
 
-    fn inputs(&mut self, step: usize) -> Result<Numbers, Refused> {
+    fn inputs(&mut self, step: usize) -> Result<Written, Refused> {
         let [lo, hi] = self.problem.range;
-        let mut fed = Numbers { terms: Vec::new(), forms: Forms::exact(Vec::new(), 0), error: Vec::new() };
+        let mut terms = Vec::new();
         for axis in 0..self.problem.net.dim() {
             let name = input_name(step, axis);
             self.declare(&name, Sort::Int)?;
             self.script.push(format!("(assert (and (<= {} {name}) (<= {name} {})))", integer(lo), integer(hi)));
-            let (terms, ranges) = match self.problem.net.encoding() {
-                Encoding::Scalar => (vec![format!("(to_real {name})")], vec![(lo as f64, hi as f64)]),
+            match self.problem.net.encoding() {
+                Encoding::Scalar => terms.push(format!("(to_real {name})")),
                 Encoding::OneHot { lo, width } => {
                     let value = |k: usize| i64::try_from(k).ok().and_then(|k| lo.checked_add(k));
                     let unit = |k: usize| value(k).map(|v| format!("(ite (= {name} {}) 1.0 0.0)", integer(v)));
-                    let terms = (0..width).map(unit).collect::<Option<_>>();
-                    (terms.ok_or(Refused::Unsupported("inputs beyond 2^24"))?, vec![(0.0, 1.0); width])
+                    let units = (0..width).map(unit).collect::<Option<Vec<_>>>();
+                    terms.extend(units.ok_or(Refused::Unsupported("inputs beyond 2^24"))?);
                 }
-            };
-            let mut forms = Forms::exact(ranges.iter().map(|(lo, hi)| (lo + hi) / 2.0).collect(), 0);
-            forms.widen(self.symbols + ranges.len());
-            for (i, (lo, hi)) in ranges.iter().enumerate() {
-                let at = i * forms.width + self.symbols + i;
-                forms.coef[at] = (hi - lo) / 2.0;
             }
-            self.symbols += ranges.len();
-            let n = terms.len();
-            fed = fed.joined(Numbers { terms, forms, error: vec![0.0; n] });
         }
-        Ok(fed)
+        Ok(Written { terms, numbers: gap::fed(self.problem.net, self.problem.range, &mut self.symbols) })
     }
 
     /// The program's outputs at a step (value, and whether it is an integer), and what is wrong where it is undefined
@@ -535,7 +503,7 @@ impl<'a> Writer<'a> {
         Ok((encoded.value, encoded.defined))
     }
 
-    fn mlp(&mut self, mlp: &Mlp, read: Numbers) -> Result<Numbers, Refused> {
+    fn mlp(&mut self, mlp: &Mlp, read: Written) -> Result<Written, Refused> {
         let mut value = read;
         for (k, layer) in mlp.layers.iter().enumerate() {
             if k > 0 {
@@ -547,54 +515,34 @@ impl<'a> Writer<'a> {
     }
 
     /// `x W + b`, of several layers that each read their part of x, in order.
-    fn sum(&mut self, read: &Numbers, layers: &[&Affine]) -> Result<Numbers, Refused> {
-        let Some(cols) = layers.first().map(|layer| layer.weight.cols) else { return Ok(read.clone()) };
-        let rows: Vec<&[f32]> = layers.iter().flat_map(|layer| layer.weight.data.chunks(cols)).collect();
-        let n = read.terms.len();
-        let bias = |o: usize| layers.iter().map(|layer| f64::from(layer.bias[o])).sum::<f64>();
-        let biases: Vec<f64> = (0..cols).map(bias).collect();
-        let forms = read.forms.linear(|i, o| f64::from(rows[i][o]), &biases, false);
-        let terms = (n + layers.len() + 1) as f64;
-        let gamma = 1.01 * terms * SINGLE;
-        let mut out = Numbers { terms: Vec::with_capacity(cols), forms, error: Vec::with_capacity(cols) };
-        for o in 0..cols {
+    fn sum(&mut self, read: &Written, layers: &[&Affine]) -> Result<Written, Refused> {
+        let numbers = read.numbers.sum(layers);
+        if numbers.error.iter().any(|error| !error.is_finite()) {
+            return Err(Refused::Shape("numbers grow beyond what is followed"));
+        }
+        let mut terms = Vec::with_capacity(numbers.error.len());
+        for o in 0..numbers.error.len() {
             let mut text = "(+".to_owned();
-            let (mut carried, mut total) = (0.0, 0.0);
             for layer in layers {
-                let bias = f64::from(layer.bias[o]);
-                let _ = write!(text, " {}", exact(bias)?);
-                total += bias.abs();
+                let _ = write!(text, " {}", exact(f64::from(layer.bias[o]))?);
             }
-            for (i, row) in rows.iter().enumerate() {
-                let w = f64::from(row[o]);
-                if w == 0.0 {
-                    continue;
-                }
-                if read.terms[i] != "0.0" {
-                    let _ = write!(text, " (* {} {})", exact(w)?, read.terms[i]);
-                }
-                carried += w.abs() * read.error[i];
-                total += w.abs() * read.size(i);
+            let weights = layers.iter().flat_map(|layer| layer.weight.data.iter().skip(o).step_by(layer.weight.cols));
+            for (&w, term) in weights.zip(&read.terms).filter(|(w, term)| **w != 0.0 && *term != "0.0") {
+                let _ = write!(text, " (* {} {term})", exact(f64::from(w))?);
             }
             text.push_str(" 0.0)");
             self.n_sums += 1;
             let name = format!("sum.{}", self.n_sums);
             self.script.push(format!("(declare-const {name} Real)"));
             self.script.push(format!("(assert (= {name} {text}))"));
-            out.terms.push(name);
-            // The last factor covers this sum's own rounding in double precision.
-            let error = (carried + gamma * total + terms * TINY) * UP;
-            if !error.is_finite() {
-                return Err(Refused::Shape("numbers grow beyond what is followed"));
-            }
-            out.error.push(error);
+            terms.push(name);
         }
-        Ok(out)
+        Ok(Written { terms, numbers })
     }
 
-    fn relu(&mut self, mut value: Numbers) -> Result<Numbers, Refused> {
+    fn relu(&mut self, mut value: Written) -> Result<Written, Refused> {
         for (i, term) in value.terms.iter_mut().enumerate() {
-            let (lo, hi) = value.forms.range(i);
+            let (lo, hi) = value.numbers.forms.range(i);
             // What is known of the sum is said: it decides many cases.
             if lo >= 0.0 {
                 self.script.push(format!("(assert (>= {term} 0.0))"));
@@ -606,19 +554,19 @@ impl<'a> Writer<'a> {
                 *term = format!("(ite (>= {term} 0.0) {term} 0.0)");
             }
         }
-        value.forms.activate(Activation::Relu, &mut self.symbols);
+        value.numbers.activate(Activation::Relu, &mut self.symbols);
         Ok(value)
     }
 
     /// How the outputs can be read as something else than the program's.
-    fn decode(&self, outputs: &Numbers, program: &[Said], wrong: &mut Vec<String>) -> Result<(), Refused> {
+    fn decode(&self, outputs: &Written, program: &[Said], wrong: &mut Vec<String>) -> Result<(), Refused> {
         let other = || Refused::Program("its outputs are not those of the network".to_owned());
         let number = |(value, sort): &Said| match sort {
             Sort::Int => Ok(format!("(to_real {value})")),
             Sort::Bool => Ok(format!("(ite {value} 1.0 0.0)")),
             _ => Err(other()),
         };
-        let gap = |i: usize| if self.single { outputs.error[i] } else { 0.0 };
+        let gap = |i: usize| if self.single { outputs.numbers.error[i] } else { 0.0 };
         match &self.problem.decoder {
             Decoder::Round => {
                 if program.len() != outputs.terms.len() {
@@ -875,7 +823,7 @@ mod tests {
                     let difference = (f64::from(single.row(row * 5 + step)[0]) - y).abs();
                     prop_assert!(difference <= *gap, "{difference} > {gap}");
                     for (i, value) in state.iter().enumerate() {
-                        let (lo, hi) = hidden.forms.range(i);
+                        let (lo, hi) = hidden.numbers.forms.range(i);
                         prop_assert!(lo <= *value && *value <= hi);
                     }
                 }

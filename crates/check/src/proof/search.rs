@@ -18,7 +18,7 @@ use super::boxes::{Basis, MAX_PASSED, alphabet, carried, cut, hold, inside, tran
 use super::forms::{self, Forms};
 use super::linear::{MAX_LENGTH, Mover, Place, initial, input_range};
 use super::rule::Rule;
-use super::{Arithmetic, BoxNode, Boxes, Decoder, Moving, Proof, Regions, verify};
+use super::{Arithmetic, BoxNode, Boxes, Decoder, LATER, Moving, Proof, Regions, verify};
 use crate::Machine;
 
 /// How hard to search.
@@ -108,6 +108,11 @@ impl Proofs {
 /// Searches for proofs, first about single precision, then about exact arithmetic; `None` where none is found within
 /// the budget.
 pub fn prove(network: &Network, program: &Term, language: &Language, config: &ProveConfig<'_>) -> Option<Proofs> {
+    let found = furthest(network, program, language, config)?;
+    Some(Proofs { best: found.best.with_gap(network), ..found })
+}
+
+fn furthest(network: &Network, program: &Term, language: &Language, config: &ProveConfig<'_>) -> Option<Proofs> {
     let net = network.recurrence()?;
     let machine = Machine::new(program, language, &network.domain)?;
     let decoder = Decoder::of(&network.domain.decode).ok()?;
@@ -190,6 +195,7 @@ fn moving(
     let proof = |length, region, ranges| Proof {
         arithmetic,
         length,
+        gap: Err(LATER),
         regions: Regions::Moving(Moving {
             matrix: matrix.clone(),
             offsets: offsets.clone(),
@@ -814,7 +820,7 @@ impl<'a> Search<'a> {
             next: nodes.next.get(at).cloned().unwrap_or_default(),
         };
         let nodes: Vec<BoxNode> = regions.into_iter().enumerate().map(node).collect();
-        Proof { arithmetic, length, regions: Regions::Boxes(Boxes { bases, pieces, nodes }) }
+        Proof { arithmetic, length, gap: Err(LATER), regions: Regions::Boxes(Boxes { bases, pieces, nodes }) }
     }
 }
 

@@ -94,7 +94,9 @@ fn what_shrinks_only_over_several_steps_is_followed_over_them() {
     assert_eq!(length, None);
     assert!(boxes.nodes.iter().skip(1).any(|node| node.region.is_empty()), "some nodes are passed through");
     // A region too small for what arrives after several steps is refused.
-    let proof = |regions| Proof { arithmetic: Arithmetic::Float32, length: None, regions: Regions::Boxes(regions) };
+    let gap = Err("none is claimed");
+    let proof =
+        |regions| Proof { arithmetic: Arithmetic::Float32, length: None, gap, regions: Regions::Boxes(regions) };
     let check = |boxes: Boxes| verify(&spiral(), &program(PARITY, &spiral()), &language(), &proof(boxes));
     assert_eq!(check(boxes.clone()), Ok(()));
     let mut small = boxes.clone();
@@ -330,7 +332,7 @@ fn a_question_that_was_changed_is_refused() {
     assert!(refused(Proof { length: None, ..proof.clone() }));
     assert!(refused(Proof { length: Some(usize::MAX), ..proof.clone() }));
     assert!(refused(Proof { arithmetic: Arithmetic::Real, ..proof.clone() }));
-    assert!(refused(with(Question { gap: question.gap / 2.0, ..question.clone() })));
+    assert!(refused(Proof { gap: proof.gap.map(|gap| gap / 2.0), ..proof.clone() }));
     assert!(refused(with(Question { text: format!("{}(assert false)\n", question.text), ..question.clone() })));
     assert!(refused(with(Question { resources: 10, ..question.clone() })), "the solver does not get to an answer");
     // The same text does not do for another program or network.

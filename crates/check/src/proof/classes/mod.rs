@@ -36,8 +36,6 @@ use program::{Codes, Reader, expanded};
 /// What following all positions of all lengths showed.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Classes {
-    /// How far an output in single precision is at most from the same in exact arithmetic; 0 where that alone is claimed.
-    pub gap: f64,
     /// By how much, at least, outputs are told apart from those that would be read as something else.
     pub margin: f64,
     /// Outputs that were compared: combinations, positions and lengths.
@@ -66,8 +64,9 @@ pub fn follow(
 ) -> Result<Proof, Refused> {
     let length = Some(crate::longest_length(&network.domain));
     let proof = |arithmetic: Arithmetic| {
-        let classes = followed(network, program, language, arithmetic, deadline)?;
-        Ok(Proof { arithmetic, length, regions: Regions::Classes(classes) })
+        let (classes, single) = followed(network, program, language, arithmetic, deadline)?;
+        let gap = if arithmetic == Arithmetic::Float32 { Ok(single) } else { gap(network, deadline) };
+        Ok(Proof { arithmetic, length, gap, regions: Regions::Classes(classes) })
     };
     // What fails in single precision for another reason than rounding fails over the reals for the same.
     proof(Arithmetic::Float32).or_else(|_: Refused| proof(Arithmetic::Real))
@@ -78,17 +77,22 @@ pub(super) fn verify(
     network: &Network,
     program: &Term,
     language: &Language,
-    claimed: &Classes,
-    (length, arithmetic): (Option<usize>, Arithmetic),
+    (proof, claimed): (&Proof, &Classes),
 ) -> Result<(), Refused> {
-    if length != Some(crate::longest_length(&network.domain)) {
+    if proof.length != Some(crate::longest_length(&network.domain)) {
         return Err(Refused::Shape("its scope is not that of the domain"));
     }
-    let found = followed(network, program, language, arithmetic, &|| false)?;
+    let (found, single) = followed(network, program, language, proof.arithmetic, &|| false)?;
+    if let Ok(claimed) = proof.gap {
+        let gap = if proof.arithmetic == Arithmetic::Float32 { Ok(single) } else { gap(network, &|| false) };
+        super::claims(claimed, gap)?;
+    }
     // A digit may be lost in a file.
-    if claimed.gap < found.gap * (1.0 - 1e-5) || claimed.margin > found.margin * (1.0 + 1e-5) {
-        let message = format!("bounds of {:e} and {:e} do not follow", claimed.gap, claimed.margin);
-        return Err(Refused::Fails(message));
+    if claimed.margin > found.margin * (1.0 + 1e-5) {
+        return Err(Refused::Fails(format!(
+            "outputs are told apart by {:e}, not by {:e}",
+            found.margin, claimed.margin
+        )));
     }
     if claimed.cells != found.cells {
         return Err(Refused::Fails(format!("{} outputs are compared, not {}", found.cells, claimed.cells)));
@@ -96,20 +100,47 @@ pub(super) fn verify(
     Ok(())
 }
 
+/// How far an output in single precision is at most from the same in exact arithmetic: both lie in the same cell. Of programs
+/// nothing is asked.
+///
+/// # Errors
+/// Why no bound is known.
+fn gap(network: &Network, deadline: &(dyn Fn() -> bool + Sync)) -> Result<f64, &'static str> {
+    let subject = Subject::new(network).map_err(|_| "the network is of a kind that is not followed")?;
+    let (mut left, mut widest) = (MAX_WORK, 0.0_f64);
+    for length in network.domain.length.0..=subject.longest {
+        let mut atoms = Atoms::default();
+        let mut net = subject.net(length, true, left);
+        for at in 1..=length {
+            if deadline() {
+                return Err("the time was up");
+            }
+            let seen =
+                net.value(subject.output, at, &mut atoms).ok_or("the network is not followed in single precision")?;
+            widest = seen.radius.iter().copied().fold(widest, f64::max);
+        }
+        left = net.left();
+    }
+    Ok(2.0 * widest)
+}
+
+/// What following both shows, and how far an output is at most from another evaluation of the same in the arithmetic given or
+/// exactly.
 fn followed(
     network: &Network,
     program: &Term,
     language: &Language,
     arithmetic: Arithmetic,
     deadline: &(dyn Fn() -> bool + Sync),
-) -> Result<Classes, Refused> {
+) -> Result<(Classes, f64), Refused> {
     let subject = Subject::new(network)?;
     let sort = dsl::sort_of(program, language, &network.domain.inputs());
     let sort = sort.map_err(|error| Refused::Program(error.to_string()))?;
     let program = expanded(program, &[]);
     let single = arithmetic == Arithmetic::Float32;
     let mut left = MAX_WORK;
-    let mut found = Classes { gap: 0.0, margin: f64::INFINITY, cells: 0 };
+    let mut found = Classes { margin: f64::INFINITY, cells: 0 };
+    let mut widest = 0.0_f64;
     for length in network.domain.length.0..=subject.longest {
         let mut atoms = Atoms::default();
         let mut reader = Reader {
@@ -133,14 +164,14 @@ fn followed(
             let seen = net
                 .value(subject.output, at + 1, &mut atoms)
                 .ok_or_else(|| Refused::Fails(format!("the network is not followed {}", place())))?;
+            widest = seen.radius.iter().copied().fold(widest, f64::max);
             compare(&network.domain.decode, &seen, &said, &atoms, &mut found)
                 .map_err(|reason| Refused::Fails(format!("{reason} {}", place())))?;
         }
         left = net.left();
     }
     // The same bound holds for both arithmetics, so they differ by no more than twice.
-    found.gap = if single { 2.0 * found.gap } else { 0.0 };
-    Ok(found)
+    Ok((found, 2.0 * widest))
 }
 
 /// What is followed of a network.
@@ -232,7 +263,6 @@ fn compare(
             return Err("an output may be another than the program's");
         }
         found.margin = found.margin.min(margin);
-        found.gap = radius.iter().copied().fold(found.gap, f64::max);
         found.cells += 1;
     }
     Ok(())
