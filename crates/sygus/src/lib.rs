@@ -5,6 +5,7 @@
 
 mod accept;
 mod cases;
+mod choice;
 mod joint;
 mod listing;
 mod logic;

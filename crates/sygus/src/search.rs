@@ -10,7 +10,7 @@ use crate::mask::{CAPACITY, Mask};
 use crate::problem::{BoundScope, is_weighted};
 use crate::spec::Pointwise;
 use crate::theory;
-use crate::tree::{Extra, Forest};
+use crate::tree::{Conditional, Extra, Forest};
 use crate::verify::Verification;
 
 /// Candidates between two looks at the clock.
@@ -102,6 +102,8 @@ pub(crate) struct Search<'s, 'p> {
     /// The hints that the grammar derives, for trees; without a grammar they are leaves of the bank too.
     extras: Vec<Extra>,
     bank: Bank<'p>,
+    /// A conditional that the grammar can build.
+    choice: Option<Conditional>,
     /// The points that the bank looks at, in its order.
     active: Vec<usize>,
     limits: SearchLimits,
@@ -167,6 +169,7 @@ impl<'s, 'p> Search<'s, 'p> {
             tried_cases: false,
             extras,
             bank,
+            choice: None,
             active,
             limits,
             best: None,
@@ -175,6 +178,11 @@ impl<'s, 'p> Search<'s, 'p> {
             found_at: 0,
             is_closed: false,
         })
+    }
+
+    /// With a conditional that the grammar can build.
+    pub(crate) fn with_choice(self, choice: Option<Conditional>) -> Self {
+        Self { choice, ..self }
     }
 
     /// Looks for a smallest body; `known` are terms that may be right.
@@ -431,7 +439,11 @@ impl<'s, 'p> Search<'s, 'p> {
                 let (spec, active) = (&*self.spec, &self.active);
                 let right =
                     |codes: &[i64]| -> Mask { (0..n).filter(|&i| spec.accept[active[i]].contains(codes[i])).collect() };
-                let Some(mut forest) = Forest::new(&self.bank, &self.extras, &self.grammar, n, &right) else { return };
+                let Some(mut forest) =
+                    Forest::new(&self.bank, &self.extras, &self.grammar, self.choice.as_ref(), n, &right)
+                else {
+                    return;
+                };
                 let effort = 300 + self.bank.n_candidates() / 100;
                 forest.search(n, bound, effort).0
             };

@@ -1,5 +1,7 @@
 //! Solving a problem: its functions, those that constraints tie together at once.
 
+use std::cell::RefCell;
+
 use dsl::{Func, Grammar, Kernel, Node, NonterminalId, Production, Term};
 use samples::{Symbol, Value};
 use smt::Solver;
@@ -12,9 +14,10 @@ use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, want
 use crate::simple::simple;
 use crate::spec::{Pointwise, conjuncts, names};
 use crate::template::{self, Means};
+use crate::tree::Conditional;
 use crate::verify::Verification;
 use crate::weight::{self, Tariff};
-use crate::{logic, polynomial, theory, verify};
+use crate::{choice, logic, polynomial, theory, verify};
 
 /// How a problem is to be solved.
 #[derive(Clone, Copy, Debug)]
@@ -258,13 +261,22 @@ impl<'p> Session<'_, 'p> {
         if is_weighted(&grammar) {
             hints.clear();
         }
-        let (solver, limits) = (&mut *self.solver, self.options.solver);
+        let (solver, options, is_late) = (RefCell::new(&mut *self.solver), self.options, self.is_late);
         let mut verify = |body: &Term, effort: Effort| {
-            let limits = if effort == Effort::Full { limits } else { part(limits) };
-            verify::verify(problem, &[index], &bodies(problem, &[index], std::slice::from_ref(body)), solver, limits)
+            let limits = if effort == Effort::Full { options.solver } else { part(options.solver) };
+            let bodies = bodies(problem, &[index], std::slice::from_ref(body));
+            verify::verify(problem, &[index], &bodies, &mut solver.borrow_mut(), limits)
         };
-        let mut judge = Judge { verify: &mut verify, is_late: self.is_late };
-        strategies(&mut spec, &grammar, &hints, self.options.limits, &mut judge)
+        let mut choose = || {
+            let own = choice::problem(problem, function).filter(|_| !is_weighted(&grammar))?;
+            let limits = SearchLimits { max_candidates: CHOICE_PATIENCE, improve: 0, ..options.limits };
+            match solve_charged(&own, &Options { limits, ..*options }, &mut solver.borrow_mut(), is_late) {
+                Answer::Solved(solutions) => solutions.first().map(|found| choice::conditional(&own, &found.body)),
+                _ => None,
+            }
+        };
+        let mut judge = Judge { verify: &mut verify, is_late };
+        strategies(&mut spec, &grammar, &hints, options.limits, &mut choose, &mut judge)
     }
 
     fn jointly(
@@ -322,16 +334,23 @@ fn part(limits: smt::Limits) -> smt::Limits {
 /// Combinations of bodies after which shapes with holes are tried.
 const JOINT_PATIENCE: u64 = 100_000;
 
-/// Candidates after which parts of the grammar are searched by themselves.
+/// Candidates for building a choice, fewer than [`PATIENCE`]: that needs none itself.
+const CHOICE_PATIENCE: u64 = 1_000_000;
+
+/// Candidates for a smaller solution than one with a choice that was built.
+const CHOICE_IMPROVE: u64 = 3 * PATIENCE;
+
+/// Candidates after which choices are built, and parts of the grammar are searched by themselves.
 const PATIENCE: u64 = 3_000_000;
 
-/// The search with the whole grammar; where that takes long, with parts of it, whose banks reach further, for a first
-/// solution that the whole then makes smaller.
+/// The search with the whole grammar; where that takes long, with a choice that the grammar can build, or parts of it, whose
+/// banks reach further, for a first solution that the whole then makes smaller.
 fn strategies(
     spec: &mut Pointwise<'_>,
     grammar: &Grammar,
     hints: &[Term],
     limits: SearchLimits,
+    choose: &mut dyn FnMut() -> Option<Conditional>,
     judge: &mut Judge<'_>,
 ) -> Result<Solution, Failure> {
     let failed = |error: BankError| Failure::Limit(error.to_string());
@@ -350,14 +369,22 @@ fn strategies(
     if !is_spent || limits.max_candidates <= PATIENCE {
         return outcome;
     }
-    for part in parts(grammar) {
-        let own = SearchLimits { max_candidates: PATIENCE, improve: 0, ..limits };
+    let own = SearchLimits { max_candidates: PATIENCE, improve: 0, ..limits };
+    let choice = choose();
+    if choice.is_some() {
+        let mut search = Search::new(spec, grammar, hints, own).map_err(failed)?.with_choice(choice.clone());
+        known.extend(search.run(&[], judge).ok().map(|solution| solution.body));
+    }
+    for part in parts(grammar).into_iter().filter(|_| choice.is_none()) {
         if let Ok(solution) = Search::new(spec, &part, &[], own).map_err(failed)?.run(&[], judge) {
             known.push(solution.body);
             break;
         }
     }
-    Search::new(spec, grammar, hints, limits).map_err(failed)?.run(&known, judge)
+    // Trees over a choice repeat its arguments: there may well be a much smaller solution.
+    let improve = if choice.is_some() { limits.improve.saturating_add(CHOICE_IMPROVE) } else { limits.improve };
+    let limits = SearchLimits { improve, ..limits };
+    Search::new(spec, grammar, hints, limits).map_err(failed)?.with_choice(choice).run(&known, judge)
 }
 
 /// A smallest body from all functions that a Boolean grammar has on few points; `None` where there are too many points,
@@ -503,5 +530,49 @@ pub fn print(problem: &Problem, answer: &Answer) -> String {
             out.push_str(")\n");
             out
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The greatest of three, with nothing but sums and a partial choice.
+    const GREATEST: &str = "(set-logic LIA)
+        (define-fun qm ((a Int) (b Int)) Int (ite (< a 0) b a))
+        (synth-fun f ((x Int) (y Int) (z Int)) Int ((S Int)) ((S Int (x y z 0 1 (- S S) (+ S S) (qm S S)))))
+        (declare-var x Int) (declare-var y Int) (declare-var z Int)
+        (constraint (= (f x y z) (ite (and (>= x y) (>= x z)) x (ite (>= y z) y z))))
+        (check-synth)";
+
+    #[test]
+    fn trees_have_a_choice_that_the_grammar_can_build() {
+        let problem = Problem::parse("case.sl", GREATEST).expect("well-formed");
+        let options = Options::new(0);
+        let mut solver = Solver::in_one_context();
+        let own = choice::problem(&problem, &problem.functions[0]).expect("there is no choice by itself");
+        let Answer::Solved(found) = solve_charged(&own, &options, &mut solver, &|| false) else { panic!("solved") };
+        let choice = choice::conditional(&own, &found[0].body);
+        assert!(choice.is_whole());
+        let mut session = Session { problem: &problem, options: &options, solver: &mut solver, is_late: &|| false };
+        let mut spec = session.spec().expect("one application");
+        let grammar = session.grammar_for(&spec);
+        let mut verify = |body: &Term, _| session.verify_one(body);
+        let mut judge = Judge { verify: &mut verify, is_late: &|| false };
+        let limits = SearchLimits { max_candidates: 20_000, ..options.limits };
+        let mut solve = |choice| {
+            Search::new(&mut spec, &grammar, &[], limits).expect("small").with_choice(choice).run(&[], &mut judge)
+        };
+        let solution = solve(Some(choice)).expect("a tree is found");
+        assert!(grammar.derives(&solution.body));
+        assert_eq!(solution.cost as usize, theory::nodes(&solution.body), "arguments that stand twice cost twice");
+        assert!(solve(None).is_err(), "no term of that size is right");
+    }
+
+    #[test]
+    fn a_grammar_with_a_choice_is_asked_for_no_other() {
+        let text = GREATEST.replace("(qm S S)", "(qm S S) (ite (<= S S) S S)");
+        let problem = Problem::parse("case.sl", &text).expect("well-formed");
+        assert!(choice::problem(&problem, &problem.functions[0]).is_none());
     }
 }

@@ -21,11 +21,15 @@ use crate::theory;
 const LEAF_LIMIT: usize = 600;
 const SPLIT_LIMIT: usize = 3000;
 
-/// A production that chooses between two of its arguments.
+/// A production that chooses between two of its arguments, or a term of the grammar that does.
 #[derive(Clone, Debug)]
 pub(crate) struct Conditional {
-    func: Func,
+    /// The choice over [`argument`]s.
+    term: Term,
     args: Vec<NonterminalId>,
+    /// How often each argument stands in the term.
+    times: Vec<u32>,
+    /// What it costs without its arguments.
     cost: u32,
     /// Position of the argument that is the value where the condition holds, and of the other one.
     branches: [usize; 2],
@@ -35,7 +39,31 @@ pub(crate) struct Conditional {
     condition: Term,
 }
 
-fn argument(position: usize) -> Symbol {
+impl Conditional {
+    /// A term over three arguments of the start, the first of which decides between the others by a condition.
+    pub(crate) fn new(term: Term, condition: Term) -> Self {
+        let count = |i| occurrences(&term, argument(i));
+        let times = vec![count(0), count(1), count(2)];
+        let cost = (theory::nodes(&term) as u32).saturating_sub(times.iter().sum());
+        Self { term, args: vec![NonterminalId(0); 3], times, cost, branches: [1, 2], deciding: 0, condition }
+    }
+
+    /// Whether any condition can decide between any branches.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.branches.contains(&self.deciding)
+    }
+}
+
+fn occurrences(term: &Term, name: Symbol) -> u32 {
+    match term.node() {
+        Node::Var(own) => u32::from(*own == name),
+        Node::App(_, args) => args.iter().map(|arg| occurrences(arg, name)).sum(),
+        _ => 0,
+    }
+}
+
+/// The name that stands for an argument.
+pub(crate) fn argument(position: usize) -> Symbol {
     Symbol::new(&format!("argument {position}"))
 }
 
@@ -70,7 +98,8 @@ pub(crate) fn conditionals(grammar: &Grammar, language: &Language, id: Nontermin
 
 fn conditional(language: &Language, func: &Func, args: &[NonterminalId], cost: u32) -> Option<Conditional> {
     let params: Vec<Term> = (0..args.len()).map(|i| Term::var(argument(i))).collect();
-    let meaning = theory::expand(&Term::app(func.clone(), params), language);
+    let term = Term::app(func.clone(), params);
+    let meaning = theory::expand(&term, language);
     let Node::App(Func::Kernel(kernel), parts) = meaning.node() else { return None };
     // `(or a b)` is `(ite a a b)`, `(and a b)` is `(ite a b a)`.
     let (condition, a, b) = match (kernel, parts.as_slice()) {
@@ -92,8 +121,9 @@ fn conditional(language: &Language, func: &Func, args: &[NonterminalId], cost: u
     let others = (0..args.len()).all(|i| branches.contains(&i) || i == deciding);
     let is_split = branches[0] != branches[1] && others;
     is_split.then(|| Conditional {
-        func: func.clone(),
+        term,
         args: args.to_vec(),
+        times: vec![1; args.len()],
         cost,
         branches,
         deciding,
@@ -213,6 +243,7 @@ impl<'a> Forest<'a> {
         bank: &'a Bank<'a>,
         extras: &'a [Extra],
         grammar: &Grammar,
+        choice: Option<&Conditional>,
         n_points: usize,
         right: &dyn Fn(&[i64]) -> Mask,
     ) -> Option<Self> {
@@ -233,7 +264,10 @@ impl<'a> Forest<'a> {
             if forest.parts.contains_key(&id) {
                 continue;
             }
-            let own = conditionals(grammar, bank.language(), id);
+            let mut own = conditionals(grammar, bank.language(), id);
+            if id == start {
+                own.extend(choice.cloned());
+            }
             let mut parts = Parts { leaves: leaves(&pieces(bank, extras, id), right), ..Parts::default() };
             for conditional in own {
                 for branch in conditional.branches {
@@ -280,14 +314,16 @@ impl<'a> Forest<'a> {
             Tree::Leaf(piece) => self.piece(*piece),
             Tree::Split(index, piece, branches) => {
                 let conditional = &self.conditionals[*index];
-                let args = (0..conditional.args.len()).map(|i| {
+                let arg = |i: usize| {
                     let branch = conditional.branches.iter().position(|&at| at == i);
                     match branch.and_then(|branch| branches[branch].as_ref()) {
                         Some(subtree) => self.term(subtree),
                         None => self.piece(*piece),
                     }
-                });
-                Term::app(conditional.func.clone(), args.collect())
+                };
+                let args: Vec<Term> = (0..conditional.args.len()).map(arg).collect();
+                let position = |name| (0..args.len()).find(|&i| argument(i) == name);
+                theory::substitute(&conditional.term, &|name| position(name).map(|i| args[i].clone()))
             }
         }
     }
@@ -322,8 +358,10 @@ impl<'a> Forest<'a> {
             let left = limit.saturating_sub(candidate.cost);
             let conditional = &self.conditionals[candidate.conditional];
             let ids = conditional.branches.map(|at| conditional.args[at]);
-            let lower = [0, 1].map(|i| candidate.sides[i].map_or(0, |side| self.lower(ids[i], side)));
-            if lower[0] + lower[1] >= left {
+            let times = conditional.branches.map(|at| conditional.times[at]);
+            let lower =
+                [0, 1].map(|i| candidate.sides[i].map_or(0, |side| self.lower(ids[i], side).saturating_mul(times[i])));
+            if lower[0].saturating_add(lower[1]) >= left {
                 continue;
             }
             let mut trees = [None, None];
@@ -332,9 +370,10 @@ impl<'a> Forest<'a> {
             for i in 0..2 {
                 let Some(side) = candidate.sides[i] else { continue };
                 let rest = if i == 0 { lower[1] } else { 0 };
-                match self.best(ids[i], side, limit.saturating_sub(cost + rest)) {
+                let left = limit.saturating_sub(cost.saturating_add(rest));
+                match self.best(ids[i], side, left.div_ceil(times[i].max(1))) {
                     Some((own, tree)) => {
-                        cost += own;
+                        cost += own * times[i];
                         trees[i] = Some(tree);
                     }
                     None => {
@@ -525,7 +564,7 @@ fn splits(
             }
             let fixed = fixed.map(|branch| (branch, right(&own.codes)));
             if known.insert((holds, fixed.map_or(Mask::default(), |(_, mask)| mask)), ()).is_none() {
-                let cost = conditional.cost + own.cost;
+                let cost = conditional.cost + conditional.times[conditional.deciding] * own.cost;
                 splits.push(Split { conditional: index, piece: own.piece, cost, holds, fixed });
             }
         }
