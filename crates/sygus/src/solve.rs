@@ -371,12 +371,13 @@ fn strategies(
     }
     let own = SearchLimits { max_candidates: PATIENCE, improve: 0, ..limits };
     let choice = choose();
-    if choice.is_some() {
-        let mut search = Search::new(spec, grammar, hints, own).map_err(failed)?.with_choice(choice.clone());
-        known.extend(search.run(&[], judge).ok().map(|solution| solution.body));
-    }
-    for part in parts(grammar).into_iter().filter(|_| choice.is_none()) {
-        if let Ok(solution) = Search::new(spec, &part, &[], own).map_err(failed)?.run(&[], judge) {
+    let (others, helpful) = match choice {
+        Some(_) => (vec![grammar.clone()], hints),
+        None => (parts(grammar), &[][..]),
+    };
+    for other in &others {
+        let mut search = Search::new(spec, other, helpful, own).map_err(failed)?.with_choice(choice.clone());
+        if let Ok(solution) = search.run(&[], judge) {
             known.push(solution.body);
             break;
         }
