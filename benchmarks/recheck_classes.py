@@ -573,6 +573,8 @@ class Net:
             return whole
         low, high = (np.array([0.0] + [getattr(s, side)[0] for s in scores]) for side in ("lo", "hi"))
         low, high = np.exp(low - high.max() - self.eta) * (1 - 1e-14), np.exp(high - high.max() + self.eta) * (1 + 1e-14)
+        if not (np.isfinite(high).all() and high.sum() > 0 and low.sum() > 0):
+            return whole
         least, most = low / (low + high.sum() - high), high / (high + low.sum() - low)
         share = (least + most) / (least + most).sum()
         # What gets hardly anything is held within the interval.
