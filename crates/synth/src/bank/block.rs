@@ -1,9 +1,10 @@
 //! Blocks of candidates: columns computed, fingerprinted and looked up together, so that no step is paid per candidate
 //! that can be paid per block, and reads of memory overlap.
 
+use super::columns::{Columns, Packed, Place};
 use super::production::{Code, Context, Production, Scratch};
 use super::queue::{Lists, Unit};
-use super::store::{MAX_ARITY, Node, Store};
+use super::store::{MAX_ARITY, NONE, Node, Store};
 
 /// Codes per block and argument: a few buffers of this size fit the innermost caches.
 const WORDS: usize = 2048;
@@ -67,6 +68,17 @@ impl<'a> Odometer<'a> {
     }
 }
 
+/// A term that was built of classes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) node: Node,
+    pub(crate) codes: &'a [i64],
+    pub(super) packed: Packed<'a>,
+    pub(crate) fingerprint: u32,
+    /// Its class, if that is known already.
+    pub(crate) known: Option<u32>,
+}
+
 /// Candidates of one unit.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
@@ -74,7 +86,9 @@ pub(crate) struct Block {
     args: [Vec<u32>; MAX_ARITY],
     gathered: [Vec<i64>; MAX_ARITY],
     columns: Vec<i64>,
-    fingerprints: Vec<u32>,
+    packed: Columns,
+    /// Where each candidate's column lies packed, and its fingerprint.
+    keys: Vec<(Place, u32)>,
     /// The class of each candidate, as far as it was there before the block was looked up.
     found: Vec<u32>,
     arity: usize,
@@ -141,21 +155,30 @@ impl Block {
         } else {
             production.code.run(production, context, inputs, &mut self.scratch, &mut self.columns);
         }
-        self.fingerprints.clear();
-        let columns = &self.columns;
-        self.fingerprints
-            .extend((0..self.len).map(|i| store.fingerprint(production.result, &columns[i * n..(i + 1) * n])));
-        store.find_all(production.result, &self.columns, &self.fingerprints, &mut self.found);
+        self.packed.clear(n);
+        self.keys.clear();
+        for i in 0..self.len {
+            let place = self.packed.push(&self.columns[i * n..(i + 1) * n]);
+            self.keys.push((place, store.fingerprint(production.result, self.packed.packed(place))));
+        }
+        store.find_all(production.result, &self.packed, &self.keys, &mut self.found);
     }
 
     /// A candidate: its node, its column, its fingerprint and the class that it had when the block was looked up.
-    pub(crate) fn candidate(&self, i: usize, production: u16, n_points: usize) -> (Node, &[i64], u32, u32) {
+    pub(crate) fn candidate(&self, i: usize, production: u16) -> Candidate<'_> {
         let mut args = [0; MAX_ARITY];
         for (arg, classes) in args.iter_mut().zip(&self.args).take(self.arity) {
             *arg = classes[i];
         }
-        let codes = &self.columns[i * n_points..(i + 1) * n_points];
-        (Node { production, args }, codes, self.fingerprints[i], self.found[i])
+        let n = self.packed.n_points();
+        let (place, fingerprint) = self.keys[i];
+        Candidate {
+            node: Node { production, args },
+            codes: &self.columns[i * n..(i + 1) * n],
+            packed: self.packed.packed(place),
+            fingerprint,
+            known: Some(self.found[i]).filter(|&class| class != NONE),
+        }
     }
 }
 
@@ -163,13 +186,18 @@ impl Block {
 fn gather<'a>(store: &Store, classes: &[u32], gathered: &'a mut Vec<i64>) -> &'a [i64] {
     let n = store.n_points();
     gathered.resize(classes.len() * n, 0);
-    for (i, &class) in classes.iter().enumerate() {
-        // All but the last argument stay the same in a row.
-        if i > 0 && classes[i - 1] == class {
-            gathered.copy_within((i - 1) * n..i * n, i * n);
-        } else {
-            store.read(class, &mut gathered[i * n..(i + 1) * n]);
+    let mut at = 0;
+    // All but the last argument stay the same in a row.
+    for row in classes.chunk_by(|a, b| a == b) {
+        let (start, len) = (at * n, row.len() * n);
+        store.read(row[0], &mut gathered[start..start + n]);
+        let mut done = n;
+        while done < len {
+            let next = done.min(len - done);
+            gathered.copy_within(start..start + next, start + done);
+            done += next;
         }
+        at += row.len();
     }
     gathered
 }

@@ -1,9 +1,6 @@
-//! Columns of codes, each as narrow as its greatest code allows: truth values, small enumerations and small integers take
-//! a byte per point, reals eight.
-
-use std::borrow::Cow;
-
-use samples::UNDEFINED;
+//! Columns of codes, packed: each as narrow as its greatest code allows. Truth values, small enumerations and small integers
+//! take a byte per point, reals eight. What compares, hashes or keeps columns does so on the packed words, of which there are
+//! up to eight times fewer than codes.
 
 /// Where a column lies: which width, and which row of that width.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,39 +9,32 @@ pub(super) struct Place(u32);
 /// Two bits of a place say which width.
 const WIDTH_BITS: u32 = 2;
 
+/// Bytes per point take 2 to the power of the width.
+const WIDTHS: usize = 1 << WIDTH_BITS;
+
+/// A packed column. Two columns are equal where their packed forms are: the width is the least possible.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packed<'a> {
+    width: u8,
+    words: &'a [u64],
+}
+
 /// Columns of one length, in four vectors: one for every width.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Columns {
     n_points: usize,
-    bytes: Vec<i8>,
-    halves: Vec<i16>,
-    words: Vec<i32>,
-    wide: Vec<i64>,
+    words: [Vec<u64>; WIDTHS],
 }
 
-/// A width. Its least number stands for [`UNDEFINED`], as it does for codes.
-trait Narrow: Copy {
-    const UNDEFINED: Self;
-    fn pack(code: i64) -> Self;
-    fn unpack(self) -> i64;
+/// Small numbers for small codes of either sign, and zero for [`samples::UNDEFINED`]: one more than the zigzag encoding.
+fn encode(code: i64) -> u64 {
+    (((code << 1) ^ (code >> 63)) as u64).wrapping_add(1)
 }
 
-macro_rules! narrow {
-    ($($width:ty),*) => {$(
-        impl Narrow for $width {
-            const UNDEFINED: Self = <$width>::MIN;
-
-            fn pack(code: i64) -> Self {
-                if code == UNDEFINED { Self::UNDEFINED } else { code as Self }
-            }
-
-            fn unpack(self) -> i64 {
-                if self == Self::UNDEFINED { UNDEFINED } else { i64::from(self) }
-            }
-        }
-    )*};
+fn decode(number: u64) -> i64 {
+    let zigzag = number.wrapping_sub(1);
+    (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
 }
-narrow!(i8, i16, i32);
 
 /// Appends with capacities that grow by a sixteenth, not to double: what is allocated is nearly what is used.
 pub(super) fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
@@ -58,25 +48,73 @@ pub(super) fn reserve<T>(vec: &mut Vec<T>, n: usize) {
     }
 }
 
-fn push<T: Narrow>(vec: &mut Vec<T>, codes: &[i64]) {
-    reserve(vec, codes.len());
-    vec.extend(codes.iter().map(|&code| T::pack(code)));
-}
-
-fn read<T: Narrow>(row: &[T], out: &mut [i64]) {
-    for (o, &code) in out.iter_mut().zip(row) {
-        *o = code.unpack();
+/// The encoded codes, `PER` of them in a word; `of` makes a word of the numbers.
+fn pack<const PER: usize>(codes: &[i64], words: &mut Vec<u64>, of: impl Fn([u64; PER]) -> u64) {
+    let (whole, rest) = codes.as_chunks::<PER>();
+    words.extend(whole.iter().map(|codes| of(codes.map(encode))));
+    if !rest.is_empty() {
+        let mut last = [0; PER];
+        for (number, &code) in last.iter_mut().zip(rest) {
+            *number = encode(code);
+        }
+        words.push(of(last));
     }
 }
 
-fn equals<T: Narrow>(row: &[T], codes: &[i64]) -> bool {
-    // Without an early end: columns that are compared are nearly always equal.
-    row.iter().zip(codes).fold(0, |differences, (&a, &b)| differences | (a.unpack() ^ b)) == 0
+/// The codes of words, `PER` in each; `of` makes numbers of a word.
+fn unpack<const PER: usize>(words: &[u64], out: &mut [i64], of: impl Fn(u64) -> [u64; PER]) {
+    let (whole, rest) = out.as_chunks_mut::<PER>();
+    for (codes, &word) in whole.iter_mut().zip(words) {
+        *codes = of(word).map(decode);
+    }
+    if let Some(&last) = words.last() {
+        for (code, number) in rest.iter_mut().zip(of(last)) {
+            *code = decode(number);
+        }
+    }
+}
+
+fn bytes_to_word(numbers: [u64; 8]) -> u64 {
+    u64::from_le_bytes(numbers.map(|number| number as u8))
+}
+
+fn word_to_bytes(word: u64) -> [u64; 8] {
+    word.to_le_bytes().map(u64::from)
+}
+
+fn halves_to_word([a, b, c, d]: [u64; 4]) -> u64 {
+    a | b << 16 | c << 32 | d << 48
+}
+
+fn word_to_halves(word: u64) -> [u64; 4] {
+    [0, 16, 32, 48].map(|bits| word >> bits & 0xFFFF)
+}
+
+impl Packed<'_> {
+    /// Whether the columns are the same, of equal lengths.
+    pub(super) fn is(self, other: Self) -> bool {
+        // Without an early end: columns that are compared are nearly always equal.
+        let differences = self.words.iter().zip(other.words).fold(0, |all, (a, b)| all | (a ^ b));
+        self.width == other.width && differences == 0
+    }
+
+    /// Multilinear hashing: the sum of the words, each times an odd key, and the width.
+    pub(super) fn hash(self, keys: &[u64]) -> u64 {
+        let products = self.words.iter().zip(keys).map(|(word, key)| word.wrapping_mul(*key));
+        products.fold(u64::from(self.width) << 40, u64::wrapping_add)
+    }
 }
 
 impl Columns {
     pub(super) fn new(n_points: usize) -> Self {
-        Self { n_points, bytes: Vec::new(), halves: Vec::new(), words: Vec::new(), wide: Vec::new() }
+        Self { n_points, ..Self::default() }
+    }
+
+    /// One column.
+    pub(super) fn of(codes: &[i64]) -> (Self, Place) {
+        let mut columns = Self::new(codes.len());
+        let place = columns.push(codes);
+        (columns, place)
     }
 
     pub(super) fn n_points(&self) -> usize {
@@ -85,77 +123,87 @@ impl Columns {
 
     /// Memory allocated.
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.capacity()
-            + self.halves.capacity() * size_of::<i16>()
-            + self.words.capacity() * size_of::<i32>()
-            + self.wide.capacity() * size_of::<i64>()
+        self.words.iter().map(|words| words.capacity() * size_of::<u64>()).sum()
+    }
+
+    /// Forgets all columns, for columns of some length.
+    pub(super) fn clear(&mut self, n_points: usize) {
+        self.n_points = n_points;
+        for words in &mut self.words {
+            words.clear();
+        }
+    }
+
+    /// Words of a column of a width.
+    fn stride(&self, width: u8) -> usize {
+        (self.n_points << width).div_ceil(size_of::<u64>())
     }
 
     /// Appends a column.
     pub(super) fn push(&mut self, codes: &[i64]) -> Place {
         debug_assert_eq!(codes.len(), self.n_points, "a column has one entry per point");
-        // A number and its complement need equally many bits.
-        let magnitude = |&code: &i64| if code == UNDEFINED { 0 } else { (code ^ (code >> 63)) as u64 };
-        let greatest = codes.iter().map(magnitude).max().unwrap_or(0);
-        // The least number of a width is taken, and with it its complement, the greatest.
-        let (width, len) = if greatest < i8::MAX as u64 {
-            push(&mut self.bytes, codes);
-            (0, self.bytes.len())
-        } else if greatest < i16::MAX as u64 {
-            push(&mut self.halves, codes);
-            (1, self.halves.len())
-        } else if greatest < i32::MAX as u64 {
-            push(&mut self.words, codes);
-            (2, self.words.len())
-        } else {
-            extend(&mut self.wide, codes);
-            (3, self.wide.len())
+        let bits = 64 - codes.iter().fold(0, |all, &code| all | encode(code)).leading_zeros();
+        let width = match bits {
+            0..=8 => 0,
+            9..=16 => 1,
+            17..=32 => 2,
+            _ => 3,
         };
-        let row = u32::try_from(len.checked_div(self.n_points).map_or(0, |n_rows| n_rows - 1));
-        let row = row.ok().filter(|row| row.leading_zeros() >= WIDTH_BITS).expect("the limit of classes is below 2^30");
-        Place(row << WIDTH_BITS | width)
+        let stride = self.stride(width);
+        let words = &mut self.words[usize::from(width)];
+        reserve(words, stride);
+        match width {
+            0 => pack(codes, words, bytes_to_word),
+            1 => pack(codes, words, halves_to_word),
+            2 => pack(codes, words, |[a, b]| a | b << 32),
+            _ => pack(codes, words, |[a]| a),
+        }
+        self.last(width)
     }
 
-    fn range(&self, place: Place) -> std::ops::Range<usize> {
-        let start = (place.0 >> WIDTH_BITS) as usize * self.n_points;
-        start..start + self.n_points
+    /// Appends a column that is packed.
+    pub(super) fn push_packed(&mut self, packed: Packed<'_>) -> Place {
+        extend(&mut self.words[usize::from(packed.width)], packed.words);
+        self.last(packed.width)
+    }
+
+    /// Where the last column of a width lies.
+    fn last(&self, width: u8) -> Place {
+        let n_rows = self.words[usize::from(width)].len().checked_div(self.stride(width)).unwrap_or(1);
+        let row = u32::try_from(n_rows - 1).ok().filter(|row| row.leading_zeros() >= WIDTH_BITS);
+        Place(row.expect("the limit of classes is below 2^30") << WIDTH_BITS | u32::from(width))
+    }
+
+    /// A column as it lies.
+    pub(super) fn packed(&self, place: Place) -> Packed<'_> {
+        let width = (place.0 % WIDTHS as u32) as u8;
+        let (row, stride) = ((place.0 >> WIDTH_BITS) as usize, self.stride(width));
+        Packed { width, words: &self.words[usize::from(width)][row * stride..(row + 1) * stride] }
     }
 
     /// Writes a column to `out`.
     pub(super) fn read(&self, place: Place, out: &mut [i64]) {
-        let range = self.range(place);
-        match place.0 % (1 << WIDTH_BITS) {
-            0 => read(&self.bytes[range], out),
-            1 => read(&self.halves[range], out),
-            2 => read(&self.words[range], out),
-            _ => out.copy_from_slice(&self.wide[range]),
+        let Packed { width, words } = self.packed(place);
+        match width {
+            0 => unpack(words, out, word_to_bytes),
+            1 => unpack(words, out, word_to_halves),
+            2 => unpack(words, out, |word| [word & u64::from(u32::MAX), word >> 32]),
+            _ => unpack(words, out, |word| [word]),
         }
     }
 
-    /// A column; owned where it lies packed.
-    pub(super) fn get(&self, place: Place) -> Cow<'_, [i64]> {
-        if place.0 % (1 << WIDTH_BITS) == 3 {
-            return Cow::Borrowed(&self.wide[self.range(place)]);
-        }
+    /// The codes of a column.
+    pub(super) fn get(&self, place: Place) -> Vec<i64> {
         let mut codes = vec![0; self.n_points];
         self.read(place, &mut codes);
-        Cow::Owned(codes)
-    }
-
-    /// Whether a column has these codes.
-    pub(super) fn equals(&self, place: Place, codes: &[i64]) -> bool {
-        let range = self.range(place);
-        match place.0 % (1 << WIDTH_BITS) {
-            0 => equals(&self.bytes[range], codes),
-            1 => equals(&self.halves[range], codes),
-            2 => equals(&self.words[range], codes),
-            _ => self.wide[range] == *codes,
-        }
+        codes
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use samples::UNDEFINED;
+
     use super::*;
 
     #[test]
@@ -174,10 +222,14 @@ mod tests {
         for (column, place) in &places {
             columns.read(*place, &mut out);
             assert_eq!(out, *column);
-            assert_eq!(*columns.get(*place), *column);
-            for (other, _) in &places {
-                assert_eq!(columns.equals(*place, other), column == other, "{column:?} {other:?}");
+            assert_eq!(columns.get(*place), column);
+            let packed = columns.packed(*place);
+            for (other, at) in &places {
+                assert_eq!(packed.is(columns.packed(*at)), column == other, "{column:?} {other:?}");
             }
+            let mut others = Columns::new(3);
+            let place = others.push_packed(packed);
+            assert_eq!(others.get(place), column);
         }
     }
 
@@ -194,6 +246,6 @@ mod tests {
     fn there_may_be_no_points() {
         let mut columns = Columns::new(0);
         let place = columns.push(&[]);
-        assert!(columns.get(place).is_empty() && columns.equals(place, &[]));
+        assert!(columns.get(place).is_empty() && columns.packed(place).is(columns.packed(columns.last(0))));
     }
 }

@@ -9,12 +9,13 @@ use rustc_hash::FxHashMap;
 use samples::{Column, Points, Sort};
 
 use super::ClassId;
-use super::block::{Block, Odometer};
+use super::block::{Block, Candidate, Odometer};
+use super::columns::Columns;
 use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_constant};
 use super::production::{Code, Context, Head, Scratch};
 use super::queue::{Cursor, Kind, Lists, Marks, Unit, units};
 use super::space::Space;
-use super::store::{MAX_ARITY, NONE, Node, Store};
+use super::store::{MAX_ARITY, Node, Store};
 
 /// Enumerates terms by cost, one per class of equal values.
 ///
@@ -80,14 +81,11 @@ struct Bounds<'a> {
     deadline: &'a dyn Fn() -> bool,
 }
 
-/// A candidate with its column, and the class that it has, if that is known already.
+/// A candidate for a nonterminal, at a cost.
 struct Offer<'a> {
     nonterminal: u16,
     cost: u32,
-    node: Node,
-    codes: &'a [i64],
-    fingerprint: u32,
-    known: Option<u32>,
+    candidate: Candidate<'a>,
 }
 
 impl<'l> Bank<'l> {
@@ -178,7 +176,7 @@ impl<'l> Bank<'l> {
     }
 
     fn found(&self, class: u32) -> Found<'_> {
-        self.found_with(class, self.store.column(class))
+        self.found_with(class, Cow::Owned(self.store.column(class)))
     }
 
     fn found_with<'a>(&self, class: u32, codes: Cow<'a, [i64]>) -> Found<'a> {
@@ -228,7 +226,9 @@ impl<'l> Bank<'l> {
         if codes.len() != self.store.n_points() {
             return None;
         }
-        self.store.find(nonterminal, codes, self.store.fingerprint(nonterminal, codes)).map(ClassId)
+        let (columns, place) = Columns::of(codes);
+        let column = columns.packed(place);
+        self.store.find(nonterminal, column, self.store.fingerprint(nonterminal, column)).map(ClassId)
     }
 
     /// A cheapest term of a class.
@@ -535,14 +535,10 @@ impl<'l> Bank<'l> {
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
     ) -> (usize, Option<StopReason>) {
         let nonterminal = self.space.productions[production as usize].result;
-        let n_points = self.store.n_points();
         for i in 0..block.len() {
-            let (node, codes, fingerprint, found) = block.candidate(i, production, n_points);
-            let known = (found != NONE).then_some(found);
             self.n_candidates += 1;
             let n_before = self.store.len();
-            let offer = Offer { nonterminal, cost, node, codes, fingerprint, known };
-            let verdict = self.offer(&offer, watch);
+            let verdict = self.offer(&Offer { nonterminal, cost, candidate: block.candidate(i, production) }, watch);
             let Some(bounds) = bounds else { continue };
             if verdict == Watch::Stop {
                 return (i + 1, Some(StopReason::Watch));
@@ -597,8 +593,11 @@ impl<'l> Bank<'l> {
         codes: &[i64],
         watch: &mut dyn FnMut(&Found<'_>) -> Watch,
     ) -> Watch {
-        let fingerprint = self.store.fingerprint(nonterminal, codes);
-        self.offer(&Offer { nonterminal, cost, node, codes, fingerprint, known: None }, watch)
+        let (columns, place) = Columns::of(codes);
+        let packed = columns.packed(place);
+        let fingerprint = self.store.fingerprint(nonterminal, packed);
+        let candidate = Candidate { node, codes, packed, fingerprint, known: None };
+        self.offer(&Offer { nonterminal, cost, candidate }, watch)
     }
 
     /// Takes in a candidate, for its nonterminal and for those whose terms include its own.
@@ -612,9 +611,9 @@ impl<'l> Bank<'l> {
             args[0] = class;
             let nonterminal = self.space.productions[production as usize].result;
             let node = Node { production, args };
-            let fingerprint = self.store.fingerprint(nonterminal, offer.codes);
-            let wider = Offer { nonterminal, node, fingerprint, known: None, ..*offer };
-            stop |= self.take(&wider, watch).1 == Watch::Stop;
+            let fingerprint = self.store.fingerprint(nonterminal, offer.candidate.packed);
+            let candidate = Candidate { node, fingerprint, known: None, ..offer.candidate };
+            stop |= self.take(&Offer { nonterminal, candidate, ..*offer }, watch).1 == Watch::Stop;
         }
         if stop { Watch::Stop } else { verdict }
     }
@@ -622,8 +621,8 @@ impl<'l> Bank<'l> {
     /// Takes in a candidate: as a new class, or as an alternative of its class. The class, if it is new or cheaper than it
     /// was.
     fn take(&mut self, offer: &Offer<'_>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> (Option<u32>, Watch) {
-        let &Offer { nonterminal, cost, node, codes, fingerprint, known } = offer;
-        match known.or_else(|| self.store.find(nonterminal, codes, fingerprint)) {
+        let &Offer { nonterminal, cost, candidate: Candidate { node, codes, packed, fingerprint, known } } = offer;
+        match known.or_else(|| self.store.find(nonterminal, packed, fingerprint)) {
             Some(class) if cost < self.store.cost(class) => {
                 // Only after splits: a form that is cheaper than the one that was met first.
                 self.store.improve(class, node, cost);
@@ -637,7 +636,7 @@ impl<'l> Bank<'l> {
                 (None, Watch::Keep)
             }
             None => {
-                let class = self.store.insert(codes, fingerprint, cost, node);
+                let class = self.store.insert(packed, fingerprint, cost, node);
                 let verdict = watch(&self.found_with(class, Cow::Borrowed(codes)));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {

@@ -4,10 +4,8 @@
 //! few alternative nodes that had the same values. Columns are packed (see [`super::columns`]) and found through an
 //! open-addressing table of fingerprints.
 
-use std::borrow::Cow;
-
 use super::ClassId;
-use super::columns::{Columns, Place, extend, reserve};
+use super::columns::{Columns, Packed, Place, extend, reserve};
 
 /// The largest number of arguments of an enumerated operator.
 pub(crate) const MAX_ARITY: usize = 4;
@@ -112,8 +110,8 @@ impl Store {
         Node { production, args }
     }
 
-    /// The column of a class; owned where it lies packed.
-    pub(crate) fn column(&self, class: u32) -> Cow<'_, [i64]> {
+    /// The codes of a class.
+    pub(crate) fn column(&self, class: u32) -> Vec<i64> {
         self.columns.get(self.classes[class as usize].place)
     }
 
@@ -122,9 +120,9 @@ impl Store {
         self.columns.read(self.classes[class as usize].place, out);
     }
 
-    fn is(&self, class: u32, nonterminal: u16, codes: &[i64]) -> bool {
+    fn is(&self, class: u32, nonterminal: u16, column: Packed<'_>) -> bool {
         let known = &self.classes[class as usize];
-        self.columns.equals(known.place, codes) && self.results[usize::from(known.production)] == nonterminal
+        self.columns.packed(known.place).is(column) && self.results[usize::from(known.production)] == nonterminal
     }
 
     /// The other nodes known for a class, most recent first.
@@ -145,8 +143,8 @@ impl Store {
     }
 
     /// The fingerprint of a column in a nonterminal.
-    pub(crate) fn fingerprint(&self, nonterminal: u16, codes: &[i64]) -> u32 {
-        (mix(sum(&self.keys, codes) ^ (u64::from(nonterminal) << 48)) >> 32) as u32
+    pub(super) fn fingerprint(&self, nonterminal: u16, column: Packed<'_>) -> u32 {
+        (mix(column.hash(&self.keys) ^ (u64::from(nonterminal) << 48)) >> 32) as u32
     }
 
     fn home(&self, fingerprint: u32) -> usize {
@@ -155,49 +153,47 @@ impl Store {
     }
 
     /// The class with this column, if there is one.
-    pub(crate) fn find(&self, nonterminal: u16, codes: &[i64], fingerprint: u32) -> Option<u32> {
+    pub(super) fn find(&self, nonterminal: u16, column: Packed<'_>, fingerprint: u32) -> Option<u32> {
         let mut slot = self.home(fingerprint);
         loop {
             let Slot { fingerprint: found, class } = self.slots[slot];
             if class == 0 {
                 return None;
             }
-            if found == fingerprint && self.is(class - 1, nonterminal, codes) {
+            if found == fingerprint && self.is(class - 1, nonterminal, column) {
                 return Some(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
-    /// What [`Store::find`] says of many columns that lie one after the other; [`NONE`] for none.
+    /// What [`Store::find`] says of many columns with their fingerprints; [`NONE`] for none.
     ///
-    /// Slots are read before columns, so that the reads of memory overlap.
-    pub(crate) fn find_all(&self, nonterminal: u16, columns: &[i64], fingerprints: &[u32], found: &mut Vec<u32>) {
+    /// Slots are read before classes, and these before columns, so that the reads of memory overlap.
+    pub(super) fn find_all(&self, nonterminal: u16, columns: &Columns, keys: &[(Place, u32)], found: &mut Vec<u32>) {
         found.clear();
         // The first class with the fingerprint is nearly always the one, if there is one at all.
-        found.extend(fingerprints.iter().map(|&fingerprint| {
+        found.extend(keys.iter().map(|&(_, fingerprint)| {
             let slot = self.slots[self.home(fingerprint)];
             if slot.class == 0 || slot.fingerprint == fingerprint { slot.class } else { NONE }
         }));
-        let n = self.n_points();
-        for (i, class) in found.iter_mut().enumerate() {
-            let codes = &columns[i * n..(i + 1) * n];
+        for (class, &(place, fingerprint)) in found.iter_mut().zip(keys) {
+            let column = columns.packed(place);
             *class = match *class {
                 0 => NONE,
-                NONE => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
-                known if self.is(known - 1, nonterminal, codes) => known - 1,
-                _ => self.find(nonterminal, codes, fingerprints[i]).unwrap_or(NONE),
+                known if known != NONE && self.is(known - 1, nonterminal, column) => known - 1,
+                _ => self.find(nonterminal, column, fingerprint).unwrap_or(NONE),
             };
         }
     }
 
     /// A new class, of the nonterminal that the node's production is of. The column must not be that of another one.
-    pub(crate) fn insert(&mut self, codes: &[i64], fingerprint: u32, cost: u32, node: Node) -> u32 {
+    pub(super) fn insert(&mut self, column: Packed<'_>, fingerprint: u32, cost: u32, node: Node) -> u32 {
         if (self.len() + 1) * 4 > self.slots.len() * 3 {
             self.grow_slots();
         }
         let class = u32::try_from(self.len()).expect("the limit of classes is below 2^32");
-        let place = self.columns.push(codes);
+        let place = self.columns.push_packed(column);
         reserve(&mut self.classes, 1);
         let Node { production, args } = node;
         self.classes.push(Class {
@@ -261,8 +257,8 @@ impl Store {
         self.grow_keys();
         self.slots.fill(FREE);
         for class in 0..self.len() as u32 {
-            self.read(class, &mut codes);
-            let fingerprint = self.fingerprint(self.nonterminal(class), &codes);
+            let column = self.columns.packed(self.classes[class as usize].place);
+            let fingerprint = self.fingerprint(self.nonterminal(class), column);
             self.place(Slot { fingerprint, class: class + 1 });
         }
     }
@@ -320,23 +316,6 @@ impl Store {
     }
 }
 
-/// Multilinear hashing: a sum of products with odd keys, in four independent chains.
-fn sum(keys: &[u64], codes: &[i64]) -> u64 {
-    let mut lanes = [0_u64; 4];
-    let keys = &keys[..codes.len()];
-    let mut key_chunks = keys.chunks_exact(4);
-    let mut code_chunks = codes.chunks_exact(4);
-    for (k, c) in key_chunks.by_ref().zip(code_chunks.by_ref()) {
-        for lane in 0..4 {
-            lanes[lane] = lanes[lane].wrapping_add(k[lane].wrapping_mul(c[lane] as u64));
-        }
-    }
-    for (k, &c) in key_chunks.remainder().iter().zip(code_chunks.remainder()) {
-        lanes[0] = lanes[0].wrapping_add(k.wrapping_mul(c as u64));
-    }
-    lanes[0].wrapping_add(lanes[1]).wrapping_add(lanes[2]).wrapping_add(lanes[3])
-}
-
 /// The finaliser of splitmix64.
 fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -364,12 +343,32 @@ mod tests {
     }
 
     fn insert(store: &mut Store, nonterminal: u16, codes: &[i64]) -> u32 {
-        let fingerprint = store.fingerprint(nonterminal, codes);
-        store.insert(codes, fingerprint, 1, node(nonterminal))
+        let (columns, place) = Columns::of(codes);
+        let column = columns.packed(place);
+        let fingerprint = store.fingerprint(nonterminal, column);
+        store.insert(column, fingerprint, 1, node(nonterminal))
     }
 
     fn find(store: &Store, nonterminal: u16, codes: &[i64]) -> Option<u32> {
-        store.find(nonterminal, codes, store.fingerprint(nonterminal, codes))
+        let (columns, place) = Columns::of(codes);
+        let column = columns.packed(place);
+        store.find(nonterminal, column, store.fingerprint(nonterminal, column))
+    }
+
+    /// The classes of columns, each with another fingerprint than its own where one is given.
+    fn find_all<const N: usize>(
+        store: &Store,
+        nonterminal: u16,
+        columns: impl IntoIterator<Item = ([i64; N], Option<u32>)>,
+    ) -> Vec<u32> {
+        let (mut packed, mut found) = (Columns::new(N), Vec::new());
+        let mut key = |(codes, given): ([i64; N], Option<u32>)| {
+            let place = packed.push(&codes);
+            (place, given.unwrap_or_else(|| store.fingerprint(nonterminal, packed.packed(place))))
+        };
+        let keys: Vec<(Place, u32)> = columns.into_iter().map(&mut key).collect();
+        store.find_all(nonterminal, &packed, &keys, &mut found);
+        found
     }
 
     #[test]
@@ -385,10 +384,7 @@ mod tests {
             assert_eq!(find(&store, (i % 2) as u16, &column(i)), Some(i as u32));
             assert_eq!(find(&store, (1 - i % 2) as u16, &column(i)), None, "another nonterminal is another class");
         }
-        let many: Vec<i64> = (4_900..5_100).flat_map(column).collect();
-        let fingerprints: Vec<u32> = many.chunks_exact(3).map(|codes| store.fingerprint(0, codes)).collect();
-        let mut found = Vec::new();
-        store.find_all(0, &many, &fingerprints, &mut found);
+        let found = find_all(&store, 0, (4_900..5_100).map(|i| (column(i), None)));
         let expected: Vec<u32> = (4_900..5_100).map(|i| if i < 5_000 && i % 2 == 0 { i } else { NONE }).collect();
         assert_eq!(found, expected);
     }
@@ -397,14 +393,13 @@ mod tests {
     fn equal_fingerprints_are_told_apart() {
         let mut store = store(1);
         for (nonterminal, code) in [(0, 5), (1, 5), (0, 6)] {
-            assert_eq!(store.find(nonterminal, &[code], 7), None);
-            store.insert(&[code], 7, 1, node(nonterminal));
+            let (columns, place) = Columns::of(&[code]);
+            let column = columns.packed(place);
+            assert_eq!(store.find(nonterminal, column, 7), None);
+            store.insert(column, 7, 1, node(nonterminal));
         }
-        let mut found = Vec::new();
-        store.find_all(0, &[6, 7, 5], &[7, 7, 7], &mut found);
-        assert_eq!(found, [2, NONE, 0]);
-        store.find_all(1, &[5, 6], &[7, 7], &mut found);
-        assert_eq!(found, [1, NONE]);
+        assert_eq!(find_all(&store, 0, [6, 7, 5].map(|code| ([code], Some(7)))), [2, NONE, 0]);
+        assert_eq!(find_all(&store, 1, [5, 6].map(|code| ([code], Some(7)))), [1, NONE]);
     }
 
     #[test]
@@ -430,8 +425,8 @@ mod tests {
         let a = insert(&mut store, 0, &[1, 2]);
         let b = insert(&mut store, 1, &[3, 4]);
         store.widen(1, &[9, 1 << 40]);
-        assert_eq!(*store.column(a), [1, 2, 9]);
-        assert_eq!(*store.column(b), [3, 4, 1 << 40], "a column may need more room than before");
+        assert_eq!(store.column(a), [1, 2, 9]);
+        assert_eq!(store.column(b), [3, 4, 1 << 40], "a column may need more room than before");
         assert_eq!(find(&store, 0, &[1, 2, 9]), Some(a));
         assert_eq!(find(&store, 0, &[1, 2, 8]), None);
     }
