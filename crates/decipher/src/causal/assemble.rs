@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use dsl::{Kernel, OpId, Term};
+use dsl::{Kernel, Node, OpId, Term};
 use samples::{Column, Symbol, Value, decode_code};
 
 use super::search::Candidate;
@@ -198,10 +198,14 @@ impl Builder<'_, '_> {
 
     fn unless(&self, value: i64, target: usize, rest: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {
         let Some(ite) = self.op(Kernel::Ite) else { return Ok(Vec::new()) };
-        let tests = self.bit(target, points, &|study, point| i64::from(study.output.codes[point] == value))?;
+        let mut tests = self.bit(target, points, &|study, point| i64::from(study.output.codes[point] == value))?;
         let others: Vec<usize> =
             points.iter().copied().filter(|&point| self.study.output.codes[point] != value).collect();
         let rests = self.plan(rest, &others)?;
+        if let Some(rest) = rests.first() {
+            tests.iter_mut().for_each(|test| test.cost = test.cost.saturating_sub(self.shared(&test.term, &rest.term)));
+            sort(&mut tests, points.len());
+        }
         let constant = Term::constant(decode_code(self.study.output.sort, value));
         let join = |(test, rest): (&Ranked, &Ranked)| Ranked {
             term: Term::op(ite, vec![test.term.clone(), constant.clone(), rest.term.clone()]),
@@ -209,6 +213,15 @@ impl Builder<'_, '_> {
             errors: test.errors + rest.errors,
         };
         Ok(rivals(&tests, &rests).into_iter().map(join).collect())
+    }
+
+    /// What a term costs less beside another: a step that both take is taken once.
+    fn shared(&self, term: &Term, other: &Term) -> u32 {
+        let Node::App(_, args) = term.node() else { return 0 };
+        if super::search::contains(other, term) {
+            return (dsl::cost(term, self.config.language) as u32).saturating_sub(1);
+        }
+        args.iter().map(|arg| self.shared(arg, other)).sum()
     }
 
     fn begin(&self, token: i64, first: &Plan, rest: &Plan, points: &[usize]) -> Result<Vec<Ranked>, Error> {

@@ -513,7 +513,7 @@ fn written(pool: &Pool, bank: &Bank<'_>, words: &Words) -> Vec<Candidate> {
     terms
 }
 
-fn contains(term: &Term, part: &Term) -> bool {
+pub(super) fn contains(term: &Term, part: &Term) -> bool {
     term == part || matches!(term.node(), Node::App(_, args) if args.iter().any(|arg| contains(arg, part)))
 }
 
@@ -578,8 +578,10 @@ fn leaves(study: &Study, separator: Option<i64>, config: &Config) -> Result<Vec<
     {
         add(Term::op(number, vec![tokens]), 1)?;
     }
-    if let Some(separator) = separator.and_then(Symbol::from_code) {
-        leaves.extend(Leaf::constant(language, Value::Symbol(separator), n));
+    // Where answers follow a separator they end where what is looked up is a token that stands at a border.
+    let borders = separator.into_iter().chain(opening.filter(|_| separator.is_some()));
+    for token in borders.filter_map(Symbol::from_code) {
+        leaves.extend(Leaf::constant(language, Value::Symbol(token), n));
     }
     // Truth values are no leaves: what is counted everywhere is a position.
     let constants = language.constants.values(Sort::Int).into_iter();
