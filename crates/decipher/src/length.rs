@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use check::Agreement;
 use dsl::{Env, Term};
 use graph::Network;
-use samples::{Batch, Column, Elements, rng};
+use samples::{Batch, Column, Elements, Points, rng};
 
 use crate::mechanism::Mechanics;
 use crate::{Config, Hypothesis, Mechanism, recurrent, transformer};
@@ -22,7 +22,7 @@ pub struct Description {
     pub program: f64,
     /// The alignment: which site carries which subterm, which edges are in the circuit, and the numbers that were fitted.
     pub alignment: f64,
-    /// The outputs that the program was held against, by an ideal code that knows positions.
+    /// The outputs that the program was held against, those under an interchange too, by an ideal code that knows positions.
     pub data: f64,
     /// Numbers that were fitted for the alignment: coefficients of affine read-outs, values told apart by others, weights of
     /// selectors.
@@ -57,10 +57,12 @@ pub fn describe(
 ) -> Option<Description> {
     let batch = sample(network, config.seed);
     let outputs = network.outputs(&batch).ok()?;
+    let points = batch.points();
+    let all: Vec<usize> = (0..points.len()).collect();
     let mut found = Description {
         program: BITS * dsl::cost(&hypothesis.program, config.language),
         alignment: 0.0,
-        data: counted(agreement) * entropy(&outputs, &batch),
+        data: counted(agreement) * entropy(&outputs, &points, &all),
         parameters: 0,
         over_rich: Vec::new(),
     };
@@ -71,7 +73,7 @@ pub fn describe(
     let choices =
         (graph.n_nodes().max(2) as f64 * dsl::size(&hypothesis.program, config.language).max(2) as f64).log2();
     let vars = network.domain.columns(&batch);
-    let env = Env { language: config.language, points: &batch.points(), vars: &vars, causal: network.is_causal() };
+    let env = Env { language: config.language, points: &points, vars: &vars, causal: network.is_causal() };
     for aligned in hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0) {
         let fitted = match aligned.readout {
             "affine" => Fitted::coefficients(network, &aligned.site),
@@ -94,6 +96,10 @@ pub fn describe(
     let mut of_patterns = 0.0;
     if let Some(mechanics) = mechanics {
         found.alignment += choose(mechanics.n_edges, mechanics.circuit.len());
+        // Where every position has an output of its own, a list of them does for all inputs, but not for interventions. Those
+        // at one site are counted: what another one shows may be the same again.
+        let sites = mechanics.sites.iter().filter(|site| site.passes);
+        found.data += sites.map(|site| site.bits).fold(0.0, f64::max);
         for selected in mechanics.selectors.iter().filter(|selected| selected.passes) {
             let fitted = Fitted { numbers: selected.entries, points: selected.rows };
             of_patterns += fitted.bits();
@@ -181,12 +187,11 @@ fn counted(agreement: &Agreement) -> f64 {
     agreement.tally.outputs as f64
 }
 
-/// The entropy in bits of an output where its position is known.
-fn entropy(outputs: &[Column], batch: &Batch) -> f64 {
-    let points = batch.points();
+/// The entropy in bits of an output at some points where its position is known.
+pub(crate) fn entropy(outputs: &[Column], points: &Points, at_points: &[usize]) -> f64 {
     let mut counts: BTreeMap<(usize, Vec<i64>), usize> = BTreeMap::new();
     let mut at: BTreeMap<usize, usize> = BTreeMap::new();
-    for point in 0..points.len() {
+    for &point in at_points {
         let position = points.locate(point).1;
         let codes: Vec<i64> = outputs.iter().map(|column| column.codes[point]).collect();
         // What does not count needs no code.
@@ -288,7 +293,10 @@ mod tests {
     fn entropy_knows_positions() {
         let batch = Batch::from_sequences(1, [[0, 5], [1, 5], [2, 5], [3, 5]]);
         let column = Column::new(samples::Sort::Int, vec![0, 5, 1, 5, 2, 5, 3, 5]);
-        assert!((entropy(&[column], &batch) - 1.0).abs() < 1e-12, "two bits at the first, none at the second");
+        assert!(
+            (entropy(&[column], &batch.points(), &[0, 1, 2, 3, 4, 5, 6, 7]) - 1.0).abs() < 1e-12,
+            "two bits at the first, none at the second"
+        );
         assert!((choose(4, 2) - 6.0_f64.log2()).abs() < 1e-12);
     }
 }

@@ -8,7 +8,8 @@ use samples::{Column, rng};
 use scrub::{Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, Scrubber, Usable, Variant, alternatives};
 
 use super::features::{Feature, Kind};
-use super::sample::Sample;
+use super::flat::substitute;
+use super::sample::{POSITIONS, Sample};
 use super::search::{Carried, Found};
 use super::{Error, failed};
 use crate::Config;
@@ -107,7 +108,8 @@ impl Test<'_> {
                     break;
                 }
                 let mut like = |f: &usize| {
-                    check::random_like(&features[*f].term, 0, self.config.language, &self.network.domain, &mut rng)
+                    let term = of_index(&features[*f].term);
+                    check::random_like(&term, 0, self.config.language, &self.network.domain, &mut rng)
                 };
                 let Some(terms) = steps.iter().map(&mut like).collect::<Option<Vec<Term>>>() else { break };
                 let values: Result<Vec<Column>, Error> =
@@ -147,6 +149,11 @@ impl Test<'_> {
         let decode = &self.network.domain.decode;
         alternatives(self.scrubber, decode, self.observed, purpose, draws, alternative).map_err(failed)
     }
+}
+
+/// A term with the index in the place of the absolute position, which is no input of programs: as long, and of the same sort.
+fn of_index(term: &Term) -> Term {
+    substitute(term, &|name| (name.as_str() == POSITIONS).then(|| Term::var("indices")))
 }
 
 /// An order of some numbers, by its place among all of them; the first is that in which they are given.

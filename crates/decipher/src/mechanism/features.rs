@@ -2,9 +2,10 @@
 
 use dsl::{Kernel, Language, Operator, Term};
 use samples::{Column, Partition, Sort, Symbol, Value, decode_code};
+use scrub::Classes;
 
 use super::flat::{Flat, Inputs};
-use super::sample::Sample;
+use super::sample::{POSITIONS, Sample};
 use crate::Error;
 
 /// Where a column comes from.
@@ -30,6 +31,8 @@ pub(super) struct Feature {
     pub(super) kind: Kind,
     /// Whether the token at a point (and the part that the point plays) determines it.
     pub(super) local: bool,
+    /// Whether it is a step of the program that the absolute position (and the part) determines.
+    pub(super) placed: bool,
 }
 
 /// The features of a program, inputs last, and their values on a sample; steps that tell the same points apart as an
@@ -39,6 +42,7 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
     let value = |name: Symbol| columns.iter().find(|(other, _)| *other == name).map(|(_, column)| column.clone());
     let tokens = value("tokens".into()).unwrap_or_else(|| output.clone());
     let by_token = sample.classes(&[&tokens]);
+    let by_position = value(POSITIONS.into()).map(|column| sample.classes(&[&column]));
     let partition = |column: &Column| {
         let classes = sample.classes(&[column]);
         Partition::from_keys((0..sample.pool.n_cells()).map(|cell| classes.class_of(cell)))
@@ -76,9 +80,11 @@ pub(super) fn features(flat: &Flat, sample: &Sample, inputs: Inputs<'_>) -> Resu
             }
             continue;
         }
-        let local = by_token.meet(&sample.classes(&[&column])).n_classes() == by_token.n_classes();
+        let determined = |by: &Classes| by.meet(&sample.classes(&[&column])).n_classes() == by.n_classes();
+        let placed = kind == Kind::Program && by_position.as_ref().is_some_and(determined);
+        let local = determined(&by_token);
         seen.push(own);
-        features.push(Feature { name: step.to_string(), step, same: Vec::new(), term, kind, local });
+        features.push(Feature { name: step.to_string(), step, same: Vec::new(), term, kind, local, placed });
         values.push(column);
     }
     Ok((features, values))

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use dsl::{Env, Func, Kernel, Language, Node, OpId, Scan, Term};
 use samples::{Column, Points, Sort, Symbol, Value};
 
+use super::sample::POSITIONS;
 use crate::Error;
 
 /// One named column: a function of the inputs and of columns named before it.
@@ -121,6 +122,9 @@ impl Flattening<'_> {
                 let args: Vec<Part> = args.iter().map(|arg| self.part(arg, names)).collect::<Result<_, _>>()?;
                 let apply = |args: Vec<Term>| Term::app(func.clone(), args);
                 let plain = apply(args.iter().map(|arg| arg.plain.clone()).collect());
+                if let Some(remainder) = self.remainder(func, &args)? {
+                    return Ok(Part { plain, ..remainder });
+                }
                 if let Some(unfolded) = self.unfolded(func, &args)? {
                     return Ok(Part { plain, ..unfolded });
                 }
@@ -164,6 +168,29 @@ impl Flattening<'_> {
             step.term = Term::app(func.clone(), args.iter().map(|arg| arg.plain.clone()).collect());
         }
         Ok(Some(part))
+    }
+
+    /// The remainder of an index, as that of the difference of two absolute positions, this one's and the first one's: a
+    /// network that adds a vector for every absolute position is told no index. It may know the remainder of every
+    /// position, and look up the first one's.
+    fn remainder(&mut self, func: &Func, args: &[Part]) -> Result<Option<Part>, Error> {
+        let own = |kernel| self.inputs.language.kernel_operator(kernel);
+        let (Some(modulo), Some(minus), Some(equal)) = (own(Kernel::Mod), own(Kernel::Sub), own(Kernel::Eq)) else {
+            return Ok(None);
+        };
+        let [index, divisor] = args else { return Ok(None) };
+        let is_var = |part: &Part, name: &str| matches!(part.named.node(), Node::Var(own) if own.as_str() == name);
+        let is_known = self.columns.iter().any(|(name, _)| name.as_str() == POSITIONS);
+        let is_constant = matches!(divisor.named.node(), Node::Const(_));
+        if *func != Func::Op(modulo) || !is_var(index, "indices") || !is_constant || !is_known {
+            return Ok(None);
+        }
+        let rest = |term: Term| Term::op(modulo, vec![term, divisor.named.clone()]);
+        let here = rest(Term::var(POSITIONS));
+        let (key, query, pred) = (Term::var("indices"), Term::int(0), Func::Op(equal));
+        let at_first = Term::new(Node::Select { key, query, pred });
+        let first = Term::app(Func::Kernel(Kernel::Copy), vec![at_first, here.clone()]);
+        self.part(&rest(Term::op(minus, vec![here, first])), &BTreeMap::new()).map(Some)
     }
 
     /// A part under a name of its own, or the one that it has already; selectors have none.
@@ -248,7 +275,7 @@ fn looks_beyond(meaning: &Term) -> bool {
 }
 
 /// A term with variables replaced, in scans as well: what is put there is free of their states.
-fn substitute(term: &Term, value: &dyn Fn(Symbol) -> Option<Term>) -> Term {
+pub(super) fn substitute(term: &Term, value: &dyn Fn(Symbol) -> Option<Term>) -> Term {
     let go = |term: &Term| substitute(term, value);
     match term.node() {
         Node::Var(name) => value(*name).unwrap_or_else(|| term.clone()),
@@ -330,6 +357,35 @@ mod tests {
                 assert_eq!(column, Some(&inputs.eval(&step.term, &vars).expect(text)), "{text}: {:?}", step.term);
             }
         }
+    }
+
+    #[test]
+    fn remainders_of_an_index_are_those_of_positions() {
+        let (language, points, mut vars) = setting();
+        let term = parse("(= (% indices 4) 0)", &language);
+        let steps = |vars: &Columns| {
+            let inputs = Inputs { language: &language, points: &points, vars };
+            let flat = Flat::new(&term, inputs).expect("it has a value");
+            let (_, output) = flat.run(inputs, &[]).expect("it has a value");
+            assert_eq!(output, inputs.eval(&term, vars).expect("it has a value"));
+            (flat, output)
+        };
+        let (own, _) = steps(&vars);
+        assert_eq!(own.steps.len(), 2, "a remainder and its comparison");
+        vars.push((POSITIONS.into(), Column::new(Sort::Int, (7..13).collect())));
+        let (flat, output) = steps(&vars);
+        let printed: Vec<String> = flat.steps.iter().map(|step| dsl::print(&step.term, &language)).collect();
+        assert_eq!(printed[0], "(% positions 4)");
+        assert!(printed[1].contains("(% positions 4)"), "the first one's: {}", printed[1]);
+        // Moved by one everywhere, the positions say the same.
+        let inputs = Inputs { language: &language, points: &points, vars: &vars };
+        let moved = Column::new(Sort::Int, (8..14).map(|position| position % 4).collect());
+        let (_, again) = flat.run(inputs, &[(flat.steps[0].name, moved.clone())]).expect("it has a value");
+        assert_eq!(again, output);
+        // Only the first one's moved, it is as if the sequence began elsewhere.
+        let first = Column::new(Sort::Int, vec![0; 6]);
+        let (_, other) = flat.run(inputs, &[(flat.steps[1].name, first)]).expect("it has a value");
+        assert_eq!(other.codes, [0, 1, 0, 0, 0, 1]);
     }
 
     #[test]

@@ -70,6 +70,8 @@ pub struct Joined {
     /// The accuracy on changed outputs where the network gets other donors than the program: right by chance. 1 where
     /// the interchange does not speak for the variable anyway.
     pub control: f64,
+    /// The information in what the program says under it, in bits, to whom positions are known.
+    pub bits: f64,
     /// Whether that speaks for it.
     pub passes: bool,
 }
@@ -411,6 +413,7 @@ impl Parts<'_> {
             writers: site.writers.iter().map(|&node| self.graph.name(node).to_owned()).collect(),
             interchange: site.result.clone(),
             control: site.control,
+            bits: site.bits,
             passes: site.passes(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use graph::{Graph, Network};
 use rand::seq::SliceRandom as _;
-use samples::{Batch, Column, Decode, Elements, Points, Symbol, rng};
+use samples::{Batch, Column, Decode, Elements, Points, Sort, Symbol, rng};
 use scrub::{Classes, Pool};
 
 use super::flat::Inputs;
@@ -21,9 +21,10 @@ const OUTPUTS: usize = 600;
 /// For either a sample may have so many times as many points.
 const AT_MOST: (usize, usize) = (4, 2);
 
-/// Inputs with the network's values on them, and what a program sees.
+/// Inputs with the network's values on them, and what a program and the network see.
 pub(super) struct Sample {
     pub(super) points: Points,
+    /// What a program sees, then [`POSITIONS`].
     pub(super) vars: Vec<(Symbol, Column)>,
     pub(super) pool: Pool,
     /// The part that a point plays in its sequence.
@@ -56,7 +57,8 @@ impl Sample {
     ) -> Result<Self, Error> {
         let (batch, scored) = recorded(network, half, n_points, config);
         let pool = Pool::new(network, graph, &batch, Some(&scored)).map_err(super::failed)?;
-        let vars = network.domain.columns(&batch);
+        let mut vars = network.domain.columns(&batch);
+        vars.push(positions(&batch));
         let parts = roles(&batch, &scored);
         let role = samples::Partition::from_keys(parts.iter().copied()).classes().to_vec();
         let roles = pool.classes(|point| role[point]);
@@ -79,6 +81,14 @@ impl Sample {
             (self.role[point], codes)
         })
     }
+}
+
+/// What the network sees beside what a program does, by name: the absolute position of every element.
+pub(super) const POSITIONS: &str = "positions";
+
+fn positions(batch: &Batch) -> (Symbol, Column) {
+    let row = |row| (0..batch.length(row) as i64).map(move |index| batch.origin(row) + index);
+    (POSITIONS.into(), Column::new(Sort::Int, (0..batch.n_sequences()).flat_map(row).collect()))
 }
 
 /// Some recorded inputs (drawn ones where none are recorded) and whether their outputs count.

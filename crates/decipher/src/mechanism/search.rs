@@ -332,13 +332,16 @@ impl Search<'_> {
             };
             let places = (0..self.features.len()).filter(useful);
             let key = |place: usize| given.iter().copied().chain([place]).collect::<Vec<usize>>();
-            let mut tier: Vec<(f64, Vec<usize>)> =
-                places.map(key).map(|key| (self.classes(&key).entropy(), key)).collect();
+            let mut tier: Vec<Vec<usize>> = places.map(key).collect();
             if given.is_empty() {
-                tier.extend([token, index].into_iter().flatten().map(|f| (self.classes(&[f]).entropy(), vec![f])));
+                tier.extend([token, index].into_iter().flatten().map(|f| vec![f]));
             }
-            tier.sort_by(|a, b| a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1)));
-            keys.extend(tier.into_iter().map(|(_, key)| key));
+            // Of two that say the same beside the inputs that of the position comes first: it is there from the start.
+            tier.sort_by_cached_key(|key| {
+                let is_placed = key.iter().any(|&f| self.features[f].placed);
+                ((1e9 * self.classes(key).entropy()).round() as i64, !is_placed, key.clone())
+            });
+            keys.extend(tier);
         }
         // The output, told apart further than the program needs.
         let bank = (0..self.features.len()).filter(|&f| self.features[f].kind == Kind::Bank);
@@ -384,7 +387,7 @@ impl Search<'_> {
     ) -> Result<Option<Carried>, Error> {
         let name = if is_token { "tokens" } else { "indices" };
         let mut keys: Vec<(f64, usize)> = (0..self.features.len())
-            .filter(|&place| self.features[place].local && is_token)
+            .filter(|&place| if is_token { self.features[place].local } else { self.features[place].placed })
             .map(|place| (self.classes(&[place]).entropy(), place))
             .collect();
         keys.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));

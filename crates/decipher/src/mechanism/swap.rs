@@ -9,7 +9,7 @@ use scrub::{Classes, Edge, Interchange, Scrubber, Swap};
 use super::features::{Feature, Kind};
 use super::flat::Flat;
 use super::sample::Sample;
-use super::search::Found;
+use super::search::{Carried, Found};
 use crate::{Config, Error};
 
 /// The accuracy on changed outputs that speaks for a variable, and how many there must be.
@@ -37,6 +37,8 @@ pub(super) struct Site {
     pub(super) result: Interchange,
     /// The accuracy where the network gets other donors than the program, drawn in the same way: what is right by chance.
     pub(super) control: f64,
+    /// The information in the program's answers, in bits, to whom positions are known; 0 unless accurate.
+    pub(super) bits: f64,
     place: Place,
     way: Way,
 }
@@ -57,6 +59,13 @@ impl Site {
 struct Place {
     edges: Vec<Edge>,
     key: Vec<usize>,
+}
+
+/// What an interchange shows: itself, the accuracy with donors that the program did not get, the information in the answers.
+struct Shown {
+    result: Interchange,
+    control: f64,
+    bits: f64,
 }
 
 /// Where donors come from.
@@ -90,9 +99,9 @@ impl Swaps<'_> {
     /// # Errors
     /// A program or a network that cannot be run.
     pub(super) fn again(&self, site: &Site) -> Result<Site, Error> {
-        let (result, control) =
-            self.interchange(&site.place.edges, &site.writers, &site.place.key, &site.agree, site.way)?;
-        Ok(Site { result, control, ..site.clone() })
+        let shown = self.interchange(&site.place.edges, &site.writers, &site.place.key, &site.agree, site.way)?;
+        let Shown { result, control, bits } = shown;
+        Ok(Site { result, control, bits, ..site.clone() })
     }
 
     /// For every variable that some edges carry, the first place at which interchanging it does what the program says, or
@@ -133,20 +142,27 @@ impl Swaps<'_> {
     }
 
     /// A program that speaks of every point by itself has nothing between its input and its output that one position could
-    /// hand to another: its variable is the token. Where neither heads nor positions matter, its readers get the tokens of
-    /// other points while the heads read their own, and the network has to say what the program says of those tokens.
+    /// hand to another: its variable is the token. All that matters and reads tokens, heads too, gets those of the same sequence
+    /// in another order (else of other points), while positions stay, and the network has to say what the program says of
+    /// those tokens.
     fn pointwise(&self) -> Result<Option<Site>, Error> {
         let is_local = |f: usize| self.features[f].kind != Kind::Program || self.features[f].local;
         let speaks_of_tokens = self.flat.is_pointwise(self.config.language) && (0..self.features.len()).all(is_local);
         let Some(tokens) = (0..self.features.len()).find(|&f| self.is_given(f, "tokens")) else { return Ok(None) };
-        let kept = self.scrubber.components().edges().iter().copied().filter(|edge| !self.found.cut.contains(edge));
-        let kept: Vec<Edge> = kept.collect();
-        let is_other = |edge: &Edge| self.layer(edge.0).is_some() || self.name(edge.0) == "pos_embed";
-        if !speaks_of_tokens || kept.iter().any(is_other) {
+        // A head may matter as one more reader of the token.
+        let of_token = |carried: &Carried| {
+            let is_input = carried.edges.iter().all(|edge| self.name(edge.0).ends_with("embed"));
+            is_input || carried.key.iter().all(|&f| self.features[f].local)
+        };
+        if !speaks_of_tokens || !self.found.carried.iter().all(of_token) {
             return Ok(None);
         }
-        let edges = kept.into_iter().filter(|edge| self.name(edge.0) == "embed").collect();
-        self.best(&Place { edges, key: vec![tokens] })
+        let kept = self.scrubber.components().edges().iter().copied().filter(|edge| !self.found.cut.contains(edge));
+        let place = Place { edges: kept.filter(|edge| self.name(edge.0) == "embed").collect(), key: vec![tokens] };
+        match self.site(&place, Way::Within)?.filter(Site::passes) {
+            Some(site) => Ok(Some(site)),
+            None => self.best(&place),
+        }
     }
 
     /// Adds variables that interchange speaks for at writers of edges that neither scrubbing nor another variable tests: all
@@ -246,14 +262,20 @@ impl Swaps<'_> {
         self.name(node).split_once(".h").map(|(layer, _)| layer.to_owned())
     }
 
-    /// Other steps of the program that determine a variable given the token: on the inputs at hand they are as good a name
-    /// for what is carried, and the program may say something else of what follows from them.
+    /// Other steps of the program that determine a variable given the token, or given token and index where one of the two is
+    /// a matter of the position: on the inputs at hand they are as good a name for what is carried, and the program may say
+    /// something else of what follows from them.
     fn others(&self, key: &[usize]) -> Vec<Vec<usize>> {
-        let tokens: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "tokens")).collect();
+        let inputs = |names: &[&str]| -> Vec<usize> {
+            (0..self.features.len()).filter(|&f| names.iter().any(|name| self.is_given(f, name))).collect()
+        };
+        let (token, both) = (inputs(&["tokens"]), inputs(&["tokens", "indices"]));
+        let is_placed = |f: usize| self.features[f].placed;
         let classes = |key: &[usize]| self.sample.classes(&key.iter().map(|&f| &self.columns[f]).collect::<Vec<_>>());
         let own = classes(key);
         let determines = |&feature: &usize| {
-            let other = classes(&[tokens.as_slice(), &[feature]].concat());
+            let given = if is_placed(feature) || key.iter().any(|&f| is_placed(f)) { &both } else { &token };
+            let other = classes(&[given.as_slice(), &[feature]].concat());
             self.is_program(feature) && key != [feature] && other.meet(&own).n_classes() == other.n_classes()
         };
         let mut others: Vec<usize> = (0..self.features.len()).filter(determines).collect();
@@ -336,18 +358,23 @@ impl Swaps<'_> {
     fn site(&self, place: &Place, way: Way) -> Result<Option<Site>, Error> {
         let token: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "tokens")).collect();
         let index: Vec<usize> = (0..self.features.len()).filter(|&f| self.is_given(f, "indices")).collect();
-        let sets = match way {
+        let is_placed = |&f: &usize| self.features[f].placed && !place.key.contains(&f);
+        let placed: Vec<usize> = (0..self.features.len()).filter(is_placed).collect();
+        let mut sets = match way {
             Way::Within => vec![Vec::new()],
             _ => vec![Vec::new(), token.clone(), [token, index].concat()],
         };
+        if way != Way::Within && !placed.is_empty() {
+            sets.push(placed);
+        }
         let mut writers: Vec<NodeId> = place.edges.iter().map(|edge| edge.0).collect();
         writers.sort_unstable();
         writers.dedup();
         let mut best: Option<Site> = None;
         for agree in sets {
-            let (result, control) = self.interchange(&place.edges, &writers, &place.key, &agree, way)?;
+            let Shown { result, control, bits } = self.interchange(&place.edges, &writers, &place.key, &agree, way)?;
             let (variable, writers, place) = (place.key.clone(), writers.clone(), place.clone());
-            let site = Site { variable, writers, agree, result, control, place, way };
+            let site = Site { variable, writers, agree, result, control, bits, place, way };
             if best.as_ref().is_none_or(|best| score(&site) > score(best)) {
                 best = Some(site);
             }
@@ -359,7 +386,7 @@ impl Swaps<'_> {
         self.features[feature].kind == Kind::Given && self.features[feature].name == name
     }
 
-    /// What interchanging showed, and the share that is right with donors that the program did not get.
+    /// What interchanging shows.
     fn interchange(
         &self,
         edges: &[Edge],
@@ -367,7 +394,7 @@ impl Swaps<'_> {
         key: &[usize],
         agree: &[usize],
         way: Way,
-    ) -> Result<(Interchange, f64), Error> {
+    ) -> Result<Shown, Error> {
         let pool = &self.sample.pool;
         let mut rng = rng(self.config.seed, "mechanism: interchange");
         let donors = self.donors(key, agree, way, &mut rng);
@@ -393,7 +420,17 @@ impl Swaps<'_> {
         // Only what speaks for a variable needs to be held against chance.
         let speaks = result.changed >= CHANGED && result.changed_accuracy >= ACCURATE;
         let control = if speaks { swapped(&others)?.changed_accuracy } else { 1.0 };
-        Ok((result, control))
+        let bits = if speaks { self.information(&expected, &donors) } else { 0.0 };
+        Ok(Shown { result, control, bits })
+    }
+
+    /// The information in answers, in bits, where outputs count and something else was carried: positions are known.
+    fn information(&self, answers: &[Column], donors: &[usize]) -> f64 {
+        let pool = &self.sample.pool;
+        let counted: Vec<usize> = pool.counted().iter().flatten().copied().collect();
+        let moved = |&point: &usize| donors[pool.cell(point)] != pool.cell(point);
+        let at: Vec<usize> = counted.into_iter().filter(moved).collect();
+        at.len() as f64 * crate::length::entropy(answers, &self.sample.points, &at)
     }
 
     /// For every cell that has a donor another one that agrees with it as the donor does, drawn whatever it carries.
