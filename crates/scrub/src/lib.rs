@@ -231,6 +231,10 @@ pub fn effect(
 
 /// Multiply-adds that one scrub of a transformer may cost, about: fewer sequences are run where it is large.
 const GRAPH_BUDGET: f64 = 1e8;
+/// Sequences that a transformer is scrubbed on, at least.
+const LEAST: usize = 128;
+/// Controls run on one of so many of the sequences: what they reach is far from what is observed, if that is to be beaten.
+const CONTROL_SHARE: usize = 8;
 /// Evaluations of nodes that the treeified variant may take; beyond, noise is shared.
 const OCCURRENCES: usize = 512;
 /// Controls of the kinds that cost a scrub of the network each: two of 39 draws can both be beaten at the 5 % level after
@@ -269,12 +273,16 @@ fn scrub_at(
     let components = Components::new(&graph)?;
     let nodes = claim_nodes(&graph, claims)?;
     let per_sequence = network.n_parameters() as f64 * length as f64 * 2.0;
-    let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(128, (config.samples / 2).max(128));
-    let batch = inputs_of_length(network, n, length, config.seed);
-    let columns = evaluate(network, language, claims, &batch)?;
-    let pool = Pool::new(network, &graph, &batch, None)?;
+    let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(LEAST, (config.samples / 2).max(LEAST));
+    let posed = |n: usize| {
+        let batch = inputs_of_length(network, n, length, config.seed);
+        let columns = evaluate(network, language, claims, &batch)?;
+        let pool = Pool::new(network, &graph, &batch, None)?;
+        let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);
+        Ok((batch, columns, pool, hypothesis))
+    };
+    let (_, _, pool, hypothesis) = posed(n)?;
     let scrubber = Scrubber::new(&graph, &components, &pool);
-    let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);
     let variant = match scrubber.occurrences(&hypothesis) <= OCCURRENCES as f64 {
         true => Variant::Treeified,
         false => Variant::SharedNoise,
@@ -286,24 +294,33 @@ fn scrub_at(
     let decode = &network.domain.decode;
     let outputs = run(&hypothesis, &mut rng(config.seed, "scrub donors"))?;
     let effect = effect(decode, &pool, &hypothesis.roles, &outputs, config)?;
-    let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
-    // Controls run with shared noise, which is cheap, and so is what they are held against.
-    let observed = share(&scrubber, decode, &hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
-    let permuted = permuted_columns(&scrubber, decode, &hypothesis, Variant::SharedNoise, observed, &draws)?;
-    let circuits = match circuit.is_some() {
-        true => Some(random_circuits(&scrubber, decode, &hypothesis, &draws)?),
-        false => None,
+    // Controls run with shared noise and on fewer sequences, which is cheap, and so does what they are held against.
+    let controls = |n: usize| -> Result<Families, Error> {
+        let (batch, columns, pool, hypothesis) = posed(n)?;
+        let scrubber = Scrubber::new(&graph, &components, &pool);
+        let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
+        let observed = share(&scrubber, decode, &hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
+        let permuted = permuted_columns(&scrubber, decode, &hypothesis, Variant::SharedNoise, observed, &draws)?;
+        let circuits = match circuit.is_some() {
+            true => Some(random_circuits(&scrubber, decode, &hypothesis, &draws)?),
+            false => None,
+        };
+        let cheap = Draws { n: CHEAP.min(config.controls), ..draws };
+        let claimed = claimed_sites(claims, &nodes, &columns);
+        let (alignments, programs) = match cheap.n {
+            0 => (None, None),
+            _ => {
+                let sites = Sites::new(&scrubber, decode, &hypothesis, &claimed, observed)?;
+                (sites.elsewhere(&cheap)?, sites.programs(network, language, &batch, &cheap)?)
+            }
+        };
+        Ok(Families::new(permuted, circuits, alignments, programs))
     };
-    let cheap = Draws { n: CHEAP.min(config.controls), ..draws };
-    let claimed = claimed_sites(claims, &nodes, &columns);
-    let (alignments, programs) = match cheap.n {
-        0 => (None, None),
-        _ => {
-            let sites = Sites::new(&scrubber, decode, &hypothesis, &claimed, observed)?;
-            (sites.elsewhere(&cheap)?, sites.programs(network, language, &batch, &cheap)?)
-        }
+    let controls = match controls((n / CONTROL_SHARE).max(LEAST)) {
+        // Fewer sequences may have equal outputs where more have not.
+        Err(Error::Constant) => controls(n)?,
+        found => found?,
     };
-    let controls = Families::new(permuted, circuits, alignments, programs);
     let exact = |edge: &&Edge| hypothesis.treatment(**edge) == Treatment::Exact;
     let name = |edge: &Edge| (graph.name(edge.0).to_owned(), circuit_name(&graph, edge.1).to_owned());
     Ok(Scrub {
