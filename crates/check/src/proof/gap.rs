@@ -163,33 +163,11 @@ fn stepped(net: &Recurrence, hidden: &Numbers, fed: Numbers, symbols: &mut usize
 
 #[cfg(test)]
 mod tests {
-    use graph::Matrix;
     use proptest::prelude::*;
-    use rand::Rng as _;
-    use samples::{Decode, Domain, rng};
+    use samples::rng;
 
+    use super::super::trial::Trial;
     use super::*;
-
-    fn layer(rng: &mut samples::Rng, from: usize, to: usize) -> Affine {
-        let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-1.0_f32..1.0)).collect::<Vec<f32>>();
-        Affine { weight: Matrix::new(from, to, draw(from * to)), bias: draw(to) }
-    }
-
-    fn in_double(mlp: &Mlp, mut value: Vec<f64>) -> Vec<f64> {
-        for (k, layer) in mlp.layers.iter().enumerate() {
-            if k > 0 {
-                value
-                    .iter_mut()
-                    .for_each(|v| *v = if mlp.activation == Activation::Tanh { v.tanh() } else { v.max(0.0) });
-            }
-            let column = |o: usize| {
-                let weight = |i: usize| f64::from(layer.weight.data[i * layer.weight.cols + o]);
-                f64::from(layer.bias[o]) + value.iter().enumerate().map(|(i, v)| weight(i) * v).sum::<f64>()
-            };
-            value = (0..layer.weight.cols).map(column).collect();
-        }
-        value
-    }
 
     /// How large numbers may be whose terms all have the same sign.
     fn magnitude(mlp: &Mlp, value: &[f64]) -> Vec<f64> {
@@ -209,21 +187,13 @@ mod tests {
         fn single_precision_stays_within_the_gap(seed in 0_u64..1_000_000, tanh in any::<bool>()) {
             let mut rng = rng(seed, "gap");
             let activation = if tanh { Activation::Tanh } else { Activation::Relu };
-            let cell = Mlp { layers: vec![layer(&mut rng, 5, 6), layer(&mut rng, 6, 4)], activation };
-            let readout = Mlp { layers: vec![layer(&mut rng, 4, 3), layer(&mut rng, 3, 1)], activation };
-            let elements = Elements::Integers { dim: 1, lo: -20, hi: 20 };
-            let domain = Domain { elements, length: (5, 5), decode: Decode::Round, n_outputs: 1 };
-            let net = Recurrence::new(Cell::Mlp(cell.clone()), readout.clone(), Encoding::Scalar, 1).expect("fits");
-            let network = Network::recurrent(domain, net);
-            let gap = gap(&network, 5).expect("a bound");
+            let trial = Trial::new(activation, 1.0, &mut rng);
+            let Trial { cell, readout, network } = &trial;
+            let gap = gap(network, 5).expect("a bound");
             let batch = network.domain.sample_of_length(50, 5, &mut rng);
             let single = network.raw_outputs(&batch).expect("runs");
             for row in 0..50 {
-                let mut state = vec![0.0; 4];
-                for (step, &x) in batch.sequence(row).iter().enumerate() {
-                    state.push(x as f64);
-                    state = in_double(&cell, state);
-                    let y = in_double(&readout, state.clone())[0];
+                for (step, (_, y)) in trial.in_double(batch.sequence(row)).into_iter().enumerate() {
                     let off = (f64::from(single.row(row * 5 + step)[0]) - y).abs();
                     prop_assert!(off <= gap, "{off} > {gap}");
                 }
@@ -231,8 +201,8 @@ mod tests {
             let (mut state, mut greatest) = (vec![0.0; 4], 0.0_f64);
             for _ in 0..5 {
                 state.push(20.0);
-                state = magnitude(&cell, &state);
-                greatest = greatest.max(magnitude(&readout, &state)[0]);
+                state = magnitude(cell, &state);
+                greatest = greatest.max(magnitude(readout, &state)[0]);
             }
             let (n_layers, unit) = (12.0, 8.0 * SINGLE + ACTIVATION);
             prop_assert!(gap <= 2.0 * n_layers * unit * greatest, "{gap} of {greatest}");

@@ -19,6 +19,8 @@ mod rule;
 mod search;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trial;
 
 use dsl::{Language, Term};
 use graph::{Network, Recurrence};

@@ -740,11 +740,10 @@ fn exact(value: f64) -> Result<String, Refused> {
 
 #[cfg(test)]
 mod tests {
-    use graph::Matrix;
     use proptest::prelude::*;
-    use rand::Rng as _;
-    use samples::{Domain, rng};
+    use samples::rng;
 
+    use super::super::trial::Trial;
     use super::*;
 
     #[test]
@@ -764,25 +763,6 @@ mod tests {
         assert_eq!(least.matches(".0").count(), 1 + 1074_usize.div_ceil(62));
     }
 
-    fn layer(rng: &mut samples::Rng, from: usize, to: usize) -> Affine {
-        let mut draw = |n: usize| (0..n).map(|_| rng.random_range(-1.5_f32..1.5)).collect::<Vec<f32>>();
-        Affine { weight: Matrix::new(from, to, draw(from * to)), bias: draw(to) }
-    }
-
-    fn in_double(mlp: &Mlp, mut value: Vec<f64>) -> Vec<f64> {
-        for (k, layer) in mlp.layers.iter().enumerate() {
-            if k > 0 {
-                value.iter_mut().for_each(|v| *v = v.max(0.0));
-            }
-            let column = |o: usize| {
-                let weight = |i: usize| f64::from(layer.weight.data[i * layer.weight.cols + o]);
-                f64::from(layer.bias[o]) + value.iter().enumerate().map(|(i, v)| weight(i) * v).sum::<f64>()
-            };
-            value = (0..layer.weight.cols).map(column).collect();
-        }
-        value
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
 
@@ -791,20 +771,11 @@ mod tests {
         #[test]
         fn the_gap_holds_on_random_networks_and_inputs(seed in 0_u64..1_000_000) {
             let mut rng = rng(seed, "gap");
-            let relu = |layers| Mlp { layers, activation: Activation::Relu };
-            let cell = relu(vec![layer(&mut rng, 5, 6), layer(&mut rng, 6, 4)]);
-            let readout = relu(vec![layer(&mut rng, 4, 3), layer(&mut rng, 3, 1)]);
-            let domain = Domain {
-                elements: Elements::Integers { dim: 1, lo: -20, hi: 20 },
-                length: (5, 5),
-                decode: Decode::Round,
-                n_outputs: 1,
-            };
-            let net = Recurrence::new(Cell::Mlp(cell.clone()), readout.clone(), Encoding::Scalar, 1).expect("fits");
-            let network = Network::recurrent(domain, net);
+            let trial = Trial::new(Activation::Relu, 1.5, &mut rng);
+            let network = &trial.network;
             let language = Language::load_shipped("recurrent").expect("shipped");
             let program = dsl::parse_term("x", &language, &network.domain.inputs()).expect("sound");
-            let problem = Problem::new(&network, &program, &language).expect("piecewise linear");
+            let problem = Problem::new(network, &program, &language).expect("piecewise linear");
             let mut writer = Writer::new(&problem, true);
             let mut known = Vec::new();
             for step in 1..=5 {
@@ -814,11 +785,7 @@ mod tests {
             let batch = network.domain.sample_of_length(50, 5, &mut rng);
             let single = network.raw_outputs(&batch).expect("runs");
             for row in 0..50 {
-                let mut state = vec![0.0; 4];
-                for (step, &x) in batch.sequence(row).iter().enumerate() {
-                    state.push(x as f64);
-                    state = in_double(&cell, state);
-                    let y = in_double(&readout, state.clone())[0];
+                for (step, (state, y)) in trial.in_double(batch.sequence(row)).into_iter().enumerate() {
                     let (hidden, gap) = &known[step];
                     let difference = (f64::from(single.row(row * 5 + step)[0]) - y).abs();
                     prop_assert!(difference <= *gap, "{difference} > {gap}");
