@@ -261,6 +261,15 @@ fn scrub_graph(
     varied.unwrap_or(Err(Error::Constant))
 }
 
+/// A hypothesis on some input sequences.
+struct Posed {
+    batch: Batch,
+    /// The values of all claimed terms.
+    columns: Vec<Column>,
+    pool: Pool,
+    hypothesis: EdgeHypothesis,
+}
+
 fn scrub_at(
     network: &Network,
     language: &Language,
@@ -274,16 +283,17 @@ fn scrub_at(
     let nodes = claim_nodes(&graph, claims)?;
     let per_sequence = network.n_parameters() as f64 * length as f64 * 2.0;
     let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(LEAST, (config.samples / 2).max(LEAST));
-    let posed = |n: usize| {
+    let posed = |n: usize| -> Result<Posed, Error> {
         let batch = inputs_of_length(network, n, length, config.seed);
         let columns = evaluate(network, language, claims, &batch)?;
         let pool = Pool::new(network, &graph, &batch, None)?;
         let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);
-        Ok((batch, columns, pool, hypothesis))
+        Ok(Posed { batch, columns, pool, hypothesis })
     };
-    let (_, _, pool, hypothesis) = posed(n)?;
-    let scrubber = Scrubber::new(&graph, &components, &pool);
-    let variant = match scrubber.occurrences(&hypothesis) <= OCCURRENCES as f64 {
+    let all = posed(n)?;
+    let Posed { pool, hypothesis, .. } = &all;
+    let scrubber = Scrubber::new(&graph, &components, pool);
+    let variant = match scrubber.occurrences(hypothesis) <= OCCURRENCES as f64 {
         true => Variant::Treeified,
         false => Variant::SharedNoise,
     };
@@ -292,33 +302,34 @@ fn scrub_at(
         Variant::SharedNoise => scrubber.shared_noise(hypothesis, rng),
     };
     let decode = &network.domain.decode;
-    let outputs = run(&hypothesis, &mut rng(config.seed, "scrub donors"))?;
-    let effect = effect(decode, &pool, &hypothesis.roles, &outputs, config)?;
+    let outputs = run(hypothesis, &mut rng(config.seed, "scrub donors"))?;
+    let effect = effect(decode, pool, &hypothesis.roles, &outputs, config)?;
     // Controls run with shared noise and on fewer sequences, which is cheap, and so does what they are held against.
-    let controls = |n: usize| -> Result<Families, Error> {
-        let (batch, columns, pool, hypothesis) = posed(n)?;
-        let scrubber = Scrubber::new(&graph, &components, &pool);
+    let controls = |Posed { batch, columns, pool, hypothesis }: &Posed| -> Result<Families, Error> {
+        let scrubber = Scrubber::new(&graph, &components, pool);
         let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
-        let observed = share(&scrubber, decode, &hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
-        let permuted = permuted_columns(&scrubber, decode, &hypothesis, Variant::SharedNoise, observed, &draws)?;
+        let observed = share(&scrubber, decode, hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
+        let permuted = permuted_columns(&scrubber, decode, hypothesis, Variant::SharedNoise, observed, &draws)?;
         let circuits = match circuit.is_some() {
-            true => Some(random_circuits(&scrubber, decode, &hypothesis, &draws)?),
+            true => Some(random_circuits(&scrubber, decode, hypothesis, &draws)?),
             false => None,
         };
         let cheap = Draws { n: CHEAP.min(config.controls), ..draws };
-        let claimed = claimed_sites(claims, &nodes, &columns);
+        let claimed = claimed_sites(claims, &nodes, columns);
         let (alignments, programs) = match cheap.n {
             0 => (None, None),
             _ => {
-                let sites = Sites::new(&scrubber, decode, &hypothesis, &claimed, observed)?;
-                (sites.elsewhere(&cheap)?, sites.programs(network, language, &batch, &cheap)?)
+                let sites = Sites::new(&scrubber, decode, hypothesis, &claimed, observed)?;
+                (sites.elsewhere(&cheap)?, sites.programs(network, language, batch, &cheap)?)
             }
         };
         Ok(Families::new(permuted, circuits, alignments, programs))
     };
-    let controls = match controls((n / CONTROL_SHARE).max(LEAST)) {
-        // Fewer sequences may have equal outputs where more have not.
-        Err(Error::Constant) => controls(n)?,
+    let few = (n / CONTROL_SHARE).max(LEAST);
+    let on_few = if few < n { controls(&posed(few)?) } else { Err(Error::Constant) };
+    let controls = match on_few {
+        // Where there are no fewer, or these have equal outputs though more have not.
+        Err(Error::Constant) => controls(&all)?,
         found => found?,
     };
     let exact = |edge: &&Edge| hypothesis.treatment(**edge) == Treatment::Exact;
