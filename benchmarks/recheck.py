@@ -12,34 +12,19 @@ import itertools
 import json
 import math
 import os
-import re
 import struct
 import sys
 
 import numpy as np
 
 import recheck_classes
-from recheck_classes import Fails
+from recheck_classes import Fails, words
 
 OWN = 2.0 ** -48  # more than what this script's own sums lose, relatively, per term
 MAX_PASSED = 64
 
 
-
 # --- the program ------------------------------------------------------------------------------------------------------
-def parse(text):
-    stack = [[]]
-    for token in re.findall(r"[()]|[^\s()]+", text):
-        if token == "(":
-            stack.append([])
-        elif token == ")":
-            done = stack.pop()
-            stack[-1].append(done)
-        else:
-            stack[-1].append(int(token) if re.fullmatch(r"-?\d+", token) else token)
-    return stack[0][0]
-
-
 def divide(a, b, part):
     if b <= 0:
         raise Fails("a divisor that is not positive")
@@ -57,9 +42,9 @@ OPERATORS = {
 
 def value(term, names):
     if isinstance(term, int):
-        return term
+        return int(term)
     if isinstance(term, str):
-        return int(term == "true") if term in ("true", "false") else names[term]
+        return names[term]
     if term[0] == "let":
         inner = dict(names)
         for name, bound in term[1]:
@@ -72,7 +57,7 @@ def value(term, names):
 
 class Program:
     def __init__(self, text):
-        term = parse(text)
+        term = words(text)[0]
         scan = term if isinstance(term, list) and term[0] == "scan" else ["scan", [], term]
         self.states, self.outputs = scan[1], scan[2:]
         self.initial = [value(init, {}) for _, init, _ in self.states]
