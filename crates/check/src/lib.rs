@@ -33,7 +33,7 @@ pub use proof::{
     Arithmetic, AskConfig, Asked, BoxNode, Boxes, Classes, End, Moving, Proof, Proofs, ProveConfig, Question, Refused,
     Regions, alphabet, ask, follow, prove, verify,
 };
-pub use random::random_like;
+pub use random::RandomTerms;
 pub use shrink::shrink;
 
 /// How much to check.

@@ -3,9 +3,10 @@
 //! They are the null distribution of a control: whoever says that a site carries a term must do better than with one drawn
 //! from the same language.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use dsl::{Form, Func, Language, Node, OpId, Scan, Table, Term};
+use dsl::{Form, Func, Language, Node, Scan, Table, Term};
 use rand::Rng as _;
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use samples::{Domain, Elements, Rng, Sort, Symbol, Value};
@@ -17,20 +18,58 @@ const LARGEST: u32 = 60;
 /// The share of leaves that are variables, where there are any.
 const VARIABLES: f64 = 0.7;
 
-/// A random term of the sort and about the cost of one given, over a domain's inputs: operators, constants and inputs of the
-/// language, and the tables of the term with their results shuffled. A scan keeps its states with their sorts and initial
-/// values, and the outputs that name a state; every update, and every other output, is drawn. `None` where the term has no
-/// sort, or the language none to offer. Every term that is drawn costs `more` than the one that it is drawn for.
-pub fn random_like(term: &Term, more: usize, language: &Language, domain: &Domain, rng: &mut Rng) -> Option<Term> {
-    let vars = domain.inputs();
-    let mut constants = match &domain.elements {
-        Elements::Tokens { vocab, .. } | Elements::Recorded { vocab, .. } => vocab.clone(),
-        Elements::Integers { .. } => Vec::new(),
-    };
-    constants.retain(|value| matches!(value, Value::Symbol(_)));
-    let tables = dsl::tables(term).into_iter().map(|table| shuffled(&table, rng)).collect();
-    let mut generator = Generator { language, vars, constants, tables, sorts: Vec::new(), more: more as f64, rng };
-    generator.like(term)
+/// Draws random terms over a domain's inputs.
+pub struct RandomTerms<'a> {
+    language: &'a Language,
+    vars: Vec<(Symbol, Sort)>,
+    constants: Vec<Value>,
+    /// The language's operators that give a sort, by the sorts that subterms may have.
+    operators: BTreeMap<Vec<Sort>, Arc<BTreeMap<Sort, Vec<Choice>>>>,
+}
+
+impl<'a> RandomTerms<'a> {
+    /// Terms of a language over the inputs of a domain.
+    pub fn new(language: &'a Language, domain: &Domain) -> Self {
+        let mut constants = match &domain.elements {
+            Elements::Tokens { vocab, .. } | Elements::Recorded { vocab, .. } => vocab.clone(),
+            Elements::Integers { .. } => Vec::new(),
+        };
+        constants.retain(|value| matches!(value, Value::Symbol(_)));
+        Self { language, vars: domain.inputs(), constants, operators: BTreeMap::new() }
+    }
+
+    /// A random term of the sort and about the cost of one given: operators, constants and inputs of the language, and the
+    /// tables of the term with their results shuffled. A scan keeps its states with their sorts and initial
+    /// values, and the outputs that name a state; every update, and every other output, is drawn. `None` where the term has no
+    /// sort, or the language none to offer. Every term that is drawn costs `more` than the one that it is drawn for.
+    pub fn like(&mut self, term: &Term, more: usize, rng: &mut Rng) -> Option<Term> {
+        let tables = dsl::tables(term).into_iter().map(|table| shuffled(&table, rng)).collect();
+        let vars = self.vars.clone();
+        let operators = Arc::default();
+        Generator { all: self, vars, tables, operators, more: more as f64, rng }.like(term)
+    }
+
+    /// The operators that give each sort, where subterms may have some sorts.
+    fn operators(&mut self, sorts: Vec<Sort>) -> Arc<BTreeMap<Sort, Vec<Choice>>> {
+        let language = self.language;
+        let by_result = |sorts: &[Sort]| {
+            let mut by_result: BTreeMap<Sort, Vec<Choice>> = BTreeMap::new();
+            for (id, op) in language.operators() {
+                for (params, result) in op.instances(sorts) {
+                    by_result.entry(result).or_default().push(Choice { func: Func::Op(id), params, cost: op.cost });
+                }
+            }
+            Arc::new(by_result)
+        };
+        match self.operators.get(&sorts) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let found = by_result(&sorts);
+                self.operators.insert(sorts, Arc::clone(&found));
+                found
+            }
+        }
+    }
 }
 
 /// A table with its results shuffled.
@@ -41,13 +80,12 @@ fn shuffled(table: &Arc<Table>, rng: &mut Rng) -> Arc<Table> {
     Arc::new(Table { entries, ..(**table).clone() })
 }
 
-struct Generator<'a, 'r> {
-    language: &'a Language,
+struct Generator<'g, 'a, 'r> {
+    all: &'g mut RandomTerms<'a>,
     vars: Vec<(Symbol, Sort)>,
-    constants: Vec<Value>,
     tables: Vec<Arc<Table>>,
-    /// Sorts that subterms may have.
-    sorts: Vec<Sort>,
+    /// What can be applied, by the sort of its value.
+    operators: Arc<BTreeMap<Sort, Vec<Choice>>>,
     /// What terms cost beyond those that they are drawn for.
     more: f64,
     rng: &'r mut Rng,
@@ -61,11 +99,11 @@ struct Choice {
     cost: u32,
 }
 
-impl Generator<'_, '_> {
+impl Generator<'_, '_, '_> {
     fn like(&mut self, term: &Term) -> Option<Term> {
         let Node::Scan(scan) = term.node() else {
-            let sort = dsl::sort_of(term, self.language, &self.vars).ok()?;
-            return self.about(sort, dsl::cost(term, self.language));
+            let sort = dsl::sort_of(term, self.all.language, &self.vars).ok()?;
+            return self.about(sort, dsl::cost(term, self.all.language));
         };
         let states: Vec<(Symbol, Sort)> =
             scan.states.iter().map(|(name, init, _)| Some((*name, init.sort()?))).collect::<Option<_>>()?;
@@ -73,7 +111,7 @@ impl Generator<'_, '_> {
         self.vars.extend(states.iter().copied());
         let mut drawn = Vec::with_capacity(states.len());
         for ((name, init, update), (_, sort)) in scan.states.iter().zip(&states) {
-            drawn.push((*name, *init, self.about(*sort, dsl::cost(update, self.language))?));
+            drawn.push((*name, *init, self.about(*sort, dsl::cost(update, self.all.language))?));
         }
         let after: Vec<(Symbol, Sort)> = states.iter().map(|&(name, sort)| (crate::primed(name), sort)).collect();
         self.vars.extend(after);
@@ -82,8 +120,8 @@ impl Generator<'_, '_> {
             outputs.push(match output.node() {
                 Node::Var(_) if !states.is_empty() => output.clone(),
                 _ => {
-                    let sort = dsl::sort_of(output, self.language, &self.vars).ok()?;
-                    self.about(sort, dsl::cost(output, self.language))?
+                    let sort = dsl::sort_of(output, self.all.language, &self.vars).ok()?;
+                    self.about(sort, dsl::cost(output, self.all.language))?
                 }
             });
         }
@@ -96,17 +134,17 @@ impl Generator<'_, '_> {
         let cost = cost + self.more;
         let mut sorts: Vec<Sort> =
             self.vars.iter().map(|(_, sort)| *sort).chain([sort, Sort::Bool, Sort::Int]).collect();
-        if self.language.has_form(Form::Select) {
+        if self.all.language.has_form(Form::Select) {
             sorts.extend([Sort::Selector, Sort::Real]);
         }
         sorts.sort_unstable();
         sorts.dedup();
-        self.sorts = sorts;
+        self.operators = self.all.operators(sorts);
         let budget = (cost.round().max(1.0) as u32).min(LARGEST);
         let mut best: Option<(f64, Term)> = None;
         for _ in 0..TRIES {
             let Some(term) = self.term(sort, budget) else { continue };
-            let off = (dsl::cost(&term, self.language) - cost).abs();
+            let off = (dsl::cost(&term, self.all.language) - cost).abs();
             if best.as_ref().is_none_or(|(other, _)| off < *other) {
                 best = Some((off, term));
             }
@@ -146,12 +184,8 @@ impl Generator<'_, '_> {
     }
 
     fn choices(&self, sort: Sort) -> Vec<Choice> {
-        let of = |(id, op): (OpId, &dsl::Operator)| {
-            let fits = op.instances(&self.sorts).into_iter().filter(|(_, result)| *result == sort);
-            fits.map(|(params, _)| Choice { func: Func::Op(id), params, cost: op.cost }).collect::<Vec<_>>()
-        };
-        let mut choices: Vec<Choice> = self.language.operators().flat_map(of).collect();
-        let cost = self.language.form_cost(Form::Table);
+        let mut choices = self.operators.get(&sort).cloned().unwrap_or_default();
+        let cost = self.all.language.form_cost(Form::Table);
         let tables = self.tables.iter().filter(|table| table.result == sort);
         choices.extend(tables.map(|table| Choice {
             func: Func::Table(Arc::clone(table)),
@@ -164,7 +198,7 @@ impl Generator<'_, '_> {
     /// About the least that a term of a sort costs.
     fn least(&self, sort: Sort) -> u32 {
         match sort {
-            Sort::Selector => self.language.form_cost(Form::Select) + 3,
+            Sort::Selector => self.all.language.form_cost(Form::Select) + 3,
             _ => 1,
         }
     }
@@ -183,7 +217,7 @@ impl Generator<'_, '_> {
         let relations: Vec<Choice> =
             self.choices(Sort::Bool).into_iter().filter(|c| is_relation(c) && self.is_given(c.params[0])).collect();
         let relation = relations.choose(self.rng).cloned()?;
-        let form = self.language.form_cost(Form::Select);
+        let form = self.all.language.form_cost(Form::Select);
         let args = self.args(&relation.params, budget.saturating_sub(form + relation.cost))?;
         let [key, query] = <[Term; 2]>::try_from(args).ok()?;
         Some(Term::new(Node::Select { key, query, pred: relation.func }))
@@ -195,8 +229,8 @@ impl Generator<'_, '_> {
 
     fn leaf(&mut self, sort: Sort) -> Option<Term> {
         let names: Vec<Symbol> = self.vars.iter().filter(|(_, own)| *own == sort).map(|(name, _)| *name).collect();
-        let mut values = self.language.constants.values(sort);
-        values.extend(self.constants.iter().copied().filter(|value| value.sort() == Some(sort)));
+        let mut values = self.all.language.constants.values(sort);
+        values.extend(self.all.constants.iter().copied().filter(|value| value.sort() == Some(sort)));
         if sort == Sort::Bool && values.is_empty() {
             values = vec![Value::Bool(false), Value::Bool(true)];
         }
@@ -232,10 +266,10 @@ mod tests {
         let inputs = domain.inputs();
         let term = dsl::parse_term(text, &language, &inputs).expect(text);
         let sort = dsl::sort_of(&term, &language, &inputs).expect(text);
-        let mut rng = rng(0, "test");
+        let (mut rng, mut random) = (rng(0, "test"), RandomTerms::new(&language, domain));
         let (mut same, mut distinct) = (0, std::collections::BTreeSet::new());
         for _ in 0..100 {
-            let drawn = random_like(&term, 0, &language, domain, &mut rng).expect("there are terms");
+            let drawn = random.like(&term, 0, &mut rng).expect("there are terms");
             let printed = dsl::print(&drawn, &language);
             assert_eq!(dsl::sort_of(&drawn, &language, &inputs).ok(), Some(sort), "{printed}");
             let batch: Batch = domain.sample(20, &mut rng);
@@ -269,7 +303,7 @@ mod tests {
         assert!(same_cost(text, "recurrent", &numbers) >= 0.5);
         let language = Language::load_shipped("recurrent").expect("it is shipped");
         let term = dsl::parse_term(text, &language, &numbers.inputs()).expect(text);
-        let drawn = random_like(&term, 0, &language, &numbers, &mut rng(3, "test")).expect("there are terms");
+        let drawn = RandomTerms::new(&language, &numbers).like(&term, 0, &mut rng(3, "test")).expect("there are terms");
         let (Node::Scan(own), Node::Scan(other)) = (term.node(), drawn.node()) else { panic!("scans") };
         let kept = |scan: &Scan| scan.states.iter().map(|state| (state.0, state.1)).collect::<Vec<_>>();
         assert_eq!((kept(own), &own.outputs), (kept(other), &other.outputs));

@@ -11,10 +11,11 @@
 
 use std::collections::BTreeMap;
 
+use check::RandomTerms;
 use dsl::{Env, Language, Term};
 use graph::{Network, NodeId};
 use rand::Rng as _;
-use samples::{Batch, Column, Decode, rng};
+use samples::{Batch, Column, Decode, Rng, rng};
 
 use crate::classes::Classes;
 use crate::controls::{Controls, Draws};
@@ -77,7 +78,6 @@ pub(crate) struct Claimed {
 }
 
 /// Which points some columns tell apart: at all positions, and the classes within roles.
-#[derive(Clone)]
 struct Told {
     keys: Vec<i64>,
     classes: Classes,
@@ -112,9 +112,8 @@ pub(crate) struct Sites<'a> {
     observed: f64,
 }
 
-/// Random terms that are kept for every site, and how many are drawn for each that is kept at most.
+/// Random terms that are kept for every site.
 const KEPT: usize = 40;
-const DRAWN: usize = 6;
 
 impl<'a> Sites<'a> {
     /// `hypothesis` has one variable for every site, in the order of `claimed`; `recovered` is what it recovers with shared noise.
@@ -256,27 +255,21 @@ impl<'a> Sites<'a> {
     ) -> Result<Option<Controls>, Error> {
         let (points, vars) = (batch.points(), network.domain.columns(batch));
         let env = Env { language, points: &points, vars: &vars, causal: network.is_causal() };
-        let mut dropped = 0;
+        let mut random = RandomControls::new(RandomTerms::new(language, &network.domain), KEPT, draws);
         let mut pools: Vec<Vec<(Told, f64)>> = Vec::with_capacity(self.claimed.len());
         for (place, claim) in self.claimed.iter().enumerate() {
-            let mut rng = rng(draws.seed, &format!("scrub random terms {place}"));
-            let mut kept = Vec::new();
-            for _ in 0..KEPT * DRAWN {
-                if kept.len() == KEPT || (draws.late)() {
-                    break;
-                }
-                let mut drawn = |term: &Term| check::random_like(term, 0, language, &network.domain, &mut rng);
-                let Some(terms) = claim.terms.iter().map(&mut drawn).collect::<Option<Vec<Term>>>() else { break };
-                let values: Result<Vec<Column>, _> = terms.iter().map(|term| dsl::eval(term, &env)).collect();
-                let Ok(columns) = values else { continue };
-                let told = Told::of(self.scrubber.pool(), &self.positions, &columns);
-                match usable(&told.classes, &self.told[place].classes, &self.hypothesis.roles) {
-                    Usable::Control => kept.push((told.clone(), self.determined(&told, claim.writer))),
-                    Usable::SaysAsMuch => dropped += 1,
-                    Usable::SaysNothing => {}
-                }
-            }
-            pools.push(kept);
+            let told = |terms: &[Term]| -> Option<Told> {
+                let columns = terms.iter().map(|term| dsl::eval(term, &env).ok()).collect::<Option<Vec<Column>>>()?;
+                Some(Told::of(self.scrubber.pool(), &self.positions, &columns))
+            };
+            let beside = (&self.told[place].classes, &self.hypothesis.roles);
+            let stream = &mut rng(draws.seed, &format!("scrub random terms {place}"));
+            let kept = random.draw(&claim.terms, beside, stream, &told, &|told| &told.classes);
+            let fitted = |told: Told| {
+                let fits = self.determined(&told, claim.writer);
+                (told, fits)
+            };
+            pools.push(kept.into_iter().map(fitted).collect());
         }
         if pools.iter().all(Vec::is_empty) {
             return Ok(None);
@@ -300,13 +293,59 @@ impl<'a> Sites<'a> {
             Some(Alternative::Whole(hypothesis, determined))
         };
         let found = alternatives(self.scrubber, self.decode, self.observed, "scrub program", draws, &alternative)?;
-        Ok(Some(found.without(dropped)))
+        Ok(Some(found.without(random.dropped)))
+    }
+}
+
+/// Random terms that are drawn for each that is kept, at most.
+const DRAWN: usize = 4;
+
+/// Random terms in the place of what is claimed, of which those are kept that are controls.
+pub struct RandomControls<'a, 'd> {
+    terms: RandomTerms<'a>,
+    most: usize,
+    late: &'d (dyn Fn() -> bool + Sync),
+    /// How many were left out because they say as much as what they stand for.
+    pub dropped: usize,
+}
+
+impl<'a, 'd> RandomControls<'a, 'd> {
+    /// Keeps so many at most of every place.
+    pub fn new(terms: RandomTerms<'a>, most: usize, draws: &Draws<'d>) -> Self {
+        Self { terms, most, late: draws.late, dropped: 0 }
+    }
+
+    /// What is kept in the place of some terms with classes of their own, beside what is known of the inputs anyway. `made` makes
+    /// of drawn terms what is kept, `classes` says which inputs that tells apart.
+    pub fn draw<T>(
+        &mut self,
+        like: &[Term],
+        (own, known): (&Classes, &Classes),
+        rng: &mut Rng,
+        made: &dyn Fn(&[Term]) -> Option<T>,
+        classes: &dyn Fn(&T) -> &Classes,
+    ) -> Vec<T> {
+        let mut kept = Vec::new();
+        for _ in 0..self.most * DRAWN {
+            if kept.len() == self.most || (self.late)() {
+                break;
+            }
+            let terms = like.iter().map(|term| self.terms.like(term, 0, rng)).collect::<Option<Vec<Term>>>();
+            let Some(terms) = terms else { break };
+            let Some(found) = made(&terms) else { continue };
+            match usable(classes(&found), own, known) {
+                Usable::Control => kept.push(found),
+                Usable::SaysAsMuch => self.dropped += 1,
+                Usable::SaysNothing => {}
+            }
+        }
+        kept
     }
 }
 
 /// What becomes of random classes in the place of others.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Usable {
+pub(crate) enum Usable {
     /// They are a control.
     Control,
     /// They refine the others, or tell more apart than these: they would pass whatever they mean.
@@ -316,7 +355,7 @@ pub enum Usable {
 }
 
 /// Whether random classes may stand in the place of a variable's as a control.
-pub fn usable(random: &Classes, own: &Classes, roles: &Classes) -> Usable {
+pub(crate) fn usable(random: &Classes, own: &Classes, roles: &Classes) -> Usable {
     if roles.refines(random) {
         Usable::SaysNothing
     } else if random.refines(own) || random.entropy() > own.entropy() + 1e-9 {

@@ -10,7 +10,8 @@ use samples::{Batch, Column, Decode, Rng, Symbol, rng};
 use crate::classes::Classes;
 use crate::engine::Scrubber;
 use crate::pool::{failed, gather};
-use crate::{Claim, Edge, Error, Pool, ScrubConfig, claim_nodes, derangement, evaluate, inputs};
+use crate::recurrent::derangement;
+use crate::{Claim, Edge, Error, Pool, ScrubConfig, claim_nodes, evaluate, inputs};
 
 /// What interchanging the values of one site showed.
 #[derive(Clone, PartialEq, Debug)]

@@ -28,11 +28,11 @@ mod variables;
 use std::collections::BTreeMap;
 
 use dsl::{Env, Language, Node, Scan, Term};
-use graph::{Graph, Matrix, Network, NodeId};
+use graph::{Graph, Matrix, Network, NodeId, Recurrence};
 use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
 
-pub use alternatives::{Alternative, Usable, alternatives, usable};
-use alternatives::{Claimed, Sites, share};
+pub use alternatives::{Alternative, RandomControls, alternatives};
+use alternatives::{Claimed, Sites, Usable, share, usable};
 pub use circuit::{Ablated, CircuitConfig, CircuitReport, CircuitTests, circuit_tests, test_circuit};
 pub use classes::{ClassSizes, Classes};
 use components::is_writer;
@@ -42,8 +42,9 @@ pub use determined::undetermined;
 pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Along, Interchange, Swap, along, counterfactual, interchange, partners};
 pub use pool::Pool;
+use recurrent::Chain;
+use statistics::pool_losses;
 pub use statistics::{Effect, Loss, holm};
-use statistics::{Losses, losses, pool_losses, recovered};
 pub use variables::{Beside, Exchange, Part, UNEXPLAINED, Variables, variables};
 
 /// One claim of an alignment: a site carries the value of a term.
@@ -166,30 +167,7 @@ pub fn scrub(
     if let Some(claim) = claims.iter().find(|claim| claim.site != STATE_SITE) {
         return Err(Error::Site { site: claim.site.clone(), expected: format!("`{STATE_SITE}`") });
     }
-    let on = |batch: &Batch| {
-        // A program without states carries nothing from step to step; what it claims of a state is its output there.
-        let carries = matches!(program.node(), Node::Scan(scan) if !scan.states.is_empty());
-        let carried = if carries { evaluate(network, language, claims, batch)? } else { Vec::new() };
-        let env = Env { language, points: &batch.points(), vars: &network.domain.columns(batch), causal: true };
-        let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
-        let random = |more: usize, rng: &mut Rng| random_states(network, language, program, claims, batch, (more, rng));
-        let random: Option<RandomStates<'_>> = if carries { Some(&random) } else { None };
-        scrub_recurrence(net, batch, &carried, &shown, random, &network.domain.decode, config)
-    };
-    let uniform = on(&inputs(network, config.samples, config.seed));
-    // Where states hardly ever repeat there are no donors; sequences of few different elements meet in more states.
-    let vacuous = |scrub: &Result<Scrub, Error>| scrub.as_ref().map_or(0.0, |s| s.classes.vacuous_share());
-    let mut best = uniform;
-    for kinds in [3, 2] {
-        if vacuous(&best) < VACUOUS {
-            break;
-        }
-        let few = on(&recurrent::few_elements(network, config.samples, kinds, config.seed));
-        if few.is_ok() && vacuous(&few) < vacuous(&best) {
-            best = few;
-        }
-    }
-    best
+    scrub_states(network, net, language, program, claims, config)
 }
 
 /// The share of samples without a donor from which on a scrub of a recurrent network looks for others.
@@ -233,8 +211,12 @@ pub fn effect(
 const GRAPH_BUDGET: f64 = 1e8;
 /// Sequences that a transformer is scrubbed on, at least.
 const LEAST: usize = 128;
-/// Controls run on one of so many of the sequences: what they reach is far from what is observed, if that is to be beaten.
+/// Controls of transformers run on one of so many of the sequences: what they reach is far from what is observed, if that is
+/// to be beaten.
 const CONTROL_SHARE: usize = 8;
+/// Those of recurrent networks on one of so many, and on how many at least: fewer sequences meet in fewer states.
+const STATES_SHARE: usize = 4;
+const LEAST_STATES: usize = 512;
 /// Evaluations of nodes that the treeified variant may take; beyond, noise is shared.
 const OCCURRENCES: usize = 512;
 /// Controls of the kinds that cost a scrub of the network each: two of 39 draws can both be beaten at the 5 % level after
@@ -325,13 +307,7 @@ fn scrub_at(
         };
         Ok(Families::new(permuted, circuits, alignments, programs))
     };
-    let few = (n / CONTROL_SHARE).max(LEAST);
-    let on_few = if few < n { controls(&posed(few)?) } else { Err(Error::Constant) };
-    let controls = match on_few {
-        // Where there are no fewer, or these have equal outputs though more have not.
-        Err(Error::Constant) => controls(&all)?,
-        found => found?,
-    };
+    let controls = on_few(&all, n, (n / CONTROL_SHARE).max(LEAST), posed, controls)?;
     let exact = |edge: &&Edge| hypothesis.treatment(**edge) == Treatment::Exact;
     let name = |edge: &Edge| (graph.name(edge.0).to_owned(), circuit_name(&graph, edge.1).to_owned());
     Ok(Scrub {
@@ -416,116 +392,84 @@ fn evaluate(network: &Network, language: &Language, claims: &[Claim], batch: &Ba
     claims.iter().map(value).collect()
 }
 
-/// Scrubs the states of a recurrent network on a batch of sequences of one length: what the next step reads by the
-/// variables `carried`, what the read-out reads by the program's outputs `shown`.
-///
-/// Outputs that are rounded to integers are compared as these: what rounding takes away is no behaviour.
-///
-/// That the read-out gives equal outputs for equal outputs of the program adds nothing to their agreement; the content
-/// is in the chain of states. Without a variable nothing is claimed to be carried from step to step, and the controls
-/// permute the outputs.
+/// Scrubs the states of a recurrent network: what the next step reads by the claimed variables, what the read-out reads by the
+/// program's outputs.
 ///
 /// # Errors
-/// [`Error::Constant`].
-pub fn scrub_recurrence(
-    net: &graph::Recurrence,
-    batch: &Batch,
-    carried: &[Column],
-    shown: &[Column],
-    random: Option<RandomStates<'_>>,
-    decode: &samples::Decode,
+/// [`Error::Constant`]; terms that cannot be evaluated.
+fn scrub_states(
+    network: &Network,
+    net: &Recurrence,
+    language: &Language,
+    program: &Term,
+    claims: &[Claim],
     config: &ScrubConfig<'_>,
 ) -> Result<Scrub, Error> {
-    let n = batch.n_sequences();
-    let length = if n == 0 { 0 } else { batch.length(0) };
-    let x = recurrent::elements(batch, length);
-    let own = recurrent::read(recurrent::plain(net, &x), decode);
-    let partner = derangement(n, &mut rng(config.seed, "scrub shuffle"));
-    let run = |classes: &[(Classes, Classes)], rng: &mut Rng| -> Vec<Losses> {
-        let scrubbed = recurrent::read(recurrent::scrubbed(net, &x, classes, rng), decode);
-        losses(decode, n, length, |row, at| own[at].row(row), |row, at| scrubbed[at].row(row), &partner)
+    // A program without states carries nothing from step to step; what it claims of a state is its output there.
+    let carries = matches!(program.node(), Node::Scan(scan) if !scan.states.is_empty());
+    let decode = &network.domain.decode;
+    let posed = |batch: Batch| -> Result<Chain<'_>, Error> {
+        let carried = if carries { evaluate(network, language, claims, &batch)? } else { Vec::new() };
+        let env = Env { language, points: &batch.points(), vars: &network.domain.columns(&batch), causal: true };
+        let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
+        Ok(Chain::new(net, decode, batch, carried, shown, config.seed))
     };
-    let of_columns = |columns: &[Column], at: usize, permutation: Option<&[usize]>| -> Classes {
-        let key = |row: usize| -> Vec<i64> {
-            let point = permutation.map_or(row, |p| p[row]) * length + at;
-            columns.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED)).collect()
-        };
-        Classes::from_keys((0..n).map(key))
+    let scrubbed = |batch: Batch| -> Result<(Chain<'_>, Effect), Error> {
+        let chain = posed(batch)?;
+        let effect = chain.effect(config.bootstrap)?;
+        Ok((chain, effect))
     };
-    // One permutation for all variables of a site, so that their joint classes keep their sizes. Where nothing is
-    // carried, it is the outputs that controls permute.
-    let classes = |permutation: Option<&[usize]>| -> Vec<(Classes, Classes)> {
-        let of_outputs = permutation.filter(|_| carried.is_empty());
-        (0..length).map(|at| (of_columns(carried, at, permutation), of_columns(shown, at, of_outputs))).collect()
-    };
-    let true_classes = classes(None);
-    let observed = run(&true_classes, &mut rng(config.seed, "scrub donors"));
-    let effect = Effect::of(&observed, config.bootstrap, &mut rng(config.seed, "scrub bootstrap"));
-    let effect = effect.ok_or(Error::Constant)?;
-    let draws = Draws { n: CONTROLS.min(config.controls), seed: config.seed, late: config.late };
-    let permuted = |draw: usize| {
-        let mut rng = rng(config.seed, &format!("scrub control {draw}"));
-        let permutation = permutation(n, &mut rng);
-        Ok(recovered(&run(&classes(Some(&permutation)), &mut rng)))
-    };
-    let columns = draws.run(effect.recovered, permuted)?;
-    let all = |columns: &[Column]| -> Classes {
-        let key = |point: usize| -> Vec<i64> {
-            let codes = columns.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED));
-            std::iter::once((point % length.max(1)) as i64).chain(codes).collect()
-        };
-        Classes::from_keys((0..n * length).map(key))
-    };
-    let (own, roles) = (all(carried), all(&[]));
-    let dropped = std::sync::atomic::AtomicUsize::new(0);
-    let other = |random: RandomStates<'_>, draw: usize| {
-        let mut rng = rng(config.seed, &format!("scrub program {draw}"));
-        for at in 0..DRAWN {
-            // Few terms are as small as some variables' updates: larger ones are drawn where these are used up.
-            let Some(columns) = random(at / 4, &mut rng) else { continue };
-            match usable(&all(&columns), &own, &roles) {
-                Usable::SaysNothing => {}
-                Usable::SaysAsMuch => _ = dropped.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
-                Usable::Control => {
-                    let classes: Vec<(Classes, Classes)> =
-                        (0..length).map(|at| (of_columns(&columns, at, None), of_columns(shown, at, None))).collect();
-                    return Ok(recovered(&run(&classes, &mut rng)));
-                }
-            }
+    let vacuous = |chain: &Chain<'_>| chain.sizes().vacuous_share();
+    let (mut chain, mut effect) = scrubbed(inputs(network, config.samples, config.seed))?;
+    // Where states hardly ever repeat there are no donors; sequences of few different elements meet in more states.
+    for kinds in [3, 2] {
+        if vacuous(&chain) < VACUOUS {
+            break;
         }
-        Ok(None)
+        let few = scrubbed(recurrent::few_elements(network, config.samples, kinds, config.seed));
+        match few {
+            Ok(few) if vacuous(&few.0) < vacuous(&chain) => (chain, effect) = few,
+            _ => {}
+        }
+    }
+    let controls = |chain: &Chain<'_>| {
+        let random =
+            |more: usize, rng: &mut Rng| random_states(network, language, program, claims, chain.batch(), (more, rng));
+        chain.controls(if carries { Some(&random) } else { None }, config)
     };
-    let programs = match random {
-        Some(random) if draws.n > 0 => Some(draws.run(effect.recovered, |draw| other(random, draw))?),
-        _ => None,
-    };
-    // Where hardly any random program says less than the variables and yet something, there is nothing to be beaten.
-    let programs = programs.filter(|found| found.late || 2 * found.draws >= draws.n);
-    let dropped = dropped.into_inner();
-    let controls = Families::new(columns, None, None, programs.map(|found| found.without(dropped)));
-    let matches = observed.iter().map(Losses::matches).sum::<f64>() / observed.len() as f64;
+    let few = (chain.batch().n_sequences() / STATES_SHARE).max(LEAST_STATES);
+    let controls = on_few(&chain, chain.batch().n_sequences(), few, |few| posed(chain.first(few)), controls)?;
     Ok(Scrub {
         variant: Variant::Treeified,
         recovered: effect.recovered,
         interval: effect.interval,
         samples: effect.sequences,
         loss: Loss::of(decode),
-        matches,
+        matches: effect.matches,
         sequence_matches: effect.sequence_matches,
         tail: effect.tail,
         worst: effect.worst,
-        classes: recurrent::sizes(&true_classes),
+        classes: chain.sizes(),
         exact_edges: Vec::new(),
         controls,
     })
 }
 
-/// The states of random machines on the batch that is scrubbed, whose updates cost so much more; none where one cannot be
-/// drawn or run.
-pub type RandomStates<'r> = &'r (dyn Fn(usize, &mut Rng) -> Option<Vec<Column>> + Sync);
-
-/// Random machines that are drawn until one says less than the variables.
-const DRAWN: usize = 16;
+/// What controls reach on fewer sequences, which is cheap and so far from what is observed that no more are needed; on all
+/// where there are no fewer, or these have equal outputs though more have not.
+fn on_few<P>(
+    all: &P,
+    n: usize,
+    few: usize,
+    posed: impl FnOnce(usize) -> Result<P, Error>,
+    controls: impl Fn(&P) -> Result<Families, Error>,
+) -> Result<Families, Error> {
+    let found = if few < n { controls(&posed(few)?) } else { Err(Error::Constant) };
+    match found {
+        Err(Error::Constant) => controls(all),
+        found => found,
+    }
+}
 
 /// The states that some claims name, of a random machine with the same states.
 fn random_states(
@@ -536,7 +480,7 @@ fn random_states(
     batch: &Batch,
     (more, rng): (usize, &mut Rng),
 ) -> Option<Vec<Column>> {
-    let drawn = check::random_like(program, more, language, &network.domain, rng)?;
+    let drawn = check::RandomTerms::new(language, &network.domain).like(program, more, rng)?;
     let Node::Scan(machine) = drawn.node() else { return None };
     let shown = |claim: &Claim| match claim.subterm.node() {
         Node::Scan(scan) if scan.states.len() == machine.states.len() => Some(scan.outputs.clone()),
@@ -546,23 +490,6 @@ fn random_states(
     let scan = Term::new(Node::Scan(Scan { states: machine.states.clone(), outputs }));
     let env = Env { language, points: &batch.points(), vars: &network.domain.columns(batch), causal: true };
     dsl::eval_program(&scan, &env).ok()
-}
-
-fn permutation(n: usize, rng: &mut Rng) -> Vec<usize> {
-    use rand::seq::SliceRandom as _;
-    let mut order: Vec<usize> = (0..n).collect();
-    order.shuffle(rng);
-    order
-}
-
-/// For every sample another one: a random cycle through all.
-fn derangement(n: usize, rng: &mut Rng) -> Vec<usize> {
-    let order = permutation(n, rng);
-    let mut partner = vec![0; n];
-    for (i, &sample) in order.iter().enumerate() {
-        partner[sample] = order[(i + 1) % n];
-    }
-    partner
 }
 
 #[cfg(test)]

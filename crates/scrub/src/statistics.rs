@@ -19,13 +19,6 @@ pub(crate) struct Losses {
     pub(crate) outputs: usize,
 }
 
-impl Losses {
-    /// The share of outputs that scrubbing left as they were.
-    pub(crate) fn matches(&self) -> f64 {
-        self.matched as f64 / self.outputs.max(1) as f64
-    }
-}
-
 /// What replacing values did to a network's outputs.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Effect {

@@ -1,11 +1,14 @@
 //! What hypotheses without content reach beside the one that was found, on inputs that played no part in finding it.
 
+use check::RandomTerms;
 use dsl::Term;
 use graph::Network;
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use samples::{Column, rng};
-use scrub::{Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, Scrubber, Usable, Variant, alternatives};
+use scrub::{
+    Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, RandomControls, Scrubber, Variant, alternatives,
+};
 
 use super::features::{Feature, Kind};
 use super::flat::substitute;
@@ -18,9 +21,8 @@ use crate::Config;
 /// beaten at the 5 % level together.
 const CONTROLS: usize = 39;
 const ALTERNATIVES: usize = 99;
-/// Random terms that are kept for every variable, and how many are drawn for each that is kept at most.
+/// Random terms that are kept for every variable.
 const KEPT: usize = 20;
-const DRAWN: usize = 4;
 
 /// A hypothesis on a sample, with what its joint scrub recovered at the worst.
 pub(super) struct Test<'a> {
@@ -97,33 +99,25 @@ impl Test<'_> {
             let key: Vec<&Column> = given.iter().map(|&f| &columns[f]).chain(random).collect();
             self.confirm.classes(&key)
         };
-        let (mut dropped, mut pools) = (0, Vec::with_capacity(self.found.carried.len()));
+        let terms = RandomTerms::new(self.config.language, &self.network.domain);
+        let (mut random, mut pools) = (RandomControls::new(terms, KEPT, draws), Vec::new());
         for (place, carried) in self.found.carried.iter().enumerate() {
-            let mut rng = rng(draws.seed, &format!("mechanism: random terms {place}"));
             let (steps, given): (Vec<usize>, Vec<usize>) =
                 carried.key.iter().copied().partition(|&f| features[f].kind == Kind::Program);
-            let mut kept = Vec::new();
-            for _ in 0..if steps.is_empty() { 0 } else { KEPT * DRAWN } {
-                if kept.len() == KEPT || (draws.late)() {
-                    break;
-                }
-                let mut like = |f: &usize| {
-                    let term = of_index(&features[*f].term);
-                    check::random_like(&term, 0, self.config.language, &self.network.domain, &mut rng)
-                };
-                let Some(terms) = steps.iter().map(&mut like).collect::<Option<Vec<Term>>>() else { break };
+            if steps.is_empty() {
+                pools.push(Vec::new());
+                continue;
+            }
+            let like: Vec<Term> = steps.iter().map(|&f| of_index(&features[f].term)).collect();
+            let made = |terms: &[Term]| -> Option<Classes> {
                 let values: Result<Vec<Column>, Error> =
                     terms.iter().map(|term| inputs.eval(term, inputs.vars)).collect();
-                let Ok(values) = values else { continue };
-                let random = classes(&given, &values);
-                // What is known of the inputs anyway is what a random term has to say something beyond.
-                match scrub::usable(&random, &self.hypothesis.classes[place], &classes(&given, &[])) {
-                    Usable::Control => kept.push(random),
-                    Usable::SaysAsMuch => dropped += 1,
-                    Usable::SaysNothing => {}
-                }
-            }
-            pools.push(kept);
+                Some(classes(&given, &values.ok()?))
+            };
+            // What is known of the inputs anyway is what a random term has to say something beyond.
+            let beside = (&self.hypothesis.classes[place], &classes(&given, &[]));
+            let stream = &mut rng(draws.seed, &format!("mechanism: random terms {place}"));
+            pools.push(random.draw(&like, beside, stream, &made, &|classes| classes));
         }
         if pools.iter().all(Vec::is_empty) {
             return Ok(None);
@@ -137,7 +131,7 @@ impl Test<'_> {
             Some(Alternative::Whole(hypothesis, 1.0))
         };
         let found = self.reach("mechanism: random program", draws, &alternative)?;
-        Ok(Some(Controls { dropped, ..found }))
+        Ok(Some(Controls { dropped: random.dropped, ..found }))
     }
 
     fn reach(
