@@ -2,6 +2,8 @@
 //! take a byte per point, reals eight. What compares, hashes or keeps columns does so on the packed words, of which there are
 //! up to eight times fewer than codes.
 
+use super::rows::Rows;
+
 /// Where a column lies: which width, and which row of that width.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Place(u32);
@@ -19,11 +21,11 @@ pub(super) struct Packed<'a> {
     words: &'a [u64],
 }
 
-/// Columns of one length, in four vectors: one for every width.
-#[derive(Debug, Default)]
+/// Columns of one length, a row each, by their width.
+#[derive(Debug)]
 pub(super) struct Columns {
     n_points: usize,
-    words: [Vec<u64>; WIDTHS],
+    rows: [Rows<u64>; WIDTHS],
 }
 
 /// Small numbers for small codes of either sign, and zero for [`samples::UNDEFINED`]: one more than the zigzag encoding.
@@ -34,18 +36,6 @@ fn encode(code: i64) -> u64 {
 fn decode(number: u64) -> i64 {
     let zigzag = number.wrapping_sub(1);
     (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64)
-}
-
-/// Appends with capacities that grow by a sixteenth, not to double: what is allocated is nearly what is used.
-pub(super) fn extend<T: Copy>(vec: &mut Vec<T>, items: &[T]) {
-    reserve(vec, items.len());
-    vec.extend_from_slice(items);
-}
-
-pub(super) fn reserve<T>(vec: &mut Vec<T>, n: usize) {
-    if vec.len() + n > vec.capacity() {
-        vec.reserve_exact(n.max(vec.capacity() / 16).max(64));
-    }
 }
 
 /// The encoded codes, `PER` of them in a word; `of` makes a word of the numbers.
@@ -105,9 +95,17 @@ impl Packed<'_> {
     }
 }
 
+impl Default for Columns {
+    fn default() -> Self {
+        Self::new(0)
+    }
+}
+
 impl Columns {
     pub(super) fn new(n_points: usize) -> Self {
-        Self { n_points, ..Self::default() }
+        // As many words as hold the points, each in two to the power of the width bytes.
+        let rows = std::array::from_fn(|width| Rows::new((n_points << width).div_ceil(size_of::<u64>())));
+        Self { n_points, rows }
     }
 
     /// One column.
@@ -123,20 +121,16 @@ impl Columns {
 
     /// Memory allocated.
     pub(super) fn bytes(&self) -> usize {
-        self.words.iter().map(|words| words.capacity() * size_of::<u64>()).sum()
+        self.rows.iter().map(Rows::bytes).sum()
     }
 
     /// Forgets all columns, for columns of some length.
     pub(super) fn clear(&mut self, n_points: usize) {
-        self.n_points = n_points;
-        for words in &mut self.words {
-            words.clear();
+        if n_points == self.n_points {
+            self.rows.iter_mut().for_each(Rows::clear);
+        } else {
+            *self = Self::new(n_points);
         }
-    }
-
-    /// Words of a column of a width.
-    fn stride(&self, width: u8) -> usize {
-        (self.n_points << width).div_ceil(size_of::<u64>())
     }
 
     /// Appends a column.
@@ -149,9 +143,7 @@ impl Columns {
             17..=32 => 2,
             _ => 3,
         };
-        let stride = self.stride(width);
-        let words = &mut self.words[usize::from(width)];
-        reserve(words, stride);
+        let words = self.rows[usize::from(width)].append();
         match width {
             0 => pack(codes, words, bytes_to_word),
             1 => pack(codes, words, halves_to_word),
@@ -163,22 +155,21 @@ impl Columns {
 
     /// Appends a column that is packed.
     pub(super) fn push_packed(&mut self, packed: Packed<'_>) -> Place {
-        extend(&mut self.words[usize::from(packed.width)], packed.words);
+        self.rows[usize::from(packed.width)].append().extend_from_slice(packed.words);
         self.last(packed.width)
     }
 
     /// Where the last column of a width lies.
     fn last(&self, width: u8) -> Place {
-        let n_rows = self.words[usize::from(width)].len().checked_div(self.stride(width)).unwrap_or(1);
-        let row = u32::try_from(n_rows - 1).ok().filter(|row| row.leading_zeros() >= WIDTH_BITS);
+        let row = self.rows[usize::from(width)].len() - 1;
+        let row = u32::try_from(row).ok().filter(|row| row.leading_zeros() >= WIDTH_BITS);
         Place(row.expect("the limit of classes is below 2^30") << WIDTH_BITS | u32::from(width))
     }
 
     /// A column as it lies.
     pub(super) fn packed(&self, place: Place) -> Packed<'_> {
         let width = (place.0 % WIDTHS as u32) as u8;
-        let (row, stride) = ((place.0 >> WIDTH_BITS) as usize, self.stride(width));
-        Packed { width, words: &self.words[usize::from(width)][row * stride..(row + 1) * stride] }
+        Packed { width, words: self.rows[usize::from(width)].row((place.0 >> WIDTH_BITS) as usize) }
     }
 
     /// Writes a column to `out`.

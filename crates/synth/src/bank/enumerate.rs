@@ -15,7 +15,7 @@ use super::config::{BankConfig, BankError, Found, Limits, StopReason, Watch, is_
 use super::production::{Code, Context, Head, Scratch};
 use super::queue::{Cursor, Kind, Lists, Marks, Unit, units};
 use super::space::Space;
-use super::store::{MAX_ARITY, Node, Store};
+use super::store::{MAX_ARITY, Node, Probe, Store};
 
 /// Enumerates terms by cost, one per class of equal values.
 ///
@@ -96,10 +96,9 @@ impl<'l> Bank<'l> {
     /// or its variables no columns, or when there are too many nonterminals, productions or arguments.
     pub fn new(language: &'l Language, config: &BankConfig) -> Result<Self, BankError> {
         let space = Space::new(language, config)?;
-        let n_points = space.n_points();
         Ok(Self {
             language,
-            store: Store::new(n_points, config.alternatives, space.productions.iter().map(|p| p.result).collect()),
+            store: Store::new(space.n_points(), config.alternatives, &space.productions),
             lists: Lists::new(space.sorts.len(), space.productions.iter().any(|p| p.charges.iter().any(|&c| c > 0))),
             space,
             dropped: Vec::new(),
@@ -228,7 +227,7 @@ impl<'l> Bank<'l> {
         }
         let (columns, place) = Columns::of(codes);
         let column = columns.packed(place);
-        self.store.find(nonterminal, column, self.store.fingerprint(nonterminal, column)).map(ClassId)
+        self.store.probe(nonterminal, column, self.store.fingerprint(nonterminal, column)).class().map(ClassId)
     }
 
     /// A cheapest term of a class.
@@ -622,8 +621,8 @@ impl<'l> Bank<'l> {
     /// was.
     fn take(&mut self, offer: &Offer<'_>, watch: &mut dyn FnMut(&Found<'_>) -> Watch) -> (Option<u32>, Watch) {
         let &Offer { nonterminal, cost, candidate: Candidate { node, codes, packed, fingerprint, known } } = offer;
-        match known.or_else(|| self.store.find(nonterminal, packed, fingerprint)) {
-            Some(class) if cost < self.store.cost(class) => {
+        match known.map_or_else(|| self.store.probe(nonterminal, packed, fingerprint), Probe::Class) {
+            Probe::Class(class) if cost < self.store.cost(class) => {
                 // Only after splits: a form that is cheaper than the one that was met first.
                 self.store.improve(class, node, cost);
                 if !self.dropped[class as usize] {
@@ -631,12 +630,12 @@ impl<'l> Bank<'l> {
                 }
                 (Some(class), Watch::Keep)
             }
-            Some(class) => {
+            Probe::Class(class) => {
                 self.store.add_alternative(class, node);
                 (None, Watch::Keep)
             }
-            None => {
-                let class = self.store.insert(packed, fingerprint, cost, node);
+            Probe::Free(slot) => {
+                let class = self.store.insert(packed, fingerprint, slot, cost, node);
                 let verdict = watch(&self.found_with(class, Cow::Borrowed(codes)));
                 self.dropped.push(verdict == Watch::Drop);
                 if verdict != Watch::Drop {

@@ -19,6 +19,7 @@ mod grammar_tests;
 mod primitive;
 mod production;
 mod queue;
+mod rows;
 mod space;
 mod store;
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! What is left to combine at a cost: units of work over lists of classes, and where the work stands.
 
-use super::columns::extend;
 use super::production::Production;
 use super::store::MAX_ARITY;
 
@@ -63,7 +62,7 @@ impl Lists {
         for kind in [Kind::Any, second].into_iter().take(if self.split { 2 } else { 1 }) {
             let list = &mut kinds[kind as usize];
             let before = list.capacity();
-            extend(list, &[class]);
+            list.push(class);
             self.bytes += (list.capacity() - before) * size_of::<u32>();
         }
     }

@@ -5,7 +5,9 @@
 //! open-addressing table of fingerprints.
 
 use super::ClassId;
-use super::columns::{Columns, Packed, Place, extend, reserve};
+use super::columns::{Columns, Packed, Place};
+use super::production::Production;
+use super::rows::Rows;
 
 /// The largest number of arguments of an enumerated operator.
 pub(crate) const MAX_ARITY: usize = 4;
@@ -29,9 +31,12 @@ pub(crate) struct Store {
     /// The nonterminal that each production is of.
     results: Vec<u16>,
     columns: Columns,
-    classes: Vec<Class>,
-    /// One after the other: where the next one of the same class begins, production and number of arguments, arguments.
-    alternatives: Vec<u32>,
+    /// A row each.
+    classes: Rows<Class>,
+    /// The most arguments that a production has.
+    arity: usize,
+    /// A row each: the next one of the same class, the production, and `arity` arguments.
+    alternatives: Rows<u32>,
     alternatives_cap: u8,
     slots: Vec<Slot>,
     keys: Vec<u64>,
@@ -61,17 +66,36 @@ struct Slot {
     class: u32,
 }
 
+/// What there is for a column.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Probe {
+    Class(u32),
+    /// None, but the slot for one, until something is inserted.
+    Free(usize),
+}
+
+impl Probe {
+    pub(super) fn class(self) -> Option<u32> {
+        match self {
+            Self::Class(class) => Some(class),
+            Self::Free(_) => None,
+        }
+    }
+}
+
 const FREE: Slot = Slot { fingerprint: 0, class: 0 };
 const FIRST_BITS: u32 = 10;
 
 impl Store {
-    /// An empty store; `results` holds the nonterminal of every production.
-    pub(crate) fn new(n_points: usize, alternatives_cap: u8, results: Vec<u16>) -> Self {
+    /// An empty store.
+    pub(crate) fn new(n_points: usize, alternatives_cap: u8, productions: &[Production]) -> Self {
+        let arity = productions.iter().map(|production| production.params.len()).max().unwrap_or(0);
         let mut store = Self {
-            results,
+            results: productions.iter().map(|production| production.result).collect(),
             columns: Columns::new(n_points),
-            classes: Vec::new(),
-            alternatives: Vec::new(),
+            classes: Rows::new(1),
+            arity,
+            alternatives: Rows::new(2 + arity),
             alternatives_cap,
             slots: vec![FREE; 1 << FIRST_BITS],
             keys: Vec::new(),
@@ -91,55 +115,60 @@ impl Store {
 
     /// Memory allocated.
     pub(crate) fn bytes(&self) -> usize {
-        self.columns.bytes()
-            + self.classes.capacity() * size_of::<Class>()
-            + self.alternatives.capacity() * size_of::<u32>()
-            + self.slots.len() * size_of::<Slot>()
+        self.columns.bytes() + self.classes.bytes() + self.alternatives.bytes() + self.slots.len() * size_of::<Slot>()
+    }
+
+    fn class(&self, class: u32) -> &Class {
+        &self.classes.row(class as usize)[0]
+    }
+
+    fn class_mut(&mut self, class: u32) -> &mut Class {
+        &mut self.classes.row_mut(class as usize)[0]
     }
 
     pub(crate) fn nonterminal(&self, class: u32) -> u16 {
-        self.results[usize::from(self.classes[class as usize].production)]
+        self.results[usize::from(self.class(class).production)]
     }
 
     pub(crate) fn cost(&self, class: u32) -> u32 {
-        self.classes[class as usize].cost
+        self.class(class).cost
     }
 
     pub(crate) fn node(&self, class: u32) -> Node {
-        let Class { production, args, .. } = self.classes[class as usize];
+        let &Class { production, args, .. } = self.class(class);
         Node { production, args }
     }
 
     /// The codes of a class.
     pub(crate) fn column(&self, class: u32) -> Vec<i64> {
-        self.columns.get(self.classes[class as usize].place)
+        self.columns.get(self.class(class).place)
     }
 
     /// Writes the column of a class to `out`.
     pub(crate) fn read(&self, class: u32, out: &mut [i64]) {
-        self.columns.read(self.classes[class as usize].place, out);
+        self.columns.read(self.class(class).place, out);
     }
 
     fn is(&self, class: u32, nonterminal: u16, column: Packed<'_>) -> bool {
-        let known = &self.classes[class as usize];
+        let known = self.class(class);
         self.columns.packed(known.place).is(column) && self.results[usize::from(known.production)] == nonterminal
     }
 
     /// The other nodes known for a class, most recent first.
     pub(crate) fn alternatives(&self, class: u32) -> impl Iterator<Item = Node> + '_ {
-        let mut next = self.classes[class as usize].first_alternative;
+        let mut next = self.class(class).first_alternative;
         std::iter::from_fn(move || {
-            let [following, head, rest @ ..] = self.alternatives.get(next as usize..)? else { return None };
+            let row = (next != NIL).then(|| self.alternatives.row(next as usize))?;
+            let [following, production, given @ ..] = row else { return None };
             let mut args = [0; MAX_ARITY];
-            let n = (head >> 16) as usize;
-            args[..n].copy_from_slice(rest.get(..n)?);
+            args[..given.len()].copy_from_slice(given);
             next = *following;
-            Some(Node { production: *head as u16, args })
+            Some(Node { production: *production as u16, args })
         })
     }
 
     pub(crate) fn overflowed(&self, class: u32) -> bool {
-        self.classes[class as usize].overflowed
+        self.class(class).overflowed
     }
 
     /// The fingerprint of a column in a nonterminal.
@@ -152,22 +181,22 @@ impl Store {
         (fingerprint >> (32 - bits)) as usize
     }
 
-    /// The class with this column, if there is one.
-    pub(super) fn find(&self, nonterminal: u16, column: Packed<'_>, fingerprint: u32) -> Option<u32> {
+    /// Looks for the class with this column.
+    pub(super) fn probe(&self, nonterminal: u16, column: Packed<'_>, fingerprint: u32) -> Probe {
         let mut slot = self.home(fingerprint);
         loop {
             let Slot { fingerprint: found, class } = self.slots[slot];
             if class == 0 {
-                return None;
+                return Probe::Free(slot);
             }
             if found == fingerprint && self.is(class - 1, nonterminal, column) {
-                return Some(class - 1);
+                return Probe::Class(class - 1);
             }
             slot = (slot + 1) & (self.slots.len() - 1);
         }
     }
 
-    /// What [`Store::find`] says of many columns with their fingerprints; [`NONE`] for none.
+    /// What [`Store::probe`] says of many columns with their fingerprints; [`NONE`] for none.
     ///
     /// Slots are read before classes, and these before columns, so that the reads of memory overlap.
     pub(super) fn find_all(&self, nonterminal: u16, columns: &Columns, keys: &[(Place, u32)], found: &mut Vec<u32>) {
@@ -182,21 +211,17 @@ impl Store {
             *class = match *class {
                 0 => NONE,
                 known if known != NONE && self.is(known - 1, nonterminal, column) => known - 1,
-                _ => self.find(nonterminal, column, fingerprint).unwrap_or(NONE),
+                _ => self.probe(nonterminal, column, fingerprint).class().unwrap_or(NONE),
             };
         }
     }
 
-    /// A new class, of the nonterminal that the node's production is of. The column must not be that of another one.
-    pub(super) fn insert(&mut self, column: Packed<'_>, fingerprint: u32, cost: u32, node: Node) -> u32 {
-        if (self.len() + 1) * 4 > self.slots.len() * 3 {
-            self.grow_slots();
-        }
+    /// A new class, of the nonterminal that the node's production is of, in the slot that was found for it.
+    pub(super) fn insert(&mut self, column: Packed<'_>, fingerprint: u32, slot: usize, cost: u32, node: Node) -> u32 {
         let class = u32::try_from(self.len()).expect("the limit of classes is below 2^32");
         let place = self.columns.push_packed(column);
-        reserve(&mut self.classes, 1);
         let Node { production, args } = node;
-        self.classes.push(Class {
+        self.classes.append().push(Class {
             args,
             cost,
             first_alternative: NIL,
@@ -205,13 +230,17 @@ impl Store {
             n_alternatives: 0,
             overflowed: false,
         });
-        self.place(Slot { fingerprint, class: class + 1 });
+        self.slots[slot] = Slot { fingerprint, class: class + 1 };
+        // At most half full: most candidates are looked up, and few find their slot taken by another.
+        if self.len() * 2 > self.slots.len() {
+            self.grow_slots();
+        }
         class
     }
 
     /// Remembers that a node has the values of a class, up to the cap.
     pub(crate) fn add_alternative(&mut self, class: u32, node: Node) {
-        let known = &self.classes[class as usize];
+        let known = self.class(class);
         let full = known.n_alternatives >= self.alternatives_cap;
         if full && known.overflowed {
             return;
@@ -220,25 +249,24 @@ impl Store {
         if self.may_repeat && is_known() {
             return;
         }
-        let class = &mut self.classes[class as usize];
         let room = u32::try_from(self.alternatives.len()).ok().filter(|&index| !full && index != NIL);
         let Some(index) = room else {
-            class.overflowed = true;
+            self.class_mut(class).overflowed = true;
             return;
         };
-        let Node { production, args } = node;
-        // Arguments that are zero at the end need not be kept: missing ones are zero.
-        let n = args.iter().rposition(|&arg| arg != 0).map_or(0, |last| last + 1);
-        extend(&mut self.alternatives, &[class.first_alternative, u32::from(production) | (n as u32) << 16]);
-        extend(&mut self.alternatives, &args[..n]);
-        class.first_alternative = index;
-        class.n_alternatives += 1;
+        let next = known.first_alternative;
+        let row = self.alternatives.append();
+        row.extend([next, u32::from(node.production)]);
+        row.extend_from_slice(&node.args[..self.arity]);
+        let known = self.class_mut(class);
+        known.first_alternative = index;
+        known.n_alternatives += 1;
     }
 
     /// Makes `node` the representative of a class because it is cheaper; the old one becomes an alternative.
     pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) {
         let old = self.node(class);
-        let known = &mut self.classes[class as usize];
+        let known = self.class_mut(class);
         (known.production, known.args, known.cost) = (node.production, node.args, cost);
         self.add_alternative(class, old);
     }
@@ -248,16 +276,16 @@ impl Store {
         let n_old = self.n_points();
         let old = std::mem::replace(&mut self.columns, Columns::new(n_old + n_new));
         let mut codes = vec![0; n_old + n_new];
-        for (i, class) in self.classes.iter_mut().enumerate() {
-            old.read(class.place, &mut codes[..n_old]);
-            codes[n_old..].copy_from_slice(&tails[i * n_new..(i + 1) * n_new]);
-            class.place = self.columns.push(&codes);
+        for class in 0..self.len() {
+            old.read(self.class(class as u32).place, &mut codes[..n_old]);
+            codes[n_old..].copy_from_slice(&tails[class * n_new..][..n_new]);
+            self.class_mut(class as u32).place = self.columns.push(&codes);
         }
         self.may_repeat = true;
         self.grow_keys();
         self.slots.fill(FREE);
         for class in 0..self.len() as u32 {
-            let column = self.columns.packed(self.classes[class as usize].place);
+            let column = self.columns.packed(self.class(class).place);
             let fingerprint = self.fingerprint(self.nonterminal(class), column);
             self.place(Slot { fingerprint, class: class + 1 });
         }
@@ -275,8 +303,8 @@ impl Store {
             if stay.iter().all(|&s| s) {
                 continue;
             }
-            self.classes[class as usize].first_alternative = NIL;
-            self.classes[class as usize].n_alternatives = 0;
+            self.class_mut(class).first_alternative = NIL;
+            self.class_mut(class).n_alternatives = 0;
             // The list is most recent first; re-adding in the order of discovery keeps it so.
             for (node, stay) in nodes.into_iter().zip(stay).rev() {
                 if stay {
@@ -335,7 +363,7 @@ mod tests {
 
     /// A store in which production `i` is of nonterminal `i % 2`.
     fn store(n_points: usize) -> Store {
-        Store::new(n_points, 2, vec![0, 1, 0, 1])
+        Store::new(n_points, 2, &[0, 1, 0, 1].map(|nonterminal| Production::chain(nonterminal, nonterminal)))
     }
 
     fn node(production: u16) -> Node {
@@ -346,13 +374,18 @@ mod tests {
         let (columns, place) = Columns::of(codes);
         let column = columns.packed(place);
         let fingerprint = store.fingerprint(nonterminal, column);
-        store.insert(column, fingerprint, 1, node(nonterminal))
+        insert_as(store, nonterminal, column, fingerprint)
+    }
+
+    fn insert_as(store: &mut Store, nonterminal: u16, column: Packed<'_>, fingerprint: u32) -> u32 {
+        let Probe::Free(slot) = store.probe(nonterminal, column, fingerprint) else { panic!("there is such a class") };
+        store.insert(column, fingerprint, slot, 1, node(nonterminal))
     }
 
     fn find(store: &Store, nonterminal: u16, codes: &[i64]) -> Option<u32> {
         let (columns, place) = Columns::of(codes);
         let column = columns.packed(place);
-        store.find(nonterminal, column, store.fingerprint(nonterminal, column))
+        store.probe(nonterminal, column, store.fingerprint(nonterminal, column)).class()
     }
 
     /// The classes of columns, each with another fingerprint than its own where one is given.
@@ -395,8 +428,7 @@ mod tests {
         for (nonterminal, code) in [(0, 5), (1, 5), (0, 6)] {
             let (columns, place) = Columns::of(&[code]);
             let column = columns.packed(place);
-            assert_eq!(store.find(nonterminal, column, 7), None);
-            store.insert(column, 7, 1, node(nonterminal));
+            insert_as(&mut store, nonterminal, column, 7);
         }
         assert_eq!(find_all(&store, 0, [6, 7, 5].map(|code| ([code], Some(7)))), [2, NONE, 0]);
         assert_eq!(find_all(&store, 1, [5, 6].map(|code| ([code], Some(7)))), [1, NONE]);
