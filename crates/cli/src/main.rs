@@ -25,6 +25,9 @@ use clap::Parser as _;
 use crate::args::{Cli, Command};
 use crate::failure::Failure;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// How a command ended that did its work.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Status {

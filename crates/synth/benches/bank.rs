@@ -6,6 +6,9 @@ use dsl::{Func, Grammar, Language, NonterminalId, Production, Term};
 use samples::{Column, Sort, Symbol};
 use synth::{Bank, BankConfig, Closure, ClosureLimits, Leaf, Limits, Watch};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const LANGUAGE: &str = "
     (constants Int 0 1 2)
     (define-fun + ((a Int) (b Int)) Int (+ a b))
