@@ -3,7 +3,7 @@
 
 use check::{Arithmetic, Asked, BoxNode, Boxes, Classes, End, Moving, Proof, Proofs, Question, Regions};
 use dsl::{Language, Term};
-use samples::Domain;
+use samples::{Decode, Domain};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
@@ -117,8 +117,28 @@ pub fn proof_arithmetic(proof: &Proof) -> &'static str {
     }
 }
 
+/// What a finite bound on rounding errors does not say, where it says nothing of how outputs are read.
+fn gap_note(proof: &Proof, domain: &Domain) -> Option<&'static str> {
+    let gap = proof.gap.ok()?;
+    let told_apart = match (&proof.regions, &domain.decode) {
+        (Regions::Classes(classes), _) => classes.margin,
+        // Numbers that are rounded.
+        (_, Decode::Round) => 1.0,
+        _ => return None,
+    };
+    match proof.arithmetic {
+        Arithmetic::Real if gap >= told_apart => {
+            Some("that is no less than what outputs are told apart by, so it says nothing of single precision")
+        }
+        Arithmetic::Float32 if gap >= told_apart && domain.decode == Decode::Round => {
+            Some("no more than that both are read as the program's number, as the proof says")
+        }
+        _ => None,
+    }
+}
+
 /// What a result says of a proof.
-pub(crate) fn proof_evidence(proofs: &Proofs) -> Json {
+pub(crate) fn proof_evidence(proofs: &Proofs, domain: &Domain) -> Json {
     let proof = &proofs.best;
     let mut evidence = json!({
         "kind": proof_kind(proof),
@@ -128,6 +148,9 @@ pub(crate) fn proof_evidence(proofs: &Proofs) -> Json {
     });
     if let Err(reason) = proof.gap {
         evidence["gap_reason"] = reason.into();
+    }
+    if let Some(note) = gap_note(proof, domain) {
+        evidence["gap_note"] = note.into();
     }
     match &proof.regions {
         Regions::Boxes(boxes) => evidence["regions"] = boxes.nodes.len().into(),

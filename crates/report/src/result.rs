@@ -706,7 +706,7 @@ impl DecipherResult {
                 errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
                 interchange: interchanges(outcome),
                 beside: outcome.variables.as_ref().map(|variables| BesideEvidence::new(&variables.beside)),
-                proof: outcome.proof.as_ref().map(proof_evidence),
+                proof: outcome.proof.as_ref().map(|proofs| proof_evidence(proofs, domain)),
                 unproved: outcome.unproved.clone(),
                 solver: outcome.asked.as_ref().map(|asked| solver_evidence(asked, domain)),
                 beyond: outcome.beyond.as_ref().map(|beyond| {

@@ -219,6 +219,9 @@ fn proof_lines(text: &mut String, result: &DecipherResult) {
                 });
                 let told = told.unwrap_or_default();
                 let _ = writeln!(text, "              single precision is within {gap:.2e} of exact arithmetic{told}");
+                if let Some(note) = proof["gap_note"].as_str() {
+                    let _ = writeln!(text, "              ({note})");
+                }
             } else {
                 let reason = word(proof, "gap_reason");
                 let _ = writeln!(

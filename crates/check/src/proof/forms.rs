@@ -5,18 +5,27 @@
 //! their own rounding is covered by the radius `r`, which also covers single-precision evaluation of the network in
 //! any order of summation: a sum of n products differs from the exact one by at most `gamma(n)` times the sum of the
 //! absolute products (Higham 2002, section 3.1), with or without fused operations. Activations other than ReLU are
-//! taken to be computed within [`ACTIVATION`] of their exact value, relatively, which holds for every libm in use.
+//! taken to be computed within [`ACTIVATION`] of their exact value, relatively.
 
-use graph::{Activation, Affine, Cell, Encoding, GateLayer, Mlp, Recurrence};
+use std::convert::Infallible;
+use std::ops::Range;
+
+use graph::{Activation, Affine, Encoding, Recurrence};
+
+use super::walk::{self, Walk};
 
 /// Half an ulp of single precision, relatively.
 pub(super) const SINGLE: f64 = 1.0 / 16_777_216.0;
 /// More than any error of double-precision arithmetic on a handful of numbers, relatively.
 const DOUBLE: f64 = 1e-15;
-/// The relative error allowed to an activation in single precision: 16 half ulps.
+/// The relative error allowed to an activation in single precision: 16 half ulps. The libraries in use stay within a few ulps for
+/// what they are computed from (`expf` 1, `tanhf` 2 or 3: Innocente and Zimmermann, Accuracy of Mathematical Functions in
+/// Single, Double, Double Extended, and Quadruple Precision; the glibc manual, Errors in Math Functions); a sigmoid takes an
+/// exponential, a sum and a quotient.
 pub(super) const ACTIVATION: f64 = 16.0 * SINGLE;
-/// The least number that single precision holds: the absolute error of an underflow.
-pub(super) const TINY: f64 = 1.5e-45;
+/// The least normal number of single precision: the absolute error of an underflow, also where the hardware flushes what is
+/// smaller to zero, and of a sigmoid whose exponential overflows.
+pub(super) const TINY: f64 = 1.2e-38;
 /// Makes up for the rounding of radii, which are sums of non-negative numbers.
 pub(super) const UP: f64 = 1.0 + 1e-9;
 
@@ -135,13 +144,24 @@ impl Forms {
     /// `weight` is `[in, out]`, of any numbers; the result has the error of evaluation in single precision where
     /// `single`, else that of this computation alone.
     pub(crate) fn linear(&self, weight: impl Fn(usize, usize) -> f64, bias: &[f64], single: bool) -> Self {
+        let sizes: Vec<f64> = bias.iter().map(|bias| bias.abs()).collect();
+        self.summed(weight, (bias, &sizes, 1), single)
+    }
+
+    /// The same where every bias is the sum of so many, with the sum of their sizes.
+    fn summed(
+        &self,
+        weight: impl Fn(usize, usize) -> f64,
+        (bias, bias_sizes, biases): (&[f64], &[f64], usize),
+        single: bool,
+    ) -> Self {
         let (n, m) = (self.len(), self.width);
-        let terms = (n + 2) as f64;
+        let terms = (n + biases + 1) as f64;
         let gamma = if single { 1.01 * terms * SINGLE } else { 0.0 } + (terms + m as f64 + 2.0) * DOUBLE;
         let size: Vec<f64> = (0..n).map(|i| self.center[i].abs() + self.radius(i)).collect();
         let mut out = Self::exact(bias.to_vec(), m).computed(self.single);
-        for (o, bias) in bias.iter().enumerate() {
-            let (mut carried, mut total) = (0.0, bias.abs());
+        for (o, &bias_size) in bias_sizes.iter().enumerate() {
+            let (mut carried, mut total) = (0.0, bias_size);
             let row = &mut out.coef[o * m..(o + 1) * m];
             for (i, size) in size.iter().enumerate() {
                 let w = weight(i, o);
@@ -159,26 +179,30 @@ impl Forms {
         out
     }
 
-    fn affine(&self, layer: &Affine) -> Self {
-        let cols = layer.weight.cols;
-        let bias: Vec<f64> = layer.bias.iter().map(|&b| f64::from(b)).collect();
-        self.linear(|i, o| f64::from(layer.weight.data[i * cols + o]), &bias, self.single)
+    /// `x W + b`, of several layers that each read their part of x, in order, as one sum.
+    pub(super) fn sum(&self, layers: &[&Affine]) -> Self {
+        let bias = |of: &dyn Fn(f64) -> f64| -> Vec<f64> {
+            let cols = layers.first().map_or(0, |layer| layer.bias.len());
+            (0..cols).map(|o| layers.iter().map(|layer| of(f64::from(layer.bias[o]))).sum()).collect()
+        };
+        self.weighed(layers, (&bias(&|b| b), &bias(&f64::abs), layers.len()))
     }
 
-    fn mlp(&self, mlp: &Mlp, fresh: &mut usize) -> Self {
-        let mut value = self.clone();
-        for (k, layer) in mlp.layers.iter().enumerate() {
-            if k > 0 {
-                value.activate(mlp.activation, fresh);
-            }
-            value = value.affine(layer);
-        }
-        value
+    /// The same without the biases.
+    pub(super) fn product(&self, layers: &[&Affine]) -> Self {
+        let none = vec![0.0; layers.first().map_or(0, |layer| layer.bias.len())];
+        self.weighed(layers, (&none, &none, 0))
+    }
+
+    fn weighed(&self, layers: &[&Affine], biases: (&[f64], &[f64], usize)) -> Self {
+        let cols = layers.first().map_or(1, |layer| layer.weight.cols);
+        let rows: Vec<&[f32]> = layers.iter().flat_map(|layer| layer.weight.data.chunks(cols)).collect();
+        self.summed(|i, o| f64::from(rows[i][o]), biases, self.single)
     }
 
     /// Replaces every number by `slope` times itself plus `shift`, within `half`, which gets a symbol of its own:
     /// the next of those that nothing else in this computation uses.
-    fn relax(&mut self, pieces: Vec<Piece>, fresh: &mut usize) {
+    pub(super) fn relax(&mut self, pieces: Vec<Piece>, fresh: &mut usize) {
         let mut symbol = *fresh;
         *fresh += pieces.iter().filter(|piece| piece.half > 0.0).count();
         self.widen(*fresh);
@@ -217,7 +241,7 @@ impl Forms {
     }
 
     /// Products, number by number; what is of second order goes to each number's own radius.
-    fn times(mut self, mut other: Self) -> Self {
+    pub(super) fn times(mut self, mut other: Self) -> Self {
         let (width, single) = self.meet(&mut other);
         for i in 0..self.len() {
             let (a, b) = (self.center[i], other.center[i]);
@@ -235,7 +259,7 @@ impl Forms {
     }
 
     /// Sums, number by number; `sign` is 1 or -1.
-    fn plus(mut self, mut other: Self, sign: f64) -> Self {
+    pub(super) fn plus(mut self, mut other: Self, sign: f64) -> Self {
         let (width, single) = self.meet(&mut other);
         for i in 0..self.len() {
             let size = self.center[i].abs() + self.radius(i) + other.center[i].abs() + other.radius(i);
@@ -247,14 +271,54 @@ impl Forms {
         }
         self
     }
+
+    /// `(1 - z) a + z b`, number by number, for `z` from 0 to 1.
+    pub(super) fn between(z: Self, a: Self, b: Self) -> Self {
+        let hulls: Vec<(f64, f64)> = (0..a.len())
+            .map(|i| {
+                let ((a_lo, a_hi), (b_lo, b_hi)) = (a.range(i), b.range(i));
+                (a_lo.min(b_lo), a_hi.max(b_hi))
+            })
+            .collect();
+        let rest = Self::exact(vec![1.0; z.len()], z.width).computed(z.single).plus(z.clone(), -1.0);
+        let mut found = rest.times(a).plus(z.times(b), 1.0);
+        for (i, (lo, hi)) in hulls.into_iter().enumerate() {
+            found.keep_within(i, (lo, hi));
+        }
+        found
+    }
+
+    /// Where a number lies within a range in exact arithmetic, of which its form knows less, the range is all that is known of it;
+    /// evaluated by a handful of operations in single precision it may leave it by their rounding.
+    fn keep_within(&mut self, i: usize, (lo, hi): (f64, f64)) {
+        let size = lo.abs().max(hi.abs());
+        let rounding = if self.single { 16.0 * SINGLE * size + 16.0 * TINY } else { 0.0 };
+        let radius = (hi - lo) / 2.0 + rounding + 4.0 * DOUBLE * size;
+        if radius < self.radius(i) {
+            self.center[i] = f64::midpoint(lo, hi);
+            self.coef[i * self.width..(i + 1) * self.width].fill(0.0);
+            self.error[i] = radius * UP;
+        }
+    }
+
+    /// Every number times a factor of its own.
+    pub(super) fn scaled(mut self, by: &[f64]) -> Self {
+        for (i, &by) in by.iter().enumerate() {
+            let size = self.center[i].abs() + self.radius(i);
+            self.center[i] *= by;
+            self.coef[i * self.width..(i + 1) * self.width].iter_mut().for_each(|a| *a *= by);
+            self.error[i] = (self.error[i] * by.abs() + 2.0 * DOUBLE * size * by.abs()) * UP;
+        }
+        self
+    }
 }
 
 /// What an activation does on a range: `slope * x + shift`, within `half`; `single` is the error of computing it.
-struct Piece {
-    slope: f64,
-    shift: f64,
-    half: f64,
-    single: f64,
+pub(super) struct Piece {
+    pub(super) slope: f64,
+    pub(super) shift: f64,
+    pub(super) half: f64,
+    pub(super) single: f64,
 }
 
 fn piece(activation: Activation, (lo, hi): (f64, f64)) -> Piece {
@@ -318,88 +382,59 @@ pub(crate) fn fed(net: &Recurrence, element: &[i64], width: usize) -> Forms {
 
 /// The states after a step.
 pub(crate) fn step(net: &Recurrence, state: &Forms, fed: Forms) -> Forms {
-    let mut fresh = state.width.max(fed.width);
-    match net.cell() {
-        Cell::Mlp(mlp) => state.clone().joined(fed).mlp(mlp, &mut fresh),
-        Cell::Elman(layers, activation) => stacked(layers, state, fed, |layer, h, below| {
-            let mut sum = below.affine(&layer.input).plus(h.affine(&layer.hidden), 1.0);
-            sum.activate(*activation, &mut fresh);
-            sum
-        }),
-        Cell::Gru(layers) => stacked(layers, state, fed, |layer, h, below| gru(layer, h, below, &mut fresh)),
-        Cell::Lstm(layers) => lstm(layers, state, fed, &mut fresh),
-    }
+    let mut follow = Follow { fresh: state.width.max(fed.width) };
+    let Ok(next) = walk::step(&mut follow, net, state, fed);
+    next
 }
 
 /// The outputs in states.
 pub(crate) fn read(net: &Recurrence, state: &Forms) -> Forms {
-    state.part(net.top()).mlp(net.readout_mlp(), &mut state.width.clone())
+    let Ok(outputs) = walk::read(&mut Follow { fresh: state.width }, net, state);
+    outputs
 }
 
-/// Layer upon layer, each with its own part of the state.
-fn stacked(
-    layers: &[GateLayer],
-    state: &Forms,
-    fed: Forms,
-    mut advance: impl FnMut(&GateLayer, &Forms, &Forms) -> Forms,
-) -> Forms {
-    let (mut below, mut start) = (fed, 0);
-    let mut next = Forms::exact(Vec::new(), 0);
-    for layer in layers {
-        let size = layer.hidden.weight.rows;
-        below = advance(layer, &state.part(start..start + size), &below);
-        next = next.joined(below.clone());
-        start += size;
+/// Follows forms; what relaxes an activation gets symbols from `fresh` on.
+struct Follow {
+    fresh: usize,
+}
+
+impl Walk for Follow {
+    type Numbers = Forms;
+    type Error = Infallible;
+
+    fn joined(&mut self, first: Forms, then: Forms) -> Forms {
+        first.joined(then)
     }
-    next
-}
 
-/// Gates r, z, n: (1 - z) n + z h.
-fn gru(layer: &GateLayer, h: &Forms, below: &Forms, fresh: &mut usize) -> Forms {
-    let m = h.len();
-    let (gi, gh) = (below.affine(&layer.input), h.affine(&layer.hidden));
-    let mut gate = |k: usize| {
-        let mut sum = gi.part(k * m..(k + 1) * m).plus(gh.part(k * m..(k + 1) * m), 1.0);
-        sum.activate(Activation::Sigmoid, fresh);
-        sum
-    };
-    let (r, z) = (gate(0), gate(1));
-    let mut candidate = gi.part(2 * m..3 * m).plus(r.times(gh.part(2 * m..3 * m)), 1.0);
-    candidate.activate(Activation::Tanh, fresh);
-    let rest = Forms::exact(vec![1.0; m], z.width).plus(z.clone(), -1.0);
-    rest.times(candidate).plus(z.times(h.clone()), 1.0)
-}
-
-/// Gates i, f, g, o: c' = f c + i g, h' = o tanh(c').
-fn lstm(layers: &[GateLayer], state: &Forms, fed: Forms, fresh: &mut usize) -> Forms {
-    let half = state.len() / 2;
-    let (mut below, mut start) = (fed, 0);
-    let (mut hs, mut cs) = (Forms::exact(Vec::new(), 0), Forms::exact(Vec::new(), 0));
-    for layer in layers {
-        let m = layer.hidden.weight.rows;
-        let (h, c) = (state.part(start..start + m), state.part(half + start..half + start + m));
-        let gates = below.affine(&layer.input).plus(h.affine(&layer.hidden), 1.0);
-        let mut gate = |k: usize, activation: Activation| {
-            let mut sum = gates.part(k * m..(k + 1) * m);
-            sum.activate(activation, fresh);
-            sum
-        };
-        let (input, forget) = (gate(0, Activation::Sigmoid), gate(1, Activation::Sigmoid));
-        let (new, output) = (gate(2, Activation::Tanh), gate(3, Activation::Sigmoid));
-        let cell = forget.times(c).plus(input.times(new), 1.0);
-        let mut shown = cell.clone();
-        shown.activate(Activation::Tanh, fresh);
-        below = output.times(shown);
-        hs = hs.joined(below.clone());
-        cs = cs.joined(cell);
-        start += m;
+    fn part(&mut self, of: &Forms, range: Range<usize>) -> Forms {
+        of.part(range)
     }
-    hs.joined(cs)
+
+    fn sum(&mut self, x: &Forms, layers: &[&Affine]) -> Result<Forms, Infallible> {
+        Ok(x.sum(layers))
+    }
+
+    fn activate(&mut self, mut x: Forms, activation: Activation) -> Result<Forms, Infallible> {
+        x.activate(activation, &mut self.fresh);
+        Ok(x)
+    }
+
+    fn plus(&mut self, a: Forms, b: Forms) -> Result<Forms, Infallible> {
+        Ok(a.plus(b, 1.0))
+    }
+
+    fn times(&mut self, a: Forms, b: Forms) -> Result<Forms, Infallible> {
+        Ok(a.times(b))
+    }
+
+    fn between(&mut self, z: Forms, a: Forms, b: Forms) -> Result<Forms, Infallible> {
+        Ok(Forms::between(z, a, b))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use graph::Matrix;
+    use graph::{Cell, GateLayer, Matrix, Mlp};
     use proptest::prelude::*;
     use rand::Rng as _;
 

@@ -21,6 +21,7 @@ mod search;
 mod tests;
 #[cfg(test)]
 mod trial;
+mod walk;
 
 use dsl::{Language, Term};
 use graph::{Network, Recurrence};

@@ -14,13 +14,16 @@
 //! question down again from network and program, compares, and asks again.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use dsl::{Func, Kernel, Language, Node, SmtScript, Term};
 use graph::{Activation, Affine, Cell, Encoding, Mlp, Network, Recurrence};
 use samples::{Batch, Column, Decode, Elements, Sort, Symbol, Value};
 use smt::{Answer, Limits, Solver};
 
-use super::gap::{self, EXACT_INPUT, Numbers};
+use super::forms::Forms;
+use super::gap::{self, EXACT_INPUT, Numbers, Symbols};
+use super::walk::{self, Walk};
 use super::{Arithmetic, Decoder, LATER, Proof, Proofs, Refused, Regions};
 use crate::{Counterexample, Machine, difference, primed};
 
@@ -93,6 +96,8 @@ pub enum End {
 
 /// Why nothing can be asked about single precision.
 const GAP: &str = "rounding errors may be as large as what outputs are told apart by";
+/// What is not written down for a solver.
+const SMOOTH: Refused = Refused::Unsupported("activations that are not piecewise linear, with a solver");
 /// Numbers in one text, at most: weights times steps.
 const MAX_NUMBERS: usize = 400_000;
 /// Steps, at most.
@@ -245,7 +250,7 @@ impl<'a> Problem<'a> {
                 Cell::Gru(_) | Cell::Lstm(_) => false,
             };
         if !piecewise {
-            return Err(Refused::Unsupported("activations that are not piecewise linear, with a solver"));
+            return Err(SMOOTH);
         }
         if lo.unsigned_abs().max(hi.unsigned_abs()) > EXACT_INPUT {
             return Err(Refused::Unsupported("inputs beyond 2^24"));
@@ -360,8 +365,8 @@ struct Writer<'a> {
     /// The greatest bound on an output's rounding error so far.
     gap: f64,
     hidden: Written,
-    /// Symbols of forms in use.
-    symbols: usize,
+    /// Symbols in use.
+    symbols: Symbols,
     /// Sums that have a name.
     n_sums: usize,
 }
@@ -369,9 +374,10 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(problem: &'a Problem<'a>, single: bool) -> Self {
         let d = problem.net.hidden_dim();
-        let hidden = Written { terms: vec!["0.0".to_owned(); d], numbers: Numbers::zeros(d) };
+        let hidden =
+            Written { terms: vec!["0.0".to_owned(); d], numbers: Numbers::exact(Forms::exact(vec![0.0; d], 0)) };
         let script = SmtScript::new(problem.machine.language());
-        Self { problem, script, single, gap: 0.0, hidden, symbols: 0, n_sums: 0 }
+        Self { problem, script, single, gap: 0.0, hidden, symbols: Symbols::default(), n_sums: 0 }
     }
 
     /// One more step: the ways in which its output can be wrong.
@@ -379,33 +385,12 @@ impl<'a> Writer<'a> {
         let fed = self.inputs(step)?;
         let (program, mut wrong) = self.program(step)?;
         let net = self.problem.net;
-        self.hidden = match net.cell() {
-            Cell::Mlp(mlp) => {
-                let read = self.hidden.clone().joined(fed);
-                self.mlp(mlp, read)?
-            }
-            Cell::Elman(layers, _) => {
-                let (mut below, mut start) = (fed, 0);
-                let mut next: Option<Written> = None;
-                for layer in layers {
-                    let size = layer.hidden.weight.rows;
-                    // One sum of both: summation in any order includes this one.
-                    let read = self.hidden.part(start..start + size).joined(below);
-                    let sum = self.sum(&read, &[&layer.hidden, &layer.input])?;
-                    below = self.relu(sum)?;
-                    next = Some(match next {
-                        None => below.clone(),
-                        Some(next) => next.joined(below.clone()),
-                    });
-                    start += size;
-                }
-                next.ok_or(Refused::Unsupported("no layers"))?
-            }
-            Cell::Gru(_) | Cell::Lstm(_) => return Err(Refused::Unsupported("gates")),
-        };
-        let read = self.hidden.part(net.top());
-        let outputs = self.mlp(net.readout_mlp(), read)?;
-        self.gap = outputs.numbers.error.iter().copied().fold(self.gap, f64::max);
+        let before = self.hidden.clone();
+        let mut next = walk::step(self, net, &before, fed)?;
+        next.numbers = next.numbers.with_errors_carried(&mut self.symbols);
+        let outputs = walk::read(self, net, &next)?;
+        self.hidden = next;
+        self.gap = self.gap.max(outputs.numbers.most_off());
         self.decode(&outputs, &program, &mut wrong)?;
         Ok(wrong)
     }
@@ -503,61 +488,6 @@ impl<'a> Writer<'a> {
         Ok((encoded.value, encoded.defined))
     }
 
-    fn mlp(&mut self, mlp: &Mlp, read: Written) -> Result<Written, Refused> {
-        let mut value = read;
-        for (k, layer) in mlp.layers.iter().enumerate() {
-            if k > 0 {
-                value = self.relu(value)?;
-            }
-            value = self.sum(&value, &[layer])?;
-        }
-        Ok(value)
-    }
-
-    /// `x W + b`, of several layers that each read their part of x, in order.
-    fn sum(&mut self, read: &Written, layers: &[&Affine]) -> Result<Written, Refused> {
-        let numbers = read.numbers.sum(layers);
-        if numbers.error.iter().any(|error| !error.is_finite()) {
-            return Err(Refused::Shape("numbers grow beyond what is followed"));
-        }
-        let mut terms = Vec::with_capacity(numbers.error.len());
-        for o in 0..numbers.error.len() {
-            let mut text = "(+".to_owned();
-            for layer in layers {
-                let _ = write!(text, " {}", exact(f64::from(layer.bias[o]))?);
-            }
-            let weights = layers.iter().flat_map(|layer| layer.weight.data.iter().skip(o).step_by(layer.weight.cols));
-            for (&w, term) in weights.zip(&read.terms).filter(|(w, term)| **w != 0.0 && *term != "0.0") {
-                let _ = write!(text, " (* {} {term})", exact(f64::from(w))?);
-            }
-            text.push_str(" 0.0)");
-            self.n_sums += 1;
-            let name = format!("sum.{}", self.n_sums);
-            self.script.push(format!("(declare-const {name} Real)"));
-            self.script.push(format!("(assert (= {name} {text}))"));
-            terms.push(name);
-        }
-        Ok(Written { terms, numbers })
-    }
-
-    fn relu(&mut self, mut value: Written) -> Result<Written, Refused> {
-        for (i, term) in value.terms.iter_mut().enumerate() {
-            let (lo, hi) = value.numbers.forms.range(i);
-            // What is known of the sum is said: it decides many cases.
-            if lo >= 0.0 {
-                self.script.push(format!("(assert (>= {term} 0.0))"));
-            } else if hi <= 0.0 {
-                self.script.push(format!("(assert (<= {term} 0.0))"));
-                *term = "0.0".to_owned();
-            } else {
-                self.script.push(format!("(assert (and (<= {} {term}) (<= {term} {})))", exact(lo)?, exact(hi)?));
-                *term = format!("(ite (>= {term} 0.0) {term} 0.0)");
-            }
-        }
-        value.numbers.activate(Activation::Relu, &mut self.symbols);
-        Ok(value)
-    }
-
     /// How the outputs can be read as something else than the program's.
     fn decode(&self, outputs: &Written, program: &[Said], wrong: &mut Vec<String>) -> Result<(), Refused> {
         let other = || Refused::Program("its outputs are not those of the network".to_owned());
@@ -566,7 +496,7 @@ impl<'a> Writer<'a> {
             Sort::Bool => Ok(format!("(ite {value} 1.0 0.0)")),
             _ => Err(other()),
         };
-        let gap = |i: usize| if self.single { outputs.numbers.error[i] } else { 0.0 };
+        let gap = |i: usize| if self.single { outputs.numbers.off(i) } else { 0.0 };
         match &self.problem.decoder {
             Decoder::Round => {
                 if program.len() != outputs.terms.len() {
@@ -601,6 +531,77 @@ impl<'a> Writer<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Walk for Writer<'_> {
+    type Numbers = Written;
+    type Error = Refused;
+
+    fn joined(&mut self, first: Written, then: Written) -> Written {
+        first.joined(then)
+    }
+
+    fn part(&mut self, of: &Written, range: Range<usize>) -> Written {
+        of.part(range)
+    }
+
+    fn sum(&mut self, x: &Written, layers: &[&Affine]) -> Result<Written, Refused> {
+        let numbers = x.numbers.sum(layers);
+        if !numbers.is_finite() {
+            return Err(Refused::Shape("numbers grow beyond what is followed"));
+        }
+        let mut terms = Vec::with_capacity(numbers.len());
+        for o in 0..numbers.len() {
+            let mut text = "(+".to_owned();
+            for layer in layers {
+                let _ = write!(text, " {}", exact(f64::from(layer.bias[o]))?);
+            }
+            let weights = layers.iter().flat_map(|layer| layer.weight.data.iter().skip(o).step_by(layer.weight.cols));
+            for (&w, term) in weights.zip(&x.terms).filter(|(w, term)| **w != 0.0 && *term != "0.0") {
+                let _ = write!(text, " (* {} {term})", exact(f64::from(w))?);
+            }
+            text.push_str(" 0.0)");
+            self.n_sums += 1;
+            let name = format!("sum.{}", self.n_sums);
+            self.script.push(format!("(declare-const {name} Real)"));
+            self.script.push(format!("(assert (= {name} {text}))"));
+            terms.push(name);
+        }
+        Ok(Written { terms, numbers })
+    }
+
+    fn activate(&mut self, mut x: Written, activation: Activation) -> Result<Written, Refused> {
+        if activation != Activation::Relu {
+            return Err(SMOOTH);
+        }
+        for (i, term) in x.terms.iter_mut().enumerate() {
+            let (lo, hi) = x.numbers.forms.range(i);
+            // What is known of the sum is said: it decides many cases.
+            if lo >= 0.0 {
+                self.script.push(format!("(assert (>= {term} 0.0))"));
+            } else if hi <= 0.0 {
+                self.script.push(format!("(assert (<= {term} 0.0))"));
+                *term = "0.0".to_owned();
+            } else {
+                self.script.push(format!("(assert (and (<= {} {term}) (<= {term} {})))", exact(lo)?, exact(hi)?));
+                *term = format!("(ite (>= {term} 0.0) {term} 0.0)");
+            }
+        }
+        x.numbers.activate(activation, &mut self.symbols);
+        Ok(x)
+    }
+
+    fn plus(&mut self, _: Written, _: Written) -> Result<Written, Refused> {
+        Err(SMOOTH)
+    }
+
+    fn times(&mut self, _: Written, _: Written) -> Result<Written, Refused> {
+        Err(SMOOTH)
+    }
+
+    fn between(&mut self, _: Written, _: Written, _: Written) -> Result<Written, Refused> {
+        Err(SMOOTH)
     }
 }
 
@@ -743,7 +744,7 @@ mod tests {
     use proptest::prelude::*;
     use samples::rng;
 
-    use super::super::trial::Trial;
+    use super::super::trial::{Kind, Trial};
     use super::*;
 
     #[test]
@@ -771,7 +772,7 @@ mod tests {
         #[test]
         fn the_gap_holds_on_random_networks_and_inputs(seed in 0_u64..1_000_000) {
             let mut rng = rng(seed, "gap");
-            let trial = Trial::new(Activation::Relu, 1.5, &mut rng);
+            let trial = Trial::new(Kind::Mlp, Activation::Relu, 1.5, &mut rng);
             let network = &trial.network;
             let language = Language::load_shipped("recurrent").expect("shipped");
             let program = dsl::parse_term("x", &language, &network.domain.inputs()).expect("sound");

@@ -26,12 +26,7 @@ pub(super) trait Walk {
     /// `a b`, number by number.
     fn times(&mut self, a: Self::Numbers, b: Self::Numbers) -> Result<Self::Numbers, Self::Error>;
     /// `(1 - z) a + z b`, number by number, for `z` from 0 to 1: between `a` and `b`. Evaluated like this, or as `(b - a) z + a`.
-    fn between(
-        &mut self,
-        z: Self::Numbers,
-        a: Self::Numbers,
-        b: Self::Numbers,
-    ) -> Result<Self::Numbers, Self::Error>;
+    fn between(&mut self, z: Self::Numbers, a: Self::Numbers, b: Self::Numbers) -> Result<Self::Numbers, Self::Error>;
 }
 
 /// The states after a step.
