@@ -480,7 +480,9 @@ class Net:
         size = sum((source.sizes() for source in sources), np.zeros(len(weight)))
         # Operands that are 0 lose nothing: of a sum of k only the others count.
         used = (size > 0)[:, None] & (weight != 0)
-        lost = 1.01 * (used.sum(0) + len(sources) + 2) * self.u * (size @ np.abs(weight) + np.abs(bias)) + used.sum(0) * self.tiny
+        writers = sum((source.sizes() > 0 for source in sources), np.zeros(len(weight), int))
+        writers = (used * writers[:, None]).max(0, initial=0)
+        lost = 1.01 * (used.sum(0) + writers + 2) * self.u * (size @ np.abs(weight) + np.abs(bias)) + used.sum(0) * self.tiny
         total = Values((), bias, bias)
         for source in sources:
             seen = product(source, weight)

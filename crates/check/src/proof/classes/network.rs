@@ -252,18 +252,26 @@ impl<'a> Net<'a> {
         let values = sources.iter().map(|&source| self.value(source, at, atoms)).collect::<Option<Vec<_>>>()?;
         let weight = self.matrices.get(&(id, "weight"))?;
         let bias = self.matrices.get(&(id, "bias"));
-        let mut sizes = vec![0.0; weight.rows];
+        // Of every number that is read: its size, and how many sources write something other than 0 there.
+        let mut sizes = vec![(0.0, 0); weight.rows];
         for value in &values {
             if value.width != weight.rows {
                 return None;
             }
-            sizes.iter_mut().zip(value.sizes()).for_each(|(to, size)| *to += size);
+            for ((to, sources), size) in sizes.iter_mut().zip(value.sizes()) {
+                *to += size;
+                *sources += usize::from(size > 0.0);
+            }
         }
         let bias = |o: usize| bias.map_or(0.0, |bias| f64::from(bias.data[o]));
-        let gamma = self.gamma(weight.rows + values.len() + 4);
         let rounding = |o: usize| {
-            let total: f64 = sizes.iter().enumerate().map(|(i, size)| size * f64::from(weight.at(i, o)).abs()).sum();
-            (gamma * (total + bias(o).abs()) + (weight.rows + 4) as f64 * TINY) * UP
+            let weighed = sizes.iter().enumerate().map(|(i, &of)| (of, f64::from(weight.at(i, o)).abs()));
+            let (mut total, mut terms, mut most) = (0.0, 0, 0);
+            // What is 0, or is weighed with 0, rounds nothing.
+            for ((size, sources), w) in weighed.filter(|((size, _), w)| *size > 0.0 && *w > 0.0) {
+                (total, terms, most) = (total + size * w, terms + 1, sources.max(most));
+            }
+            (self.gamma(terms + most + 4) * (total + bias(o).abs()) + (terms + 4) as f64 * TINY) * UP
         };
         let mut sum = Values {
             atoms: Vec::new(),
@@ -297,7 +305,6 @@ impl<'a> Net<'a> {
         let w_o = self.matrices.get(&(id, "w_o"))?;
         // What each key would write if it were attended to alone.
         let mut written = Vec::with_capacity(keys);
-        let gamma = self.gamma(keys + w_o.rows + 8);
         let mut size = vec![0.0_f64; w_o.rows];
         for key in 0..keys {
             let value = self.value(v, key, atoms)?;
@@ -308,11 +315,17 @@ impl<'a> Net<'a> {
         }
         let slack = SLACK * written.iter().flat_map(|seen| &seen.center).fold(0.0_f64, |most, c| most.max(c.abs()));
         let mut written: Vec<Values> = written.into_iter().map(|seen| seen.reduced(slack, atoms)).collect();
+        let rounding = |o: usize| {
+            let products = size.iter().enumerate().map(|(i, size)| size * f64::from(w_o.at(i, o)).abs());
+            let products: Vec<f64> = products.filter(|&product| product > 0.0).collect();
+            // Shares are quotients by a sum over keys, so that they add up to 1 but for its rounding; then as many are added.
+            let terms = 2 * keys + products.len();
+            self.gamma(terms + 8) * products.iter().sum::<f64>() + terms as f64 * TINY
+        };
+        let rounding: Vec<f64> = (0..w_o.cols).map(rounding).collect();
         for seen in &mut written {
-            for (at, radius) in seen.radius.iter_mut().enumerate() {
-                let o = at % w_o.cols;
-                let total: f64 = size.iter().enumerate().map(|(i, size)| size * f64::from(w_o.at(i, o)).abs()).sum();
-                *radius = (*radius + gamma * total + (keys + w_o.rows) as f64 * TINY) * UP;
+            for (radius, rounding) in seen.radius.iter_mut().zip(rounding.iter().cycle()) {
+                *radius = (*radius + rounding) * UP;
             }
         }
         let everything = everything(&written);
@@ -337,19 +350,22 @@ impl<'a> Net<'a> {
         let all = union([&query.atoms[..], &key.atoms[..]]);
         let n = atoms.cells(&all)?;
         let (qs, ks) = (atoms.places(&all, &query.atoms), atoms.places(&all, &key.atoms));
-        let gamma = self.gamma(query.width + 8);
         let (mut center, mut radius) = (Vec::with_capacity(n), Vec::with_capacity(n));
         let (fc, fr) = first.cell(0);
         for (q, k) in qs.into_iter().zip(ks) {
             let ((qc, qr), (kc, kr)) = (query.cell(q), key.cell(k));
             let (mut c, mut r) = (0.0, 0.0);
+            let (mut total, mut terms) = (0.0, 0);
             for i in 0..query.width {
                 let (difference, unknown) = (kc[i] - fc[i], kr[i] + fr[i]);
                 c += qc[i] * difference;
                 let most = qc[i].abs() + qr[i];
                 r += qr[i] * difference.abs() + most * unknown;
-                r += gamma * most * (kc[i].abs() + kr[i] + fc[i].abs() + fr[i]);
+                let size = most * (kc[i].abs() + kr[i] + fc[i].abs() + fr[i]);
+                total += size;
+                terms += usize::from(size > 0.0);
             }
+            r += self.gamma(terms + 8) * total;
             center.push(c / scale);
             radius.push((r / scale + 1e-14 * c.abs()) * UP);
         }
