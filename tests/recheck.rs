@@ -98,3 +98,18 @@ fn a_proof_of_a_recurrent_network_is_confirmed_and_no_changed_one_is() {
     refused("/scope", json!("length <= 4"));
     refused("/regions/boxes/nodes/0/region", json!([[0.0, 1.0]]));
 }
+
+#[test]
+fn a_proof_by_a_box_that_moves_is_confirmed_and_no_changed_one_is() {
+    if !has_python() {
+        return;
+    }
+    // The sum of x0 - x1 so far: two million pairs are not listed.
+    let model = pairs([-700, 700], &[(&[&[1., 1., -1.]], &[0.])]);
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let refused = confirmed(model.path(), out.path());
+    refused("/program", json!("(scan ((y 0 (+ y (+ x0 x1)))) y')"));
+    refused("/program", json!("(scan ((y 0 (max y (- x0 x1)))) y')"));
+    refused("/regions/moving/matrix/0", json!(2.0));
+    refused("/scope", json!("all lengths"));
+}
