@@ -5,14 +5,22 @@
 Has the example `studies` make 200 networks without meaning, of the architectures of MODELS: recurrent and trained ones once
 with weights drawn anew (Gaussian, with every tensor's own mean and spread) and once with every tensor's weights permuted;
 compiled ones 106 times, in turn. Deciphers each, then has `studies` hold what was accepted against the network on all
-inputs or 100,000 fresh ones, and repeat the interventions behind every verified mechanism. OUT/rows.jsonl keeps the
-rows: a run that was stopped goes on. Prints a table as Markdown. Needs numpy.
+inputs or 100,000 fresh ones, and repeat the interventions behind every verified mechanism. The inputs of trained
+transformers are no domain to draw from; fresh ones are made after those recorded sequences that deciphering did not see
+(`studies.drawn`), half of them in either way. OUT/rows.jsonl keeps the rows: a run that was stopped goes on. Prints a table
+as Markdown. Needs numpy.
 """
 import json
 import os
+import shutil
 import subprocess
 
+import numpy as np
+
 import studies
+
+# Fresh inputs of a trained transformer, and how many are run at once.
+INPUTS, AT_ONCE = 100_000, 5_000
 
 
 def plan(models):
@@ -44,9 +52,41 @@ def row_of(a, at, family, name, path, kind):
 def again(a, row):
     """What fresh inputs and fresh interventions say of an accepted program."""
     net, out = (os.path.join(a.out, folder, f"{row['at']:03}") for folder in ("networks", "results"))
-    command = [a.again, "again", net, out, "--asked", studies.ASKED[row["family"]]]
+    asked = studies.ASKED[row["family"]]
+    command = [a.again, "again", net, out, "--asked", asked]
     done = subprocess.run(command, capture_output=True, text=True)
-    return json.loads(done.stdout) if done.returncode == 0 else {"error": done.stderr.strip()[-200:]}
+    if done.returncode != 0:
+        return {"error": done.stderr.strip()[-200:]}
+    found = json.loads(done.stdout)
+    if row["family"] == "trained":
+        found["drawn"] = on_drawn(a, row, net, os.path.join(out, "program.dsl"))
+        found["right"] &= all(shares["share"] >= float(asked) for shares in found["drawn"].values())
+    return found
+
+
+def on_drawn(a, row, net, program):
+    """On what share of the sequences drawn after recorded ones network and program agree, and how many of them are distinct."""
+    path = os.path.join(a.models, row["family"], row["name"])
+    task = json.load(open(os.path.join(path, "task.json")))
+    inputs, special = studies.recorded(path, task, 1), task["input"]["special"]
+    fresh, found = os.path.join(a.out, "fresh"), {}
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(net, fresh)
+    for how in studies.DRAWN:
+        rng, wrong, run, seen = np.random.default_rng([a.seed, row["at"]]), 0, 0, set()
+        for _ in range(INPUTS // len(studies.DRAWN) // AT_ONCE):
+            batch = studies.drawn(inputs, special, how, AT_ONCE, rng)
+            seen.update(map(bytes, np.concatenate([batch["tokens"], batch["position_ids"][:, :1]], 1)))
+            target = os.path.join(fresh, "inputs.safetensors")
+            if os.path.exists(target):
+                os.remove(target)
+            studies.save_tensors(target, batch)
+            command = [a.bin, "check", fresh, program, "--format", "json", "-q", "--min-agreement", "0"]
+            done = subprocess.run([*command, "--threads", str(a.threads)], capture_output=True, text=True)
+            agreement = json.loads(done.stdout)["agreement"]
+            wrong, run = wrong + agreement["mismatches"], run + agreement["sequences"]
+        found[how] = {"sequences": run, "distinct": len(seen), "share": 1 - wrong / run}
+    return found
 
 
 def table(rows):

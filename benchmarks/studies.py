@@ -70,6 +70,36 @@ def recorded(path, task, half):
     return {"tokens": tokens, "position_ids": positions, "scored": z["scored"][rows].astype(np.uint8)}
 
 
+DRAWN = ("pairs", "uniform")
+
+
+def drawn(inputs, special, how, n, rng):
+    """So many sequences after the recorded ones: each has the length, the special tokens and the scored positions of one of
+    these, and begins anywhere in the range of positions that they reach. Its other tokens are drawn, one after the other, as
+    they follow each other in what is recorded (`pairs`), or uniformly from all that occur there (`uniform`)."""
+    tokens = inputs["tokens"]
+    ordinary = ~np.isin(tokens, list(special.values()))
+    values = np.unique(tokens[ordinary])
+    rows = rng.integers(len(tokens), size=n)
+    new, free = tokens[rows], ordinary[rows]
+    if how == "uniform":
+        new[free] = rng.choice(values, free.sum())
+    else:
+        follows = np.zeros((tokens.max() + 1, len(values)))
+        at = ordinary[:, 1:]
+        np.add.at(follows, (tokens[:, :-1][at], np.searchsorted(values, tokens[:, 1:][at])), 1)
+        # What nothing follows is followed by anything.
+        follows[follows.sum(1) == 0] = 1
+        up_to = np.cumsum(follows, 1) / follows.sum(1, keepdims=True)
+        for t in range(1, new.shape[1]):
+            place = (up_to[new[:, t - 1]] < rng.random(n)[:, None]).sum(1)
+            new[:, t] = np.where(free[:, t], values[np.minimum(place, len(values) - 1)], new[:, t])
+    last = (new != special["pad"]).sum(1)[:, None] - 1
+    start = (rng.random((n, 1)) * (inputs["position_ids"].max() - last + 1)).astype(np.int64)
+    positions = start + np.minimum(np.arange(new.shape[1]), last)
+    return {"tokens": new, "position_ids": positions, "scored": inputs["scored"][rows]}
+
+
 def copy_network(family, path, to, tensors=None):
     """A model folder as a user has it: no truth, no samples; with other weights where some are given."""
     os.makedirs(to, exist_ok=True)
