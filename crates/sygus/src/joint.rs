@@ -4,11 +4,14 @@
 //! against valuations of the variables; counterexamples add valuations. Invariants and functional equations are of this
 //! kind.
 
+mod conjoin;
+
 use dsl::{Facts, Func, Grammar, Language, NonterminalId, OpId, Operator, Place, SortPattern, Term};
 use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Sort, Symbol};
 use synth::{Bank, BankConfig, ClassId, Limits, StopReason, Watch};
 
+use crate::clauses::{APPLICATION_LIMIT, Clauses};
 use crate::problem::{BoundScope, Problem, is_weighted};
 use crate::search::{Failure, SearchLimits, Solution};
 use crate::spec::{evaluate, names, sorts};
@@ -26,8 +29,26 @@ pub(crate) struct JointJudge<'a> {
     pub(crate) verify: &'a mut dyn FnMut(&[Term]) -> Verification,
     /// Whether time is up.
     pub(crate) is_late: &'a dyn Fn() -> bool,
-    /// Combinations of bodies, at most, since the search began.
-    pub(crate) max_checks: u64,
+    /// What the search may do, since it began.
+    pub(crate) patience: Patience,
+    /// Bodies of this total cost are known.
+    pub(crate) below: u32,
+}
+
+/// Work that a search may do before others are tried.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// Combinations of bodies that are held against the constraints.
+    pub(crate) checks: u64,
+    /// Candidates of one bank.
+    pub(crate) candidates: u64,
+    /// Bodies that the solver is asked about.
+    pub(crate) questions: u64,
+}
+
+impl Patience {
+    /// Without end.
+    pub(crate) const ENDLESS: Self = Self { checks: u64::MAX, candidates: u64::MAX, questions: u64::MAX };
 }
 
 /// A constraint over the variables and applications, as one operator.
@@ -53,8 +74,11 @@ pub(crate) struct Joint<'p> {
     /// For each application with arguments that no function to find has a part in: the point at each valuation.
     places: Vec<Option<Vec<usize>>>,
     banks: Vec<Bank<'p>>,
+    /// What the formulas ask of the only function, if that is a truth value, at the active valuations.
+    clauses: Option<Clauses>,
     limits: SearchLimits,
     n_checks: u64,
+    n_questions: u64,
     /// The least total cost of bodies that the solver could not decide.
     least_open: Option<u32>,
 }
@@ -69,7 +93,7 @@ enum Step {
 
 impl JointJudge<'_> {
     fn is_over(&self, n_checks: u64) -> bool {
-        n_checks >= self.max_checks || (self.is_late)()
+        n_checks >= self.patience.checks || (self.is_late)()
     }
 }
 
@@ -94,12 +118,15 @@ impl<'p> Joint<'p> {
             points: vec![FxHashMap::default(); functions.len()],
             places: vec![None; problem.applications.len()],
             banks: Vec::new(),
+            clauses: None,
             limits,
             n_checks: 0,
+            n_questions: 0,
             least_open: None,
         };
         joint.formulas = formulas.iter().map(|formula| joint.formula(formula)).collect();
         joint.formulas.sort_by_key(|formula| formula.needs);
+        joint.clauses = joint.has_clauses().then(Clauses::default);
         let mut valuations = valuations;
         joint.reserve = valuations.split_off(FIRST_VALUATIONS.min(valuations.len()));
         for slot in 0..functions.len() {
@@ -153,9 +180,56 @@ impl<'p> Joint<'p> {
         self.problem.variables.iter().enumerate().map(column).collect()
     }
 
+    /// Whether conjunctions can be learned of what is asked.
+    pub(crate) fn takes_conjunctions(&self) -> bool {
+        self.clauses.as_ref().is_some_and(|clauses| clauses.examples().is_some())
+    }
+
+    /// Whether formulas can be turned into clauses: there is one function, a truth value, and not applied to its own values.
+    fn has_clauses(&self) -> bool {
+        let &[function] = self.functions.as_slice() else { return false };
+        let is_application = |name: &Symbol| self.problem.applications.iter().any(|own| own.name == *name);
+        let is_plain = |args: &[Term]| !args.iter().flat_map(names).any(|name| is_application(&name));
+        self.problem.functions[function].sort == Sort::Bool
+            && self.problem.applications.iter().all(|own| own.function == function && is_plain(&own.args))
+            && self.formulas.iter().all(|formula| self.applications_in(formula).len() <= APPLICATION_LIMIT)
+    }
+
+    /// The numbers of the applications that a formula mentions.
+    fn applications_in(&self, formula: &Formula) -> Vec<usize> {
+        let all = self.problem.applications.iter().enumerate();
+        all.filter(|(_, own)| formula.params.contains(&own.name)).map(|(number, _)| number).collect()
+    }
+
+    /// Clauses for the active valuations from a number on.
+    fn state(&mut self, first: usize) {
+        let Some(mut clauses) = self.clauses.take() else { return };
+        let vars = self.variables(&self.active[first..]);
+        let n = self.active.len() - first;
+        for formula in &self.formulas {
+            let own = self.applications_in(formula);
+            // The formula's values for every combination of the applications' values.
+            let values = (0..1_usize << own.len()).map(|values| {
+                let value = |i: usize| Column::new(Sort::Bool, vec![(values >> i & 1) as i64; n]);
+                let known: Vec<(Symbol, Column)> =
+                    own.iter().enumerate().map(|(i, &at)| (self.problem.applications[at].name, value(i))).collect();
+                self.holds(formula, &vars, &known)
+            });
+            let Some(values) = values.collect::<Option<Vec<_>>>() else { return };
+            let places: Option<Vec<&Vec<usize>>> = own.iter().map(|&at| self.places[at].as_ref()).collect();
+            let Some(places) = places else { return };
+            for row in 0..n {
+                let points: Vec<usize> = places.iter().map(|place| place[first + row]).collect();
+                clauses.add(&points, &|combination| values[combination][row] == 1);
+            }
+        }
+        self.clauses = Some(clauses);
+    }
+
     /// Looks at more valuations: their points are added to the banks.
     fn activate(&mut self, valuations: Vec<Vec<i64>>) -> Result<(), Failure> {
         let error = |_| Failure::Limit("points that the bank does not take".to_owned());
+        let known = self.active.len();
         self.active.extend(valuations);
         let vars = self.variables(&self.active);
         let n = self.active.len();
@@ -181,6 +255,7 @@ impl<'p> Joint<'p> {
             }
             self.places[number] = Some(places);
         }
+        self.state(known);
         for (slot, rows) in fresh.into_iter().enumerate() {
             if rows.is_empty() {
                 continue;
@@ -202,6 +277,9 @@ impl<'p> Joint<'p> {
         let mut total = n;
         let mut is_closed = vec![false; self.functions.len()];
         loop {
+            if total >= judge.below {
+                return Err(Failure::Limit("cost".to_owned()));
+            }
             for (slot, closed) in is_closed.iter_mut().enumerate() {
                 *closed = self.fill(slot, total - (n - 1), judge)?;
             }
@@ -274,16 +352,17 @@ impl<'p> Joint<'p> {
     fn fill(&mut self, slot: usize, cost: u32, judge: &JointJudge<'_>) -> Result<bool, Failure> {
         loop {
             let bank = &mut self.banks[slot];
+            let most = self.limits.max_candidates.min(judge.patience.candidates);
             let limits = Limits {
                 max_cost: cost,
                 max_classes: self.limits.max_classes,
-                max_candidates: self.limits.max_candidates.min(bank.n_candidates() + 200_000),
+                max_candidates: most.min(bank.n_candidates() + 200_000),
                 max_bytes: self.limits.max_bytes,
             };
             match bank.run(&limits, &mut |_| Watch::Keep) {
                 StopReason::Cost => return Ok(false),
                 StopReason::Closed => return Ok(bank.complete_cost().is_some()),
-                StopReason::Candidates if bank.n_candidates() < self.limits.max_candidates => {}
+                StopReason::Candidates if bank.n_candidates() < most => {}
                 other => return Err(Failure::Limit(format!("{other:?}").to_lowercase())),
             }
             if (judge.is_late)() {
@@ -309,6 +388,10 @@ impl<'p> Joint<'p> {
                 self.activate(wrong)?;
                 return Ok(Step::Refined);
             }
+            if judge.is_over(self.n_checks) || self.n_questions >= judge.patience.questions {
+                return Ok(Step::Late);
+            }
+            self.n_questions += 1;
             match (judge.verify)(&bodies) {
                 Verification::Valid => {
                     let costs = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.cost(class));
@@ -363,6 +446,9 @@ impl<'p> Joint<'p> {
 
     /// Whether the formulas that became known with the last class chosen hold at the active valuations.
     fn is_right(&self, chosen: &[ClassId], vars: &[(Symbol, Column)]) -> bool {
+        if let (Some(clauses), &[class]) = (&self.clauses, chosen) {
+            return clauses.admit(&self.banks[0].class(class).codes);
+        }
         let mut known: Vec<(Symbol, Column)> = Vec::new();
         for (number, application) in self.problem.applications.iter().enumerate() {
             let Some(slot) = self.slot(application.function).filter(|&slot| slot < chosen.len()) else { continue };

@@ -6,6 +6,8 @@
 mod accept;
 mod cases;
 mod choice;
+mod clauses;
+mod conjunction;
 mod joint;
 mod listing;
 mod logic;

@@ -88,6 +88,24 @@ impl Monomials {
         rest.into_iter().fold(sum, |sum, (factors, c)| apply(Kernel::Sub, vec![sum, part(factors, -c)]))
     }
 
+    /// That a polynomial is 0, or with [`Kernel::Le`] at least 0: its negative part against its positive one.
+    pub(crate) fn comparison(&self, kernel: Kernel, coefficients: &[i64]) -> Term {
+        let left: Vec<i64> = coefficients.iter().map(|&c| if c < 0 { c.saturating_neg() } else { 0 }).collect();
+        let right: Vec<i64> = coefficients.iter().map(|&c| c.max(0)).collect();
+        apply(kernel, vec![self.term(&left), self.term(&right)])
+    }
+
+    /// Polynomials that are 0 wherever parameters have these values, of which all such are sums: for each monomial that
+    /// follows from those before it, how. None where numbers leave 64 bits (Karr, Acta Informatica 1976, from samples).
+    pub(crate) fn zeros(&self, rows: &[Vec<(Symbol, i64)>]) -> Vec<Vec<i64>> {
+        let values = |row: &Vec<(Symbol, i64)>| {
+            let value = |name| row.iter().find(|(own, _)| *own == name).map(|(_, value)| *value);
+            self.values(&value).map(|values| values.into_iter().map(i128::from).collect())
+        };
+        let rows = rows.iter().map(values).collect::<Option<Vec<Vec<i128>>>>();
+        rows.and_then(|rows| null_space(rows, self.len())).unwrap_or_default()
+    }
+
     /// The values of the monomials where the parameters have these values; `None` on overflow.
     fn values(&self, value: &dyn Fn(Symbol) -> Option<i64>) -> Option<Vec<i64>> {
         let product = |factors: &Vec<Symbol>| factors.iter().try_fold(1_i64, |p, &name| p.checked_mul(value(name)?));
@@ -180,6 +198,55 @@ fn evaluate(values: &[i64], coefficients: &[i64]) -> Option<i64> {
     values.iter().zip(coefficients).try_fold(0_i64, |sum, (v, c)| sum.checked_add(v.checked_mul(*c)?))
 }
 
+/// Integer vectors orthogonal to all rows, one for each column that depends on those before it; `None` on overflow.
+fn null_space(mut rows: Vec<Vec<i128>>, n_columns: usize) -> Option<Vec<Vec<i64>>> {
+    let mut pivots: Vec<usize> = Vec::new();
+    for column in 0..n_columns {
+        let done = pivots.len();
+        let Some(at) = (done..rows.len()).find(|&row| rows[row][column] != 0) else { continue };
+        rows.swap(done, at);
+        let pivot = rows[done].clone();
+        for (index, row) in rows.iter_mut().enumerate() {
+            let factor = row[column];
+            if index == done || factor == 0 {
+                continue;
+            }
+            for (own, other) in row.iter_mut().zip(&pivot) {
+                *own = own.checked_mul(pivot[column])?.checked_sub(other.checked_mul(factor)?)?;
+            }
+            reduce(row);
+        }
+        pivots.push(column);
+    }
+    let free = (0..n_columns).filter(|column| !pivots.contains(column));
+    let vector = |column: usize| {
+        let scale = pivots.iter().enumerate().try_fold(1_i128, |scale, (row, &pivot)| {
+            let own = rows[row][pivot];
+            scale.checked_mul(own / gcd(scale, own))?.checked_abs()
+        })?;
+        let mut vector = vec![0_i128; n_columns];
+        vector[column] = scale;
+        for (row, &pivot) in pivots.iter().enumerate() {
+            vector[pivot] = rows[row][column].checked_mul(scale / rows[row][pivot])?.checked_neg()?;
+        }
+        reduce(&mut vector);
+        vector.into_iter().map(|entry| i64::try_from(entry).ok()).collect::<Option<Vec<i64>>>()
+    };
+    free.map(vector).collect()
+}
+
+/// Divides a row by the greatest common divisor of its entries.
+fn reduce(row: &mut [i128]) {
+    let divisor = row.iter().fold(0, |divisor, &entry| gcd(divisor, entry));
+    if divisor > 1 {
+        row.iter_mut().for_each(|entry| *entry /= divisor);
+    }
+}
+
+fn gcd(a: i128, b: i128) -> i128 {
+    if b == 0 { a.saturating_abs() } else { gcd(b, a % b) }
+}
+
 #[cfg(test)]
 mod tests {
     use dsl::Language;
@@ -194,6 +261,15 @@ mod tests {
         let halves = [(vec![1, 2], 2), (vec![1, 3], 3), (vec![1, 4], 5)];
         assert_eq!(solve(&[&halves[0], &halves[2]]), None, "slope 3/2");
         assert_eq!(solve(&[&halves[0], &halves[0]]), None, "one equation twice");
+    }
+
+    #[test]
+    fn columns_that_depend_on_others_say_how() {
+        // 1, x, 3 - 2x, something else, and the sum of the last three.
+        let rows = [[1, 0, 3, 5, 8], [1, 1, 1, -7, -5], [1, 4, -5, 0, -1], [1, 2, -1, 2, 3]];
+        let rows = rows.iter().map(|row| row.to_vec()).collect();
+        assert_eq!(null_space(rows, 5), Some(vec![vec![-3, 2, 1, 0, 0], vec![-3, 1, 0, -1, 1]]));
+        assert_eq!(null_space(vec![vec![1, i128::MAX], vec![i128::MAX, 2]], 2), None);
     }
 
     #[test]

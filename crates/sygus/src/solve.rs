@@ -7,12 +7,12 @@ use samples::{Symbol, Value};
 use smt::Solver;
 use synth::{BankError, Closure, ClosureLimits};
 
-use crate::joint::{Joint, JointJudge};
+use crate::joint::{Joint, JointJudge, Patience};
 use crate::problem::{BoundScope, Problem, WeightBound, WeightSum, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::simple::simple;
-use crate::spec::{Pointwise, conjuncts, names};
+use crate::spec::{Pointwise, conjuncts, hints, names};
 use crate::template::{self, Means};
 use crate::tree::Conditional;
 use crate::verify::Verification;
@@ -248,7 +248,7 @@ impl<'p> Session<'_, 'p> {
         let index = spec.function;
         let function = &problem.functions[index];
         let grammar = self.grammar_for(&spec);
-        let mut hints = spec.hints(formulas);
+        let mut hints = hints(problem, index, formulas);
         if !function.has_grammar {
             hints = simpler(&hints);
         }
@@ -289,30 +289,74 @@ impl<'p> Session<'_, 'p> {
         let problem = self.problem;
         let grammars = component.iter().map(|&function| self.grammar(function, file, &[])).collect();
         let mut joint = Joint::new(problem, component, grammars, formulas, valuations.clone(), self.options.limits)?;
-        let first = self.try_jointly(&mut joint, component, JOINT_PATIENCE);
-        if !matches!(&first, Err(Failure::Limit(reason)) if reason == "candidates") {
+        let patience = if joint.takes_conjunctions() { CLAUSES_PATIENCE } else { JOINT_PATIENCE };
+        let first = self.try_jointly(&mut joint, component, patience, u32::MAX);
+        if !is_spent(&first) {
             return first;
         }
-        let limits = part(part(self.options.solver));
-        let mut means = Means { solver: &mut *self.solver, limits, is_late: self.is_late };
-        let found = template::solve(problem, component, &valuations, &mut means);
-        match found.filter(|bodies| joint.derive(bodies)) {
-            Some(bodies) => Ok(joint.solutions(bodies)),
-            None => self.try_jointly(&mut joint, component, u64::MAX),
-        }
+        let found = match self.conjoin(&mut joint, component, formulas)? {
+            Some(body) => Some(vec![body]),
+            None => {
+                let limits = part(part(self.options.solver));
+                let mut means = Means { solver: &mut *self.solver, limits, is_late: self.is_late };
+                template::solve(problem, component, &valuations, &mut means)
+            }
+        };
+        let Some(known) = found.filter(|bodies| joint.derive(bodies)) else {
+            return self.try_jointly(&mut joint, component, Patience::ENDLESS, u32::MAX);
+        };
+        let known = joint.solutions(known);
+        let below = known.iter().map(|solution| solution.cost).sum();
+        let smaller = self.try_jointly(&mut joint, component, JOINT_IMPROVE, below);
+        smaller.or(Ok(known))
+    }
+
+    /// A conjunction for the only function of a component.
+    fn conjoin(
+        &mut self,
+        joint: &mut Joint<'_>,
+        component: &[usize],
+        formulas: &[Term],
+    ) -> Result<Option<Term>, Failure> {
+        let &[index] = component else { return Ok(None) };
+        let (problem, solver, limits) = (self.problem, &mut *self.solver, part(self.options.solver));
+        let mut verify =
+            |own: &[Term]| verify::verify(problem, component, &bodies(problem, component, own), solver, limits);
+        let mut judge =
+            JointJudge { verify: &mut verify, is_late: self.is_late, patience: CONJUNCTION_PATIENCE, below: u32::MAX };
+        joint.conjoin(&conditions(problem, index, formulas), &mut judge)
     }
 
     fn try_jointly(
         &mut self,
         joint: &mut Joint<'_>,
         component: &[usize],
-        max_checks: u64,
+        patience: Patience,
+        below: u32,
     ) -> Result<Vec<Solution>, Failure> {
         let (problem, solver, limits) = (self.problem, &mut *self.solver, self.options.solver);
         let mut verify =
             |own: &[Term]| verify::verify(problem, component, &bodies(problem, component, own), solver, limits);
-        joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late, max_checks })
+        joint.run(&mut JointJudge { verify: &mut verify, is_late: self.is_late, patience, below })
     }
+}
+
+fn is_spent<T>(outcome: &Result<T, Failure>) -> bool {
+    matches!(outcome, Err(Failure::Limit(reason)) if reason == "candidates")
+}
+
+/// Conditions over a function's parameters that formulas mention, and their negations, as far as the grammar has them.
+fn conditions(problem: &Problem, index: usize, formulas: &[Term]) -> Vec<Term> {
+    let function = &problem.functions[index];
+    let expanded: Vec<Term> = formulas.iter().map(|formula| theory::expand(formula, &problem.language)).collect();
+    let mut all = hints(problem, index, &expanded);
+    all.retain(|term| dsl::sort_of(term, &problem.language, &function.params) == Ok(samples::Sort::Bool));
+    all = all.into_iter().flat_map(|term| [theory::apply(Kernel::Not, vec![term.clone()]), term]).collect();
+    if function.has_grammar {
+        all.retain(|term| function.grammar.derives(term));
+        return all;
+    }
+    simpler(&all)
 }
 
 /// Simple forms of terms, each once, those that are no variables or constants.
@@ -331,8 +375,13 @@ fn part(limits: smt::Limits) -> smt::Limits {
     smt::Limits { resources: limits.resources / 20, ..limits }
 }
 
-/// Combinations of bodies after which shapes with holes are tried.
-const JOINT_PATIENCE: u64 = 100_000;
+/// Work after which shapes with holes are tried, and before that conjunctions where they may be learned.
+const JOINT_PATIENCE: Patience = Patience { checks: 100_000, ..Patience::ENDLESS };
+const CLAUSES_PATIENCE: Patience = Patience { checks: 30_000, candidates: 100_000, questions: 60 };
+/// Work for conjunctions.
+const CONJUNCTION_PATIENCE: Patience = Patience { candidates: 300_000, ..Patience::ENDLESS };
+/// Work for a smaller solution than these.
+const JOINT_IMPROVE: Patience = Patience { checks: 300_000, candidates: 500_000, questions: 300 };
 
 /// Candidates for building a choice, fewer than [`PATIENCE`]: that needs none itself.
 const CHOICE_PATIENCE: u64 = 1_000_000;
@@ -365,8 +414,7 @@ fn strategies(
     {
         return closed;
     }
-    let is_spent = matches!(&outcome, Err(Failure::Limit(reason)) if reason == "candidates");
-    if !is_spent || limits.max_candidates <= PATIENCE {
+    if !is_spent(&outcome) || limits.max_candidates <= PATIENCE {
         return outcome;
     }
     let own = SearchLimits { max_candidates: PATIENCE, improve: 0, ..limits };
@@ -546,9 +594,24 @@ mod tests {
         (constraint (= (f x y z) (ite (and (>= x y) (>= x z)) x (ite (>= y z) y z))))
         (check-synth)";
 
+    /// The parity of five, with no gates but these.
+    const PARITY: &str = "(set-logic LIA)
+        (synth-fun f ((a Bool) (b Bool) (c Bool) (d Bool) (e Bool)) Bool
+            ((S Bool)) ((S Bool (a b c d e (and S S) (or S S) (not S)))))
+        (declare-var a Bool) (declare-var b Bool) (declare-var c Bool) (declare-var d Bool) (declare-var e Bool)
+        (constraint (= (f a b c d e) (xor a (xor b (xor c (xor d e))))))
+        (check-synth)";
+
     #[test]
     fn trees_have_a_choice_that_the_grammar_can_build() {
-        let problem = Problem::parse("case.sl", GREATEST).expect("well-formed");
+        check_choice(GREATEST);
+        check_choice(PARITY);
+    }
+
+    /// A few candidates are enough with a choice, and not without.
+    #[track_caller]
+    fn check_choice(text: &str) {
+        let problem = Problem::parse("case.sl", text).expect("well-formed");
         let options = Options::new(0);
         let mut solver = Solver::in_one_context();
         let own = choice::problem(&problem, &problem.functions[0]).expect("there is no choice by itself");

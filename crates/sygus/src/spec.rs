@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Points as Batch, Sort, Symbol};
 
 use crate::accept::Shape;
-use crate::problem::Problem;
+use crate::problem::{Application, Problem};
 use crate::theory;
 use crate::values::Values;
 
@@ -163,26 +163,25 @@ impl<'p> Pointwise<'p> {
         let n = columns.first().map_or(1, Column::n_points);
         evaluate(term, &self.problem.language, &function.bindings(columns, n), n)
     }
+}
 
-    /// Terms over the parameters that conjuncts compare the function with, or test: what a solution may well be made of.
-    pub(crate) fn hints(&self, formulas: &[Term]) -> Vec<Term> {
-        let function = &self.problem.functions[self.function];
-        let mut hints: Vec<Term> = Vec::new();
-        for formula in formulas {
-            let used = names(formula);
-            let applications = self.problem.applications.iter().filter(|own| used.contains(&own.name));
-            for application in applications {
-                let mut params: FxHashMap<Symbol, Term> = FxHashMap::default();
-                for (arg, (param, _)) in application.args.iter().zip(&function.params) {
-                    if let Node::Var(name) = arg.node() {
-                        params.insert(*name, Term::var(*param));
-                    }
+/// Terms over a function's parameters that formulas compare it with, or test: what a solution may well be made of.
+pub(crate) fn hints(problem: &Problem, function: usize, formulas: &[Term]) -> Vec<Term> {
+    let mut hints: Vec<Term> = Vec::new();
+    for formula in formulas {
+        let used = names(formula);
+        let is_own = |own: &&Application| own.function == function && used.contains(&own.name);
+        for application in problem.applications.iter().filter(is_own) {
+            let mut params: FxHashMap<Symbol, Term> = FxHashMap::default();
+            for (arg, (param, _)) in application.args.iter().zip(&problem.functions[function].params) {
+                if let Node::Var(name) = arg.node() {
+                    params.insert(*name, Term::var(*param));
                 }
-                collect_hints(formula, &params, &mut hints);
             }
+            collect_hints(formula, &params, &mut hints);
         }
-        hints
     }
+    hints
 }
 
 /// All subterms that can be written over the parameters.

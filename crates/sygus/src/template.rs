@@ -125,10 +125,7 @@ impl Template {
             let holds = if is_equation { row[0] == 0 } else { row[0] >= 0 };
             return (holds != (self.join == Kernel::And)).then(|| Term::constant(Value::Bool(holds)));
         }
-        let left: Vec<i64> = row.iter().map(|&c| if c < 0 { c.saturating_neg() } else { 0 }).collect();
-        let right: Vec<i64> = row.iter().map(|&c| c.max(0)).collect();
-        let kernel = if is_equation { Kernel::Eq } else { Kernel::Le };
-        Some(theory::apply(kernel, vec![self.monomials.term(&left), self.monomials.term(&right)]))
+        Some(self.monomials.comparison(if is_equation { Kernel::Eq } else { Kernel::Le }, row))
     }
 }
 
