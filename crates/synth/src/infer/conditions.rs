@@ -28,18 +28,38 @@ const SIZE_ONE: u32 = 5;
 const SIZE_TWO: u32 = 3;
 
 /// A conjunction of comparisons, and the points at which it holds.
-struct Premise {
-    parts: Vec<TermId>,
+pub(super) struct Premise {
+    pub(super) parts: Vec<TermId>,
     points: Vec<usize>,
 }
 
+impl Premise {
+    /// The comparison, if it is a single one.
+    pub(super) fn single(&self) -> Option<TermId> {
+        match self.parts[..] {
+            [part] => Some(part),
+            _ => None,
+        }
+    }
+
+    /// Whether another one, of the same variables, holds at all points where this one does.
+    pub(super) fn seems_to_imply(&self, terms: &Terms<'_>, other: &Self) -> bool {
+        let vars = |premise: &Self| premise.parts.iter().fold(0, |vars, &part| vars | terms.vars(part));
+        vars(self) == vars(other) && self.points.iter().all(|point| other.points.binary_search(point).is_ok())
+    }
+}
+
 /// Candidates that need a comparison to hold: terms with equal values at all points where it does.
-pub(super) fn equations(terms: &Terms<'_>, small: &Workload, large: &Workload) -> Vec<Equation> {
+pub(super) fn equations(
+    terms: &Terms<'_>,
+    premises: &[Premise],
+    (small, large): (&Workload, &Workload),
+) -> Vec<Equation> {
     let mut found = Vec::new();
     let mut all: Vec<(TermId, &Column)> = small.kept().chain(large.kept()).collect();
     all.sort_by(|(a, _), (b, _)| terms.compare(*a, *b));
     all.dedup_by_key(|(term, _)| *term);
-    for premise in premises(terms, small) {
+    for premise in premises {
         let largest = if premise.parts.len() == 1 { SIZE_ONE } else { SIZE_TWO };
         let vars = premise.parts.iter().fold(0, |vars, &part| vars | terms.vars(part));
         let mut classes: rustc_hash::FxHashMap<(Sort, u64), TermId> = Default::default();
@@ -59,7 +79,7 @@ pub(super) fn equations(terms: &Terms<'_>, small: &Workload, large: &Workload) -
             // What a comparison is good for: a term then has a value, or it is an atom's.
             let tells = terms.size(smaller) == 1 || !terms.is_total(term) || !terms.is_total(smaller);
             if tells {
-                found.push(complete(terms, term, smaller, &premise));
+                found.push(complete(terms, term, smaller, premise));
             }
         }
     }
@@ -76,7 +96,7 @@ fn complete(terms: &Terms<'_>, left: TermId, right: TermId, premise: &Premise) -
 }
 
 /// Comparisons of variables with each other and with constants, in few variables, and pairs of them; the weakest first.
-fn premises(terms: &Terms<'_>, workload: &Workload) -> Vec<Premise> {
+pub(super) fn premises(terms: &Terms<'_>, workload: &Workload) -> Vec<Premise> {
     let mut singles: Vec<Premise> = Vec::new();
     for (term, column) in workload.kept() {
         let is_comparison = terms.sort(term) == Sort::Bool

@@ -7,7 +7,7 @@ use dsl::Language;
 use super::InferConfig;
 
 /// Raised whenever the loop would find other rules for the same language.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The operators, sorts and constants of a language and the configuration in one text. Comments, layout, rules, facts and
 /// forms have no part in it, since inference does not look at them.

@@ -20,12 +20,14 @@ mod workload;
 use std::collections::BTreeSet;
 
 use dsl::{Func, Kernel, Language, OpId, Rule, SortPattern, Term};
-use samples::{Sort, Symbol};
+use rustc_hash::FxHashMap;
+use samples::{Sort, Symbol, Value};
 use smt::Solver;
 
 use crate::saturate::{RuleSet, SaturationLimits};
 use crate::verify::{Verdict, VerifyLimits, check_rule};
 
+use conditions::Premise;
 pub use derive::derives;
 pub use key::infer_key;
 use rewrite::{Condition, Equation, Facts, Rewriter};
@@ -125,6 +127,8 @@ pub fn infer(
         config,
         solver,
         seen: BTreeSet::new(),
+        premises: Vec::new(),
+        implied: FxHashMap::default(),
         found: Inferred::default(),
         go_on,
         stopped: false,
@@ -202,6 +206,10 @@ struct Run<'a, 'l> {
     solver: &'a mut Solver,
     /// The texts of rules that were judged.
     seen: BTreeSet<String>,
+    /// The comparisons that serve as conditions.
+    premises: Vec<Premise>,
+    /// What conditions were shown to imply.
+    implied: FxHashMap<Vec<TermId>, Vec<TermId>>,
     found: Inferred,
     go_on: &'a mut dyn FnMut(&str) -> bool,
     stopped: bool,
@@ -235,7 +243,8 @@ impl Run<'_, '_> {
         }
         for (workload, plain) in whole.iter().zip(&plain) {
             self.say("conditions");
-            let equations = conditions::equations(&self.terms, workload, plain);
+            self.premises = conditions::premises(&self.terms, workload);
+            let equations = conditions::equations(&self.terms, &self.premises, (workload, plain));
             self.select(equations);
         }
         for (&family, whole) in families.iter().zip(&whole) {
@@ -333,7 +342,8 @@ impl Run<'_, '_> {
 
     fn judge(&mut self, equation: Equation) {
         let Some(rule) = self.rule(&equation) else { return };
-        let facts = self.facts(&rule, &equation);
+        let strong = self.with_implied(&equation);
+        let facts = self.facts(&rule, &strong);
         if self.rewriter.joins(&mut self.terms, &equation, &facts) {
             self.found.n_derived += 1;
             return;
@@ -344,7 +354,9 @@ impl Run<'_, '_> {
             return;
         }
         let patterns = self.patterns(&rule, &equation);
-        if derives(language, &self.found.rule_set(), &rule, &self.config.derivation) {
+        let strong = self.rule(&strong).filter(|strong| strong.params == rule.params);
+        let strong = strong.as_ref().unwrap_or(&rule);
+        if derives(language, &self.found.rule_set(), strong, &self.config.derivation) {
             // What is derived helps to see what else is.
             self.found.n_derived += 1;
             self.rewriter.add(&self.terms, equation, patterns);
@@ -360,6 +372,41 @@ impl Run<'_, '_> {
             // No inferred rule is marked as assumed.
             Verdict::Undecided { .. } | Verdict::Assumed { .. } => self.found.n_undecided += 1,
         }
+    }
+
+    /// The equation with the comparisons that its conditions imply: what holds under a weaker condition follows from them.
+    fn with_implied(&mut self, equation: &Equation) -> Equation {
+        let holds = |condition: &Condition| if let Condition::Holds(term) = condition { Some(*term) } else { None };
+        let parts: Vec<TermId> = equation.conditions.iter().filter_map(holds).collect();
+        let implied = match self.implied.get(&parts) {
+            Some(known) => known.clone(),
+            None => {
+                let implied = self.implied_by(&parts);
+                self.implied.insert(parts, implied.clone());
+                implied
+            }
+        };
+        let mut strong = equation.clone();
+        strong.conditions.extend(implied.into_iter().map(Condition::Holds));
+        strong
+    }
+
+    /// The single comparisons that are proved to hold where these do, those of the same variables.
+    fn implied_by(&mut self, parts: &[TermId]) -> Vec<TermId> {
+        let Some(premise) = self.premises.iter().find(|premise| premise.parts == parts) else { return Vec::new() };
+        let weaker = self.premises.iter().filter(|other| premise.seems_to_imply(&self.terms, other));
+        let weaker: Vec<TermId> = weaker.filter_map(|other| other.single()).collect();
+        let Some(yes) = self.terms.constant(Value::Bool(true)) else { return Vec::new() };
+        let conditions: Vec<Condition> = parts.iter().map(|&part| Condition::Holds(part)).collect();
+        let implication = |left: TermId| Equation { left, right: yes, conditions: conditions.clone() };
+        let new = weaker.into_iter().filter(|term| !parts.contains(term));
+        new.filter(|&term| self.is_proved(&implication(term))).collect()
+    }
+
+    fn is_proved(&mut self, equation: &Equation) -> bool {
+        let Some(rule) = self.rule(equation) else { return false };
+        let verdict = check_rule(self.terms.language, &rule, self.solver, &self.config.verify);
+        matches!(verdict, Verdict::Proved { .. } | Verdict::Exhaustive { .. })
     }
 
     /// Variables that have a value under the conditions, or without which neither side has one.

@@ -72,6 +72,19 @@ fn rules_hold_where_values_are_missing_and_divisors_are_not_positive() {
 }
 
 #[test]
+fn a_rule_is_not_repeated_under_conditions_that_imply_its_own() {
+    let text = "(constants Int 0 :cost 1)
+         (define-fun < ((a Int) (b Int)) Bool (< a b))
+         (define-fun <= ((a Int) (b Int)) Bool (<= a b))
+         (define-fun min ((a Int) (b Int)) Int (min a b))";
+    let (language, found) = inferred(text, 3);
+    let lines: Vec<String> = found.rules.iter().map(|rule| rule.line(&language, "r")).collect();
+    let of_least: Vec<&String> =
+        lines.iter().filter(|line| line.contains("(min a b)") && line.contains(":when")).collect();
+    assert_eq!(of_least, ["(rewrite r (min a b) a :when ((<= a b)))"]);
+}
+
+#[test]
 fn a_finite_sort_has_rules_of_its_own() {
     check(
         "(declare-datatype Color ((red) (green) (blue)))
