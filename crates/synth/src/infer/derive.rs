@@ -4,6 +4,7 @@ use dsl::{Func, Kernel, Language, Node, OpId, Rule, SortPattern, Term};
 use samples::{Sort, Symbol, Value};
 
 use crate::saturate::{Known, RuleSet, SaturationLimits, merged};
+use crate::verify::verified_widths;
 
 /// Whether rules show both sides of a rule to be equal, within limits, wherever its conditions hold and for all sorts that
 /// its variables may have. Variables are leaves of which nothing is known but what the conditions say. A variable
@@ -19,7 +20,7 @@ pub fn derives(language: &Language, rules: &RuleSet, rule: &Rule, limits: &Satur
         let width = SortPattern::Sort(Sort::BitVec(width));
         rules.rules.iter().any(|rule| rule.params.iter().any(|(_, pattern)| *pattern == width))
     };
-    sorts.extend((1..=Sort::MAX_WIDTH).rev().find(|&width| !spoken(width)).map(Sort::BitVec));
+    sorts.extend(verified_widths(language).into_iter().rev().find(|&width| !spoken(width)).map(Sort::BitVec));
     let is_scalar = |pattern: SortPattern| pattern.admits(Sort::Symbol);
     let any = |sort: Sort| matches!(sort, Sort::Enum(_));
     let instances: Vec<_> = rule

@@ -1,11 +1,15 @@
 //! Rules as rewrites of the e-graph: applied only where the sorts fit and the conditions are known to hold.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use dsl::{Func, Language, Node, Rule, SortPattern, Term};
 use egg::{ConditionalApplier, ENodeOrVar, Id, Pattern, RecExpr, Rewrite, Subst, Var};
 use samples::{Sort, Symbol, encode_value};
 
 use super::abstraction::{Abstract, of_term};
 use super::graph::{EGraph, ENode, Head, Heads, Values};
+use crate::verify::verified_widths;
 
 /// What the name of a rule that is applied from right to left ends with.
 pub(crate) const BACKWARDS: &str = " (backwards)";
@@ -57,26 +61,34 @@ impl RuleSet {
 /// patterns that are a variable.
 pub(crate) fn compile<'l>(rules: &RuleSet, heads: &mut Heads<'l>) -> Vec<Compiled<'l>> {
     let mut rewrites = Vec::new();
+    let widths = Arc::new(verified_widths(heads.language));
     for rule in &rules.rules {
-        let forth = direction(rule, &rule.lhs, &rule.rhs, "", heads);
+        let forth = direction(rule, (&rule.lhs, &rule.rhs), "", heads, &widths);
         rewrites.extend(forth);
         if rule.both_ways {
-            rewrites.extend(direction(rule, &rule.rhs, &rule.lhs, BACKWARDS, heads));
+            rewrites.extend(direction(rule, (&rule.rhs, &rule.lhs), BACKWARDS, heads, &widths));
         }
     }
     rewrites
 }
 
-fn direction<'l>(rule: &Rule, from: &Term, to: &Term, suffix: &str, heads: &mut Heads<'l>) -> Option<Compiled<'l>> {
+fn direction<'l>(
+    rule: &Rule,
+    (from, to): (&Term, &Term),
+    suffix: &str,
+    heads: &mut Heads<'l>,
+    widths: &Arc<BTreeSet<u8>>,
+) -> Option<Compiled<'l>> {
     if matches!(from.node(), Node::Var(_)) {
         return None;
     }
     let names: Vec<Symbol> = rule.params.iter().map(|(name, _)| *name).collect();
     let searcher = pattern(from, &names, heads)?;
     let applier = pattern(to, &names, heads)?;
-    let (params, conditions, from) = (rule.params.clone(), rule.conditions.clone(), from.clone());
-    let condition =
-        move |egraph: &mut EGraph<'l>, _: Id, subst: &Subst| applies(egraph, &params, &conditions, &from, subst);
+    let (rule_of, from, widths) = (rule.clone(), from.clone(), widths.clone());
+    let condition = move |egraph: &mut EGraph<'l>, _: Id, subst: &Subst| {
+        applies(egraph, (&rule_of.params, &rule_of.conditions), &from, subst, &widths)
+    };
     let n_new = 2 * applier.ast.iter().filter(|node| matches!(node, ENodeOrVar::ENode(_))).count();
     let applier = ConditionalApplier { condition, applier };
     let rewrite = Rewrite::new(format!("{}{suffix}", rule.name), searcher, applier).ok()?;
@@ -86,10 +98,10 @@ fn direction<'l>(rule: &Rule, from: &Term, to: &Term, suffix: &str, heads: &mut 
 /// Whether the sorts of what was matched fit and the conditions hold.
 fn applies(
     egraph: &EGraph<'_>,
-    params: &[(Symbol, SortPattern)],
-    conditions: &[Term],
+    (params, conditions): (&[(Symbol, SortPattern)], &[Term]),
     from: &Term,
     subst: &Subst,
+    widths: &BTreeSet<u8>,
 ) -> bool {
     let mut scope: Vec<(Symbol, Abstract)> = Vec::with_capacity(params.len());
     let mut choice: Vec<(Symbol, Sort)> = Vec::new();
@@ -106,6 +118,9 @@ fn applies(
             return false;
         }
         if let SortPattern::Var(variable) = pattern {
+            if matches!(known.sort, Sort::BitVec(width) if !widths.contains(&width)) {
+                return false;
+            }
             match choice.iter().find(|(other, _)| other == variable) {
                 Some((_, sort)) if *sort != known.sort => return false,
                 Some(_) => {}

@@ -3,11 +3,13 @@
 use dsl::{Env, Language, Node, Term};
 use rand::Rng as _;
 use samples::{Column, Points, Sort, Symbol, UNDEFINED, rng};
+use smt::Solver;
 
 use super::{
     EqualClass, Equalities, Known, LanguageCost, RuleSet, SaturationLimits, SaturationStop, TermCost, TermHead,
     simplify,
 };
+use crate::verify::{VerifyLimits, check_language};
 
 fn shipped(name: &str) -> Language {
     let include = |name: &str| Language::shipped(name).map(str::to_owned);
@@ -424,4 +426,26 @@ fn a_condition_must_follow_from_what_is_known() {
     assert_eq!(check(&inputs()).unwrap().facts, [Symbol::new("d")]);
     let less = [Known::range("d", 0, 10)];
     assert!(matches!(check(&less), Err(crate::CheckError::Condition { step: 1, .. })));
+}
+
+#[test]
+fn rules_for_every_width_are_used_where_they_were_verified() {
+    // -1 is divisible by 3 at even widths, and at width 1 by what 3 is there: the rule is wrong at 5 bits, say.
+    let text = "(define-fun bvurem ((a 'BV) (b 'BV)) 'BV (bvurem a b))
+        (define-fun ones ((a 'BV)) 'BV (bvnot (bvxor a a)))
+        (define-fun three ((a 'BV)) 'BV (bvneg (bvadd (ones a) (bvadd (ones a) (ones a)))))
+        (define-fun zero ((a 'BV)) 'BV (bvxor a a))
+        (rewrite r (bvurem (ones a) (three a)) (zero a))";
+    let language = crate::testing::language(text);
+    let reports = check_language(&language, &mut Solver::new(), &VerifyLimits::new());
+    assert!(reports[0].verdict.holds(), "{reports:?}");
+    let simplified = |width: u8| {
+        let vars = [("x".into(), Sort::BitVec(width))];
+        let term = dsl::parse_term("(bvurem (ones x) (three x))", &language, &vars).expect("is read");
+        let known = [Known::input("x", Sort::BitVec(width))];
+        let rules = RuleSet::from_reports(&language, &reports);
+        dsl::print(&simplify(&term, &language, &rules, &known, &SaturationLimits::new()).term, &language)
+    };
+    assert_eq!(simplified(8), "(zero x)");
+    assert_eq!(simplified(5), "(bvurem (ones x) (three x))");
 }

@@ -28,6 +28,8 @@ pub(crate) enum Trial {
     Holds {
         scope: String,
         n_applicable: usize,
+        /// Whether these were all inputs that there are.
+        complete: bool,
     },
     Fails(Counterexample),
     /// The rule could not be run.
@@ -53,8 +55,10 @@ pub(crate) fn try_all(language: &Language, rule: &Rule, params: &[(Symbol, Sort)
         Err(reason) => Trial::Failed(reason),
         Ok((_, Some(point))) => Trial::Fails(describe(language, rule, &points, &vars, false, point)),
         Ok((n_applicable, None)) => {
-            let scope = scope_text(params, &domains);
-            Trial::Holds { scope, n_applicable }
+            let scope = scope_text(language, params, &domains);
+            let complete = !params.is_empty()
+                && params.iter().zip(&domains).all(|((_, sort), domain)| is_whole(language, *sort, domain.len()));
+            Trial::Holds { scope, n_applicable, complete }
         }
     }
 }
@@ -84,6 +88,9 @@ pub(crate) fn mentions_selection(language: &Language, term: &Term) -> bool {
     }
 }
 
+/// Inputs that a rule may be run on for the sake of running all values of finite sorts; beyond, some are left out.
+const MAX_INPUTS: usize = 1 << 20;
+
 /// The values that a variable of a scalar sort runs through: undefined first, then outward from zero, as many as all
 /// variables together may take.
 fn scalar_domains(language: &Language, params: &[(Symbol, Sort)], max_inputs: usize) -> Vec<Vec<i64>> {
@@ -91,13 +98,34 @@ fn scalar_domains(language: &Language, params: &[(Symbol, Sort)], max_inputs: us
     let fixed: usize = params
         .iter()
         .filter(|(_, sort)| !matches!(sort, Sort::Int | Sort::Real))
-        .map(|(_, s)| domain(language, *s, 0).len())
-        .product();
+        .fold(1, |n: usize, (_, s)| n.saturating_mul(domain(language, *s, 0).len()));
     let mut radius: usize = 1;
-    while n_numbers > 0 && radius < 30 && fixed * (2 * radius + 4).pow(n_numbers as u32) <= max_inputs {
+    while n_numbers > 0
+        && radius < 30
+        && fixed.saturating_mul((2 * radius + 4).saturating_pow(n_numbers as u32)) <= max_inputs
+    {
         radius += 1;
     }
-    params.iter().map(|(_, sort)| domain(language, *sort, radius)).collect()
+    let mut domains: Vec<Vec<i64>> = params.iter().map(|(_, sort)| domain(language, *sort, radius)).collect();
+    let n_inputs = |domains: &[Vec<i64>]| domains.iter().fold(1_usize, |n, domain| n.saturating_mul(domain.len()));
+    while n_inputs(&domains) > max_inputs.max(MAX_INPUTS) {
+        let Some(longest) = domains.iter_mut().max_by_key(|domain| domain.len()).filter(|d| d.len() > 2) else { break };
+        let mut is_kept = false;
+        longest.retain(|_| {
+            is_kept = !is_kept;
+            is_kept
+        });
+    }
+    domains
+}
+
+/// Whether so many values are all of a sort.
+fn is_whole(language: &Language, sort: Sort, n: usize) -> bool {
+    match sort {
+        Sort::Bool | Sort::Enum(_) => n == domain(language, sort, 0).len(),
+        Sort::BitVec(width) => width <= 3 && n == 1 << width,
+        Sort::Int | Sort::Real | Sort::Symbol | Sort::Selector => false,
+    }
 }
 
 /// The values of a sort: numbers up to a radius, everything of a finite sort, two symbols; and undefined.
@@ -137,7 +165,7 @@ fn bit_vectors(width: u8) -> Vec<i64> {
     few.map(|bits| bits as i64).to_vec()
 }
 
-fn scope_text(params: &[(Symbol, Sort)], domains: &[Vec<i64>]) -> String {
+fn scope_text(language: &Language, params: &[(Symbol, Sort)], domains: &[Vec<i64>]) -> String {
     let mut parts: Vec<String> = Vec::new();
     for ((_, sort), domain) in params.iter().zip(domains) {
         let radius = domain.iter().filter(|&&code| code != UNDEFINED).count() / 2;
@@ -146,7 +174,8 @@ fn scope_text(params: &[(Symbol, Sort)], domains: &[Vec<i64>]) -> String {
             Sort::Real => format!("halves from -{0} to {0}", radius as f64 / 2.0),
             Sort::Symbol => "two symbols".to_owned(),
             Sort::Bool => "both truth values".to_owned(),
-            Sort::Enum(name) => format!("all of {name}"),
+            Sort::Enum(name) if is_whole(language, *sort, domain.len()) => format!("all of {name}"),
+            Sort::Enum(name) => format!("{} values of {name}", domain.len()),
             Sort::BitVec(width) if *width <= 3 => format!("all bit-vectors of {width} bits"),
             Sort::BitVec(width) => format!("{} bit-vectors of {width} bits", domain.len()),
             Sort::Selector => "all selectors".to_owned(),
@@ -267,7 +296,7 @@ fn try_sequences(language: &Language, rule: &Rule, params: &[(Symbol, Sort)], ma
         }
     }
     let scope = format!("all sequences up to length {longest} over few values, all selectors, causal and not");
-    Trial::Holds { scope, n_applicable }
+    Trial::Holds { scope, n_applicable, complete: false }
 }
 
 /// The values that a variable takes at a position of a sequence.

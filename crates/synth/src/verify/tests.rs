@@ -190,3 +190,31 @@ fn what_sorts_with_parts_say_of_themselves_holds() {
     assert_eq!(wrong, ["wrong"]);
     assert_eq!(reports.len(), 7, "{reports:?}");
 }
+
+#[test]
+fn rules_over_finite_sorts_are_proved_by_running_them() {
+    let steps: String = (0..40).map(|i| format!("((s{i}) s{})", (i + 1) % 40)).collect::<Vec<_>>().join(" ");
+    let names: String = (0..40).map(|i| format!("(s{i})")).collect();
+    // As an assertion the nested tables take Z3 minutes, which its resources do not count.
+    let rule = |times: usize| format!("(rewrite r {}a{} (next a))", "(next ".repeat(times), ")".repeat(times));
+    let text = |times: usize| {
+        format!("(declare-datatype Step ({names})) (define-table next (Step) Step {steps} :total) {}", rule(times))
+    };
+    let mut solver = Solver::new();
+    let checked = |times: usize, solver: &mut Solver| {
+        check_language(&language(&text(times)), solver, &VerifyLimits::new()).remove(0).verdict
+    };
+    let verdict = checked(41, &mut solver);
+    assert!(matches!(&verdict, Verdict::Proved { scope } if scope == "all values, undefined included"), "{verdict:?}");
+    assert!(matches!(checked(40, &mut solver), Verdict::Unsound { .. }));
+    assert_eq!(solver.n_asked(), 0);
+}
+
+#[test]
+fn large_finite_sorts_are_run_in_part() {
+    let text = "(declare-sequence Word (range 0 8) 3)
+        (define-fun pick ((a Word) (b Word)) Word (ite (= a b) b a))
+        (rewrite r (pick (pick (pick (pick (pick a b) c) d) e) f) (pick (pick (pick (pick (pick a c) b) d) e) f))";
+    let verdict = &reports(&language(text))[0].verdict;
+    assert!(verdict.holds(), "{verdict:?}");
+}
