@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use samples::{Sort, Symbol, Value};
 
 use crate::{Kernel, OpId};
@@ -123,5 +124,92 @@ impl Term {
     /// The address of the shared node, constant while any clone lives: a memo key.
     pub fn address(&self) -> usize {
         Arc::as_ptr(&self.0) as usize
+    }
+
+    /// The term with its free variables replaced where `value` has something for them; shared parts stay shared. What is put
+    /// in has to be free of the names that the term binds (in lets and scans).
+    #[must_use]
+    pub fn substitute(&self, value: &dyn Fn(Symbol) -> Option<Self>) -> Self {
+        self.substitute_with(value, &mut FxHashMap::default())
+    }
+
+    fn substitute_with(&self, value: &dyn Fn(Symbol) -> Option<Self>, memo: &mut FxHashMap<usize, Self>) -> Self {
+        if let Some(known) = memo.get(&self.address()) {
+            return known.clone();
+        }
+        let new = match self.node() {
+            Node::Var(name) => value(*name).unwrap_or_else(|| self.clone()),
+            Node::Const(_) => self.clone(),
+            Node::App(func, args) => {
+                Self::app(func.clone(), args.iter().map(|arg| arg.substitute_with(value, memo)).collect())
+            }
+            Node::Let(bindings, body) => {
+                let names: Vec<Symbol> = bindings.iter().map(|(name, _)| *name).collect();
+                let under = |n: usize, term: &Self| {
+                    term.substitute(&|name| if names[..n].contains(&name) { None } else { value(name) })
+                };
+                let new = bindings.iter().enumerate().map(|(i, (name, term))| (*name, under(i, term))).collect();
+                Self::new(Node::Let(new, under(names.len(), body)))
+            }
+            Node::Scan(scan) => {
+                // A state's value after the element is the state's name with a prime.
+                let is_own = |name: Symbol| {
+                    scan.states.iter().any(|(own, ..)| name.as_str().trim_end_matches('\'') == own.as_str())
+                };
+                let under = |term: &Self| term.substitute(&|name| if is_own(name) { None } else { value(name) });
+                Self::new(Node::Scan(Scan {
+                    states: scan.states.iter().map(|(name, init, update)| (*name, *init, under(update))).collect(),
+                    outputs: scan.outputs.iter().map(under).collect(),
+                }))
+            }
+            Node::Select { key, query, pred } => {
+                let (key, query) = (key.substitute_with(value, memo), query.substitute_with(value, memo));
+                Self::new(Node::Select { key, query, pred: pred.clone() })
+            }
+        };
+        memo.insert(self.address(), new.clone());
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use samples::Sort;
+
+    use super::*;
+    use crate::{Language, parse_term, print};
+
+    /// A term with `x` and `s` replaced.
+    fn replaced(term: &str) -> String {
+        let language = Language::load_shipped("recurrent").unwrap_or_else(|problems| panic!("{problems}"));
+        let vars = [("x".into(), Sort::Int), ("s".into(), Sort::Int)];
+        let term = parse_term(term, &language, &vars).unwrap_or_else(|problems| panic!("{problems}"));
+        let by: [(Symbol, Term); 3] =
+            [("x".into(), Term::int(7)), ("s".into(), Term::int(9)), ("s'".into(), Term::int(8))];
+        let new = term.substitute(&|name| by.iter().find(|(own, _)| *own == name).map(|(_, term)| term.clone()));
+        print(&new, &language)
+    }
+
+    #[test]
+    fn free_variables_are_replaced_and_bound_ones_are_not() {
+        assert_eq!(replaced("(+ x (* s x))"), "(+ 7 (* 9 7))");
+        assert_eq!(replaced("(+ s (scan ((s 0 (+ s x))) (+ s' s)))"), "(+ 9 (scan ((s 0 (+ s 7))) (+ s' s)))");
+        assert_eq!(replaced("(let ((x (+ x 1)) (y (+ x s))) (* x y))"), "(let ((x (+ 7 1)) (y (+ x 9))) (* x y))");
+    }
+
+    #[test]
+    fn shared_parts_stay_shared() {
+        let mut term = Term::var("x");
+        for _ in 0..64 {
+            term = Term::new(Node::Select {
+                key: term.clone(),
+                query: term,
+                pred: Func::Lambda(Vec::new(), Term::constant(Value::Bool(true))),
+            });
+        }
+        let Node::Select { key, query, .. } = term.substitute(&|_| Some(Term::int(1))).node().clone() else {
+            panic!("a selection stays one");
+        };
+        assert!(key.same(&query));
     }
 }

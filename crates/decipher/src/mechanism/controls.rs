@@ -11,7 +11,6 @@ use scrub::{
 };
 
 use super::features::{Feature, Kind};
-use super::flat::substitute;
 use super::sample::{POSITIONS, Sample};
 use super::search::{Carried, Found};
 use super::{Error, failed};
@@ -147,7 +146,7 @@ impl Test<'_> {
 
 /// A term with the index in the place of the absolute position, which is no input of programs: as long, and of the same sort.
 fn of_index(term: &Term) -> Term {
-    substitute(term, &|name| (name.as_str() == POSITIONS).then(|| Term::var("indices")))
+    term.substitute(&|name| (name.as_str() == POSITIONS).then(|| Term::var("indices")))
 }
 
 /// An order of some numbers, by its place among all of them; the first is that in which they are given.

@@ -138,7 +138,7 @@ impl Flattening<'_> {
             }
             Node::Scan(scan) => {
                 let put = |of: &dyn Fn(&Part) -> Term| {
-                    let replace = |term: &Term| substitute(term, &|name| names.get(&name).map(of));
+                    let replace = |term: &Term| term.substitute(&|name| names.get(&name).map(of));
                     Term::new(Node::Scan(Scan {
                         states: scan.states.iter().map(|(name, init, t)| (*name, *init, replace(t))).collect(),
                         outputs: scan.outputs.iter().map(replace).collect(),
@@ -271,33 +271,6 @@ fn looks_beyond(meaning: &Term) -> bool {
         Node::App(_, args) => args.iter().any(looks_beyond),
         Node::Let(bindings, body) => bindings.iter().any(|(_, value)| looks_beyond(value)) || looks_beyond(body),
         Node::Scan(_) | Node::Select { .. } => true,
-    }
-}
-
-/// A term with variables replaced, in scans as well: what is put there is free of their states.
-pub(super) fn substitute(term: &Term, value: &dyn Fn(Symbol) -> Option<Term>) -> Term {
-    let go = |term: &Term| substitute(term, value);
-    match term.node() {
-        Node::Var(name) => value(*name).unwrap_or_else(|| term.clone()),
-        Node::Const(_) => term.clone(),
-        Node::App(func, args) => Term::app(func.clone(), args.iter().map(go).collect()),
-        Node::Let(bindings, body) => {
-            let own: Vec<Symbol> = bindings.iter().map(|(name, _)| *name).collect();
-            let outer = |name: Symbol| if own.contains(&name) { None } else { value(name) };
-            let bindings = bindings.iter().map(|(name, term)| (*name, substitute(term, &outer))).collect();
-            Term::new(Node::Let(bindings, substitute(body, &outer)))
-        }
-        Node::Scan(scan) => {
-            let own: Vec<Symbol> = scan.states.iter().map(|state| state.0).collect();
-            let outer = |name: Symbol| if own.contains(&name) { None } else { value(name) };
-            Term::new(Node::Scan(Scan {
-                states: scan.states.iter().map(|(name, init, t)| (*name, *init, substitute(t, &outer))).collect(),
-                outputs: scan.outputs.iter().map(|t| substitute(t, &outer)).collect(),
-            }))
-        }
-        Node::Select { key, query, pred } => {
-            Term::new(Node::Select { key: go(key), query: go(query), pred: pred.clone() })
-        }
     }
 }
 

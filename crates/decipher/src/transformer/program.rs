@@ -323,11 +323,11 @@ impl Printer<'_> {
         let mut bindings: Vec<(Symbol, Term)> = Vec::new();
         for (id, term) in self.terms.iter().enumerate() {
             let Some(term) = term else { continue };
-            let full = substitute(term, &whole);
+            let full = term.substitute(&|name| whole.get(&name).cloned());
             whole.insert(name(id), full.clone());
             parts.push(Part { variable: id, term: full.clone(), own: true });
             self.sides(id, &full, &mut parts);
-            let short = substitute(term, &inline);
+            let short = term.substitute(&|name| inline.get(&name).cloned());
             if self.counts[id] > 1 && lets && !matches!(short.node(), Node::Var(_) | Node::Const(_)) {
                 let fresh = Symbol::new(&format!("v{}", bindings.len()));
                 inline.insert(name(id), Term::var(fresh));
@@ -339,9 +339,13 @@ impl Printer<'_> {
         if let [input] = self.dag.readout.inputs[..]
             && self.terms[input].is_none()
         {
-            parts.push(Part { variable: input, term: substitute(readout, &whole), own: false });
+            parts.push(Part {
+                variable: input,
+                term: readout.substitute(&|name| whole.get(&name).cloned()),
+                own: false,
+            });
         }
-        let body = substitute(readout, &inline);
+        let body = readout.substitute(&|name| inline.get(&name).cloned());
         let term = if bindings.is_empty() { body } else { Term::new(Node::Let(bindings, body)) };
         Program { term, parts }
     }
@@ -363,18 +367,6 @@ fn walk(term: &Term, all: &mut Vec<Symbol>) {
             walk(query, all);
         }
         Node::Const(_) | Node::Let(..) | Node::Scan(_) => {}
-    }
-}
-
-/// A term with variables replaced.
-pub(super) fn substitute(term: &Term, by: &rustc_hash::FxHashMap<Symbol, Term>) -> Term {
-    match term.node() {
-        Node::Var(name) => by.get(name).cloned().unwrap_or_else(|| term.clone()),
-        Node::App(func, args) => Term::app(func.clone(), args.iter().map(|arg| substitute(arg, by)).collect()),
-        Node::Select { key, query, pred } => {
-            Term::new(Node::Select { key: substitute(key, by), query: substitute(query, by), pred: pred.clone() })
-        }
-        Node::Const(_) | Node::Let(..) | Node::Scan(_) => term.clone(),
     }
 }
 
