@@ -87,3 +87,54 @@ fn shared_problems_are_solved() {
         assert_eq!(done.code, 0, "{name}: {}{}", done.stdout, done.stderr);
     }
 }
+
+#[test]
+fn functions_of_a_dsl_file_are_found_under_its_grammar_and_costs() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::copy(root().join("dsl/examples/lights.dsl"), folder.path().join("lights.dsl")).expect("is copied");
+    let text = "(include \"lights\")
+        (synth-fun keep ((l Light) (m Light)) Light :grammar controller :means (ite (may_drive m) l (next l)))
+        (synth-fun back ((l Light)) Light :examples ((red) yellow) ((green) red))";
+    let own = write(folder.path(), "own.dsl", text);
+    let done = run("synth {0}", &[&own]);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (
+            0,
+            "; keep: right at all 9 inputs; cost 7, minimal: no term of the grammar controller costs less than 7
+(define-fun keep ((l Light) (m Light)) Light (choose (may_drive m) l (next l)))
+; back: right at 2 inputs, more is not known; cost 3, minimal: no term of the operators and constants tried costs less than 3
+(define-fun back ((l Light)) Light (next (next l)))
+"
+        ),
+        "{}",
+        done.stderr
+    );
+    let result = run("synth {0} --format json", &[&own]).json();
+    assert_eq!((&result["status"], result["functions"].as_array().map(Vec::len)), (&"solved".into(), Some(2)));
+    assert_eq!(result["functions"][0]["evidence"], "exhaustive");
+    assert_eq!(result["functions"][1]["evidence"], "sampled");
+}
+
+#[test]
+fn functions_of_a_dsl_file_that_are_not_found_say_why() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let two = "(synth-fun f ((x Int)) Int :examples ((1) 2) ((1) 3))";
+    let two = write(folder.path(), "two.dsl", format!("(include \"integers\") {two}"));
+    let done = run("synth {0}", &[&two]);
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (3, "; f: infeasible: two examples have the arguments 1, and the values 2 and 3\n")
+    );
+    let hard = "(synth-fun f ((x Int) (y Int)) Int :means (* (isqrt (abs (* x y))) (isqrt (abs (- x y)))))
+        (synth-fun g ((x Int)) Int :means (+ x 1))";
+    let hard = write(folder.path(), "hard.dsl", format!("(include \"integers\") {hard}"));
+    let done = run("synth {0} --time-limit 1", &[&hard]);
+    assert_eq!(done.code, 3);
+    assert!(done.stdout.starts_with("; f: fail, stopped by: time; no term of the operators"), "{}", done.stdout);
+    assert!(done.stdout.contains("(define-fun g "), "each function has its share of the time: {}", done.stdout);
+    let none = write(folder.path(), "none.dsl", "(include \"integers\")");
+    let done = run("synth {0}", &[&none]);
+    assert_eq!((done.code, done.stdout.as_str()), (1, ""));
+    assert!(done.stderr.contains("asks for no function"), "{}", done.stderr);
+}

@@ -63,7 +63,7 @@ pub(crate) enum Command {
     Scrub(ScrubArgs),
     /// Evaluate a program: one JSON list per line in, one out
     Run(RunArgs),
-    /// Solve a SyGuS-IF problem: print the functions found, `infeasible` or `fail`
+    /// Solve a SyGuS-IF problem, or find the functions that a DSL file asks for: print them, `infeasible` or `fail`
     Synth(SynthArgs),
     /// Work with DSL files; `ventris help dsl` is the reference of their format
     Dsl(DslArgs),
@@ -154,7 +154,7 @@ pub(crate) struct RunArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct SynthArgs {
-    /// A SyGuS-IF 2.1 file
+    /// A SyGuS-IF 2.1 file; or a DSL file, NAME.dsl, with functions to be found (synth-fun)
     pub(crate) problem: PathBuf,
     /// List all smallest solutions, mirror images aside (problems with one function)
     #[arg(long)]

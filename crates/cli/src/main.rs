@@ -8,6 +8,7 @@ mod check;
 mod decipher;
 mod dsl;
 mod failure;
+mod find;
 mod infer;
 mod language;
 mod output;
@@ -75,6 +76,9 @@ fn start(cli: &Cli) -> Result<Status, Failure> {
         Command::Check(args) => check::run(args, &cli.common),
         Command::Scrub(args) => scrub::run(args, &cli.common),
         Command::Run(args) => run::run(args),
+        Command::Synth(args) if args.problem.extension().is_some_and(|own| own == "dsl") => {
+            find::run(args, &cli.common)
+        }
         Command::Synth(args) => synth::run(args, &cli.common),
         Command::Dsl(args) => dsl::run(&args.command, &cli.common),
     }

@@ -204,6 +204,36 @@ pub struct SelfTest {
     pub place: Place,
 }
 
+/// A parameter of a [`Wanted`] function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct WantedParam {
+    /// What it is called.
+    pub name: Symbol,
+    /// Its sort.
+    pub sort: Sort,
+    /// The least and the greatest value, of integers that are said to lie in a range.
+    pub range: Option<(i64, i64)>,
+}
+
+/// `(synth-fun NAME ((PARAM SORT) ...) SORT ...)`: a function that a search is to find a term for.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Wanted {
+    /// What it is called.
+    pub name: Symbol,
+    /// Its parameters.
+    pub params: Vec<WantedParam>,
+    /// The sort of its values.
+    pub result: Sort,
+    /// The grammar of the terms looked at; none: that of the whole language.
+    pub grammar: Option<Symbol>,
+    /// What it means, made of functions of the kernel and operators; else there are examples.
+    pub meaning: Option<Term>,
+    /// Arguments and values.
+    pub examples: Vec<(Vec<Value>, Value)>,
+    /// Where it is written.
+    pub place: Place,
+}
+
 impl Rule {
     /// Every way to choose the sorts of the variables among `sorts`.
     pub fn instances(&self, sorts: &[Sort]) -> Vec<Vec<(Symbol, Sort)>> {
@@ -345,6 +375,8 @@ pub struct Language {
     pub forms: Vec<(Form, u32)>,
     /// The grammars that the file defines.
     pub grammars: Vec<GrammarDefinition>,
+    /// The functions that the file asks a search for.
+    pub wanted: Vec<Wanted>,
     /// What a use of a variable costs.
     pub variable_cost: u32,
     /// What was passed over: rules about operators that the language does not have.

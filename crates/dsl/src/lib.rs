@@ -56,7 +56,8 @@ pub use grammar::{
 pub use infer::{SortError, SortError as TypeError, general_sorts, program_sorts, sort_of};
 pub use kernel::{Kernel, SortClass};
 pub use language::{
-    ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SelfTest, SortPattern,
+    ConstantGroup, Constants, Enumeration, Facts, Form, Language, OpId, Operator, Rule, SelfTest, SortPattern, Wanted,
+    WantedParam,
 };
 pub use parse::{parse_program, parse_sort, parse_term};
 pub use print::{pretty, print, print_value, tables};

@@ -1232,7 +1232,8 @@ pub struct SynthFunction {
     pub name: String,
     /// `(define-fun ...)`.
     pub definition: String,
-    /// `proved`: nothing else is printed.
+    /// `proved`: of SyGuS-IF problems nothing else is printed. Of DSL files also `exhaustive` (run on all inputs), `bounded`
+    /// (on all of a scope) and `sampled`.
     pub evidence: &'static str,
     /// Operators, variables and literals of the body.
     pub nodes: usize,

@@ -2,6 +2,7 @@
 //!
 //! * [`Bank`] enumerates terms by cost, one per class of equal values at the sample points;
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
+//! * [`find`] finds the functions that a DSL file asks for;
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
 //! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
 //! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest,
@@ -13,6 +14,7 @@
 //! Equality on samples lives in the bank alone, proved equality in the e-graph alone. This crate knows nothing of networks: goals are columns.
 
 mod bank;
+mod find;
 mod goal;
 mod infer;
 mod place;
@@ -28,6 +30,7 @@ pub use bank::{
     Bank, BankConfig, BankError, ClassId, Closure, ClosureLimits, Extra, Found, Leaf, Limits, MAX_CLOSURE_POINTS,
     StopReason, Watch,
 };
+pub use find::{Evidence, FindConfig, FindError, Finding, find};
 pub use goal::Goal;
 pub use infer::{InferConfig, Inferred, InferredRule, derives, infer, infer_key};
 pub use recheck::{CheckError, Checked, recheck};

@@ -84,6 +84,16 @@ impl Outcome {
 /// # Errors
 /// As [`Bank::new`].
 pub fn solve(language: &Language, goal: &Goal, config: &SolveConfig) -> Result<Outcome, BankError> {
+    solve_until(language, goal, config, &|| false)
+}
+
+/// As [`solve`], ending as well when `deadline` says so.
+pub(crate) fn solve_until(
+    language: &Language,
+    goal: &Goal,
+    config: &SolveConfig,
+    deadline: &dyn Fn() -> bool,
+) -> Result<Outcome, BankError> {
     for (i, leaf) in config.bank.leaves.iter().enumerate() {
         if leaf.column.n_points() != goal.n_points() {
             return Err(BankError::Lengths { leaf: i, expected: goal.n_points(), found: leaf.column.n_points() });
@@ -93,7 +103,7 @@ pub fn solve(language: &Language, goal: &Goal, config: &SolveConfig) -> Result<O
         Ok(points) => points,
         Err((a, b)) => return Ok(Outcome::Contradicted(a, b)),
     };
-    Search::new(language, goal, config, &points)?.run()
+    Search::new(language, goal, config, &points)?.run(deadline)
 }
 
 /// One point for each combination of leaf values at which the goal matters.
@@ -185,12 +195,12 @@ impl<'a> Search<'a> {
         Ok(Self { config, bank, reference, reference_goal, used, operators, ite, best: None })
     }
 
-    fn run(mut self) -> Result<Outcome, BankError> {
+    fn run(mut self, deadline: &dyn Fn() -> bool) -> Result<Outcome, BankError> {
         for cost in 1..=self.config.limits.max_cost {
             if self.best.as_ref().is_some_and(|(best, _, _)| *best <= cost || !self.config.minimal) {
                 break;
             }
-            let reason = self.level(cost)?;
+            let reason = self.level(cost, deadline)?;
             if self.best.as_ref().is_some_and(|(best, _, _)| *best <= cost) {
                 break;
             }
@@ -213,12 +223,12 @@ impl<'a> Search<'a> {
     }
 
     /// Builds the terms of a cost; ends early at a verified hit.
-    fn level(&mut self, cost: u32) -> Result<StopReason, BankError> {
+    fn level(&mut self, cost: u32, deadline: &dyn Fn() -> bool) -> Result<StopReason, BankError> {
         let limits = Limits { max_cost: cost, ..self.config.limits };
         loop {
             let goal = self.reference_goal.select(&self.used);
             let mut hits: Vec<ClassId> = Vec::new();
-            let reason = self.bank.run(&limits, &mut |found| watch(found, &goal, &mut hits));
+            let reason = self.bank.run_until(&limits, deadline, &mut |found| watch(found, &goal, &mut hits));
             if hits.is_empty() {
                 return Ok(reason);
             }

@@ -45,6 +45,11 @@ pub(super) fn sort_or_range(parser: &mut TermParser<'_>, item: &Sexpr) -> (Optio
             (Some(SortPattern::Var(Symbol::new(name))), None)
         }
         (_, Some(Some(range))) => (Some(SortPattern::Sort(Sort::Int)), Some(range)),
+        (_, Some(None)) => {
+            parser.report(item.span, "this is no range").expected =
+                Some("(range LOW HIGH) of at most 10000 integers".to_owned());
+            (None, None)
+        }
         _ => (parser.sort(item).map(SortPattern::Sort), None),
     }
 }
@@ -81,7 +86,7 @@ pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Paramete
                     parser.report(*span, format!("the parameter {name} is there twice"));
                 }
                 let (sort, range) = sort_or_range(parser, sort);
-                params.push((name, sort.unwrap_or(SortPattern::Var(Symbol::new("'unknown")))));
+                params.push((name, sort.unwrap_or_else(unknown_sort)));
                 ranges.extend(range.map(|range| (name, range)));
             }
             _ => {
@@ -90,6 +95,11 @@ pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Paramete
         }
     }
     (params, ranges)
+}
+
+/// What stands for a sort that is wrong, which was reported.
+pub(super) fn unknown_sort() -> SortPattern {
+    SortPattern::Var(Symbol::new("'unknown"))
 }
 
 /// Checks that a meaning has the sort that is declared, for every choice of the sort variables.

@@ -13,6 +13,7 @@ use crate::walk::{expansion, map_ops, mentions, op_uses};
 
 use super::definition::{
     Attributes, FACTS, both, charges, check_definition, facts, in_range, parameters, range, rule_sorts, sort_or_range,
+    unknown_sort,
 };
 use super::term::{Mode, RESERVED, TermParser};
 use super::{REPORT_LIMIT, in_order, nearest, tail};
@@ -105,6 +106,7 @@ impl Builder<'_> {
                 "check" => self.check(source, rest, true),
                 "fail" => self.check(source, rest, false),
                 "grammar" => self.grammar(source, item, rest),
+                "synth-fun" => self.synth_fun(source, item, rest),
                 _ => self.unknown_definition(source, item, head),
             }
         }
@@ -133,6 +135,7 @@ impl Builder<'_> {
             "rewrite",
             "birewrite",
             "grammar",
+            "synth-fun",
             "check",
             "fail",
         ];
@@ -267,6 +270,10 @@ impl Builder<'_> {
         }
         self.language.checks.retain(|check| !op_uses(&check.term, id));
         self.language.grammars.iter_mut().for_each(|grammar| grammar.remove(id));
+        self.language.wanted.retain(|wanted| wanted.meaning.as_ref().is_none_or(|meaning| !op_uses(meaning, id)));
+        for wanted in &mut self.language.wanted {
+            wanted.meaning = wanted.meaning.as_ref().map(renumber);
+        }
         self.language.by_name =
             self.language.operators.iter().enumerate().map(|(i, op)| (op.name, OpId(i as u32))).collect();
     }
@@ -350,7 +357,7 @@ impl Builder<'_> {
     }
 
     /// A name for an operator, unless it is taken.
-    fn new_name(&mut self, source: Source<'_>, item: Option<&Sexpr>, whole: Span) -> Option<Symbol> {
+    pub(super) fn new_name(&mut self, source: Source<'_>, item: Option<&Sexpr>, whole: Span) -> Option<Symbol> {
         let Some(name) = item.and_then(Sexpr::symbol) else {
             let span = item.map_or(whole, |item| item.span);
             self.report(
@@ -404,7 +411,8 @@ impl Builder<'_> {
             parser.report(item.span, "a condition is one term").expected = Some(":when TERM".to_owned());
         }
         let condition = condition_item.and_then(|item| parser.term(item));
-        if let (Some(result), Some(term)) = (result_sort, &term) {
+        let is_known = params.iter().all(|(_, sort)| *sort != unknown_sort());
+        if let (Some(result), Some(term), true) = (result_sort, &term, is_known) {
             check_definition(
                 &mut parser,
                 &language,

@@ -6,6 +6,7 @@ mod definition;
 mod file;
 mod grammar;
 mod term;
+mod wanted;
 
 use samples::{Sort, Symbol};
 

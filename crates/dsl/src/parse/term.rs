@@ -153,9 +153,13 @@ impl<'a> TermParser<'a> {
             let builtin = ["Bool", "Int", "Real", "Symbol", "Selector"];
             let known: Vec<&str> =
                 builtin.into_iter().chain(self.language.enums.iter().map(|e| e.name.as_str())).collect();
+            let near = item.symbol().and_then(|name| nearest(name, known.iter().copied()));
+            let hint = near.map(|other| format!("did you mean {other}?"));
+            let expected = format!("{}, (_ BitVec N)", known.join(", "));
             let report = self.report(item.span, "this is no sort");
-            report.expected = Some(known.join(", "));
+            report.expected = Some(expected);
             report.found = Some(found);
+            report.hint = hint;
         }
         sort
     }
@@ -346,7 +350,9 @@ impl<'a> TermParser<'a> {
         let hint = if Kernel::named(name).next().is_some() && self.mode != Mode::Meaning {
             Some(format!("the kernel has {name}: (define-fun {name} ...) makes it an operator of the language"))
         } else {
-            nearest(name, operators).map(|other| format!("did you mean {other}?"))
+            let near = nearest(name, operators).map(|other| format!("did you mean {other}?"));
+            let order = "a meaning is made of the kernel's functions and of operators defined before, so that every program ends";
+            near.or_else(|| (self.mode == Mode::Meaning).then(|| order.to_owned()))
         };
         let mut report = self.source.report(span, format!("unknown operator {}", quote_symbol(name)));
         report.hint = hint;

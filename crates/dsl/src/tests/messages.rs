@@ -237,6 +237,28 @@ fn claims_and_checks_that_are_wrong() {
 }
 
 #[test]
+fn functions_to_be_found_that_are_wrong() {
+    let text = r#"
+(include "integers")
+(grammar flags :sort Bool)
+(synth-fun f ((x Int)) Int)
+(synth-fun + ((x Int)) Int :means x)
+(synth-fun f ((x Ints)) Int :means x)
+(synth-fun f ((x (range 3 1))) Int :means x)
+(synth-fun f ((x 'A)) 'A :means x)
+(synth-fun f ((s Selector)) Int :means (width s))
+(synth-fun f ((x Int)) Int :means (f x) :examples ((1) 2))
+(synth-fun f ((x Int)) Int :means (= x y))
+(synth-fun f ((x Int)) Int :examples ((1 2) 3) ((true) 1) (1 1))
+(synth-fun f ((x Int)) Int :grammar flags :means x)
+(synth-fun f ((x Int)) Int :grammar nowhere :examples ((1) 2))
+(synth-fun f ((x Int)) Int :examples ((1) 2))
+(synth-fun f ((x Int)) Int :examples ((1) 2))
+"#;
+    insta::assert_snapshot!(refused(text));
+}
+
+#[test]
 fn rules_without_a_name_are_called_by_their_place() {
     let text =
         "(include \"integers\")\n(rewrite (+ a (neg a)) 0 :when (defined a))\n  (rewrite (+ a a) (* 2 a) :ruleset r)\n";
