@@ -138,6 +138,16 @@ impl<'p> Joint<'p> {
         Ok(joint)
     }
 
+    /// The same search at its beginning, with all valuations that are looked at: a bank that has seen them from the start
+    /// has forgotten no term that they split off.
+    pub(crate) fn afresh(&self, formulas: &[Term]) -> Result<Self, Failure> {
+        let (grammars, valuations) = (self.grammars.clone(), self.active.clone());
+        let mut new = Self::new(self.problem, &self.functions, grammars, formulas, valuations, self.limits)?;
+        let rest = std::mem::replace(&mut new.reserve, self.reserve.clone());
+        new.activate(rest)?;
+        Ok(new)
+    }
+
     fn slot(&self, function: usize) -> Option<usize> {
         self.functions.iter().position(|&own| own == function)
     }
@@ -286,8 +296,11 @@ impl<'p> Joint<'p> {
             match self.level(total, judge)? {
                 Step::Solved(bodies) => {
                     let n_candidates = self.banks.iter().map(Bank::n_candidates).sum::<u64>() + self.n_checks;
-                    // Together they are minimal if every combination of lower total cost was refuted.
-                    let is_minimal = self.least_open.is_none_or(|open| open >= total);
+                    // Together they are minimal if every combination of lower total cost was refuted; a bank that forgot
+                    // terms which points split off later does not know.
+                    let is_known = |bank: &Bank<'_>| bank.complete_cost().is_some_and(|cost| cost + n >= total);
+                    let is_minimal =
+                        self.least_open.is_none_or(|open| open >= total) && self.banks.iter().all(is_known);
                     let solution = |(slot, (body, cost)): (usize, (Term, u32))| {
                         let n_points = self.banks[slot].n_points();
                         let scope = self.scope(slot);

@@ -307,8 +307,8 @@ impl<'p> Session<'_, 'p> {
         };
         let known = joint.solutions(known);
         let below = known.iter().map(|solution| solution.cost).sum();
-        let smaller = self.try_jointly(&mut joint, component, JOINT_IMPROVE, below);
-        smaller.or(Ok(known))
+        let mut smaller = joint.afresh(formulas)?;
+        self.try_jointly(&mut smaller, component, JOINT_IMPROVE, below).or(Ok(known))
     }
 
     /// A conjunction for the only function of a component.
@@ -381,7 +381,7 @@ const CLAUSES_PATIENCE: Patience = Patience { checks: 30_000, candidates: 100_00
 /// Work for conjunctions.
 const CONJUNCTION_PATIENCE: Patience = Patience { candidates: 300_000, ..Patience::ENDLESS };
 /// Work for a smaller solution than these.
-const JOINT_IMPROVE: Patience = Patience { checks: 300_000, candidates: 500_000, questions: 300 };
+const JOINT_IMPROVE: Patience = Patience { checks: 1_000_000, candidates: 1_000_000, questions: 300 };
 
 /// Candidates for building a choice, fewer than [`PATIENCE`]: that needs none itself.
 const CHOICE_PATIENCE: u64 = 1_000_000;
