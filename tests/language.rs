@@ -156,6 +156,34 @@ fn terms_are_simplified_and_the_chain_is_checked() {
 }
 
 #[test]
+fn the_chain_from_one_form_to_another_is_shown_and_checked() {
+    let chain = |to: &str, format: &str| {
+        ventris(["dsl", "simplify", "integers", "(* 2 x)", "--to", to, "--vars", "x:Int,y:Int", "--format", format])
+    };
+    let text = chain("(+ x x)", "text");
+    assert_eq!(text.code, 0, "{}", text.stderr);
+    assert!(text.stdout.starts_with("(+ x x)\n\n  (* 2 x)\n") && text.stdout.contains("checked: "), "{}", text.stdout);
+    // The longer form can be reached as well: it is not about what is simple.
+    let longer = chain("(+ (+ x y) (- x y))", "json").json();
+    assert_eq!((&longer["equal"], &longer["parts"][0]["checked"]), (&true.into(), &true.into()), "{longer}");
+    let elsewhere = chain("(+ x y)", "json");
+    assert_eq!((elsewhere.code, &elsewhere.json()["equal"]), (3, &false.into()), "{}", elsewhere.stdout);
+    assert!(chain("(+ x y)", "text").stdout.contains("lead from (* 2 x) to it"));
+}
+
+#[test]
+fn equal_parts_are_paid_for_once_on_demand() {
+    let term = "(* (+ (+ x y) 0) (+ y x))";
+    let shared =
+        ventris(["dsl", "simplify", "recurrent", term, "--vars", "x:Int,y:Int", "--shared", "--format", "json"]);
+    let result = shared.json();
+    let simplified = result["simplified"].as_str().unwrap_or_default();
+    assert!(simplified.starts_with("(let (("), "{}{}", shared.stdout, shared.stderr);
+    // x, y, their sum, and its square: a product costs 2.
+    assert_eq!(result["shared"]["cost"], 5.0, "{result}");
+}
+
+#[test]
 fn terms_are_not_simplified_by_rules_that_do_not_hold() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dsl = "(include \"integers\")\n(rewrite wrong (- a b) 0)\n";

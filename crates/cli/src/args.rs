@@ -203,6 +203,12 @@ pub(crate) struct SimplifyArgs {
     /// Print the chain of rules that leads from the term to the simpler one, and check it step by step
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Instead, print the chain of rules that leads from the term to this one; scans and lets stay as they are
+    #[arg(long, value_name = "TERM")]
+    pub(crate) to: Option<String>,
+    /// Instead, pay for equal parts once and bind them by `let` where the DSL has it; scans and lets stay as they are
+    #[arg(long, conflicts_with_all = ["explain", "to"])]
+    pub(crate) shared: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,15 +1,16 @@
-//! `ventris dsl simplify`: the simplest term that the rules of a DSL prove equal to a given one, and how.
+//! `ventris dsl simplify`: the simplest term that the rules of a DSL prove equal to a given one, and how; or how they lead
+//! from one term to another.
 
 use std::fmt::Write as _;
 
-use ::dsl::Language;
+use ::dsl::{Language, Term};
 use report::SCHEMA;
 use samples::{Sort, Symbol};
 use serde::Serialize;
 use smt::Solver;
 use synth::{
-    Checked, Known, Part, RuleReport, RuleSet, SaturationLimits, SaturationStop, Simplified, Step, VerifyLimits,
-    check_language, recheck, simplify, simplify_explained,
+    COST_UNIT, Checked, DagLimits, Equalities, Known, LanguageCost, Part, RuleReport, RuleSet, SaturationLimits,
+    SaturationStop, Simplified, Step, VerifyLimits, check_language, recheck, simplify, simplify_explained,
 };
 
 use crate::args::{Common, Format, SimplifyArgs};
@@ -18,7 +19,7 @@ use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{Status, language, output};
 
-/// Prints a term that is simpler, with `--explain` also the chain of rules that leads to it.
+/// Prints a term that is simpler, with `--explain` also the chain of rules that leads to it; or the chain to a given term.
 ///
 /// # Errors
 /// Files that cannot be read; everything that is wrong in them, in the term or in the variables.
@@ -28,29 +29,125 @@ pub(crate) fn run(args: &SimplifyArgs, common: &Common) -> Result<Status, Failur
     let (language, _) = language::parse(&origin, &text, &[language::folder(&args.file)])?;
     let vars = variables(&args.vars, &language)?;
     let term = dsl::parse_term(&args.term, &language, &vars)?;
+    let to = args.to.as_deref().map(|to| dsl::parse_term(to, &language, &vars)).transpose()?;
     progress.say("verifying every rule and fact");
     let reports = check_language(&language, &mut Solver::new(), &VerifyLimits::default());
     if !common.quiet {
         language.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
         left_out(&reports).for_each(|name| output::to_stderr(&format!("warning: {name} was not shown to hold")));
     }
-    progress.say("simplifying");
-    let rules = RuleSet::from_reports(&language, &reports);
     let known: Vec<Known> = vars.iter().map(|&(name, sort)| Known::input(name, sort)).collect();
-    let work = if args.explain { simplify_explained } else { simplify };
-    let simple = work(&term, &language, &rules, &known, &SaturationLimits::new());
+    let rules = Rules { set: &RuleSet::from_reports(&language, &reports), reports: &reports, language: &language };
+    progress.say("applying the rules");
+    let (result, status) = match &to {
+        Some(to) => rules.chain(&term, to, &known),
+        None if args.shared => rules.shared(&term, &known),
+        None => rules.simplified(&term, &known, args.explain),
+    };
     progress.finish();
-    let explained = args.explain.then(|| {
-        let part = |part| part_result(part, &language, &rules, &reports);
-        simple.parts.iter().map(part).collect::<Vec<PartResult>>()
-    });
-    let is_refused = explained.iter().flatten().any(|part| part.refused.is_some());
-    let result = result(&term, &simple, explained, &language, &reports);
     output::to_stdout(&match common.format {
         Format::Json => output::json_text(&result)?,
         Format::Text => text_of(&result),
     })?;
-    Ok(if is_refused { Status::NotEstablished } else { Status::Done })
+    Ok(status)
+}
+
+/// The rules that hold, and what is known of all.
+struct Rules<'a> {
+    set: &'a RuleSet,
+    reports: &'a [RuleReport],
+    language: &'a Language,
+}
+
+impl Rules<'_> {
+    /// The cheapest term that is equal to a term.
+    fn simplified(&self, term: &Term, known: &[Known], explained: bool) -> (SimplifyResult, Status) {
+        let work = if explained { simplify_explained } else { simplify };
+        let Simplified { term: simple, stop, parts, .. } =
+            work(term, self.language, self.set, known, &SaturationLimits::new());
+        let parts = explained.then(|| parts.iter().map(|part| self.part(part)).collect::<Vec<PartResult>>());
+        let is_refused = parts.iter().flatten().any(|part| part.refused.is_some());
+        let result = SimplifyResult { parts, ..self.result(term, &simple, stop) };
+        (result, if is_refused { Status::NotEstablished } else { Status::Done })
+    }
+
+    /// The cheapest term that is equal to a term where equal parts are paid for once.
+    fn shared(&self, term: &Term, known: &[Known]) -> (SimplifyResult, Status) {
+        let mut store = Equalities::new(self.language, self.set, known);
+        let id = store.add(term);
+        let stop = store.saturate(&SaturationLimits::new());
+        let dag = store.dag(id, &LanguageCost(self.language), &DagLimits::new());
+        let simple = dag.as_ref().map_or(term, |dag| &dag.term);
+        let shared = dag.as_ref().map(|dag| SharedResult {
+            cost: dag.cost as f64 / COST_UNIT as f64,
+            least: dag.is_optimal && stop == SaturationStop::Saturated,
+        });
+        (SimplifyResult { shared, ..self.result(term, simple, stop) }, Status::Done)
+    }
+
+    /// How the rules lead from one term to another.
+    fn chain(&self, term: &Term, to: &Term, known: &[Known]) -> (SimplifyResult, Status) {
+        let mut store = Equalities::new(self.language, self.set, known).with_explanations();
+        store.add(term);
+        store.add(to);
+        let stop = store.saturate(&SaturationLimits::new());
+        let steps = store.explain(term, to);
+        let (from, to, known) = (term.clone(), to.clone(), known.to_vec());
+        let part = steps.map(|steps| self.part(&Part { from, to: to.clone(), known, steps }));
+        let is_shown = part.as_ref().is_some_and(|part| part.refused.is_none());
+        let result = SimplifyResult { parts: Some(part.into_iter().collect()), ..self.result(term, &to, stop) };
+        let result = SimplifyResult { equal: Some(is_shown), ..result };
+        (result, if is_shown { Status::Done } else { Status::NotEstablished })
+    }
+
+    fn result(&self, term: &Term, to: &Term, stop: SaturationStop) -> SimplifyResult {
+        let count = |status: &str| self.reports.iter().filter(|report| rule_result(report).status == status).count();
+        SimplifyResult {
+            schema: SCHEMA,
+            term: dsl::print(term, self.language),
+            simplified: dsl::print(to, self.language),
+            cost_before: dsl::cost(term, self.language),
+            cost_after: dsl::cost(to, self.language),
+            stop: match stop {
+                SaturationStop::Saturated => "saturated",
+                SaturationStop::Rounds => "rounds",
+                SaturationStop::Nodes => "nodes",
+            },
+            rules: RuleCounts {
+                proved: count("proved"),
+                exhaustive: count("exhaustive"),
+                assumed: count("assumed"),
+                left_out: left_out(self.reports).count(),
+            },
+            equal: None,
+            shared: None,
+            parts: None,
+        }
+    }
+
+    fn part(&self, part: &Part) -> PartResult {
+        let verdict = recheck(self.language, self.set, &part.known, &part.from, &part.to, &part.steps);
+        let Checked { n_points, .. } = verdict.clone().unwrap_or_default();
+        PartResult {
+            from: dsl::print(&part.from, self.language),
+            to: dsl::print(&part.to, self.language),
+            steps: part.steps.iter().map(|step| self.step(step)).collect(),
+            checked: verdict.is_ok(),
+            n_points,
+            refused: verdict.err().map(|error| error.to_string()),
+        }
+    }
+
+    fn step(&self, step: &Step) -> StepResult {
+        let report = self.reports.iter().find(|report| report.rule == step.rule);
+        StepResult {
+            rule: step.rule.to_string(),
+            direction: if step.forward { "forward" } else { "backward" },
+            status: report.map_or("evaluated", |report| rule_result(report).status),
+            position: step.position.clone(),
+            term: dsl::print(&step.term, self.language),
+        }
+    }
 }
 
 /// The variables as they are declared on the command line.
@@ -81,6 +178,7 @@ fn variables(texts: &[String], language: &Language) -> Result<Vec<(Symbol, Sort)
 struct SimplifyResult {
     schema: u32,
     term: String,
+    /// The simpler term, or the one that was to be reached.
     simplified: String,
     /// Costs in the language.
     cost_before: f64,
@@ -88,9 +186,23 @@ struct SimplifyResult {
     /// `saturated`: the rules have no more to say; `rounds` or `nodes`: that limit was reached.
     stop: &'static str,
     rules: RuleCounts,
+    /// Whether the rules lead to the term that was to be reached, if there was one. `false` says nothing of the terms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    equal: Option<bool>,
+    /// Only where equal parts are paid for once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared: Option<SharedResult>,
     /// The parts of the term that were simplified each by itself; only where an explanation is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<PartResult>>,
+}
+
+#[derive(Serialize)]
+struct SharedResult {
+    /// The cost with each different part paid for once, variables and constants included; bindings are free.
+    cost: f64,
+    /// Whether nothing that the rules lead to costs less; if not, that is unknown.
+    least: bool,
 }
 
 /// On what the rules in use rest.
@@ -130,67 +242,25 @@ struct StepResult {
     term: String,
 }
 
-fn result(
-    term: &dsl::Term,
-    simple: &Simplified,
-    parts: Option<Vec<PartResult>>,
-    language: &Language,
-    reports: &[RuleReport],
-) -> SimplifyResult {
-    let count = |status: &str| reports.iter().filter(|report| rule_result(report).status == status).count();
-    SimplifyResult {
-        schema: SCHEMA,
-        term: dsl::print(term, language),
-        simplified: dsl::print(&simple.term, language),
-        cost_before: dsl::cost(term, language),
-        cost_after: dsl::cost(&simple.term, language),
-        stop: match simple.stop {
-            SaturationStop::Saturated => "saturated",
-            SaturationStop::Rounds => "rounds",
-            SaturationStop::Nodes => "nodes",
-        },
-        rules: RuleCounts {
-            proved: count("proved"),
-            exhaustive: count("exhaustive"),
-            assumed: count("assumed"),
-            left_out: left_out(reports).count(),
-        },
-        parts,
-    }
-}
-
 fn left_out(reports: &[RuleReport]) -> impl Iterator<Item = Symbol> + '_ {
     reports.iter().filter(|report| !report.verdict.holds()).map(|report| report.rule)
 }
 
-fn part_result(part: &Part, language: &Language, rules: &RuleSet, reports: &[RuleReport]) -> PartResult {
-    let verdict = recheck(language, rules, &part.known, &part.from, &part.to, &part.steps);
-    let Checked { n_points, .. } = verdict.clone().unwrap_or_default();
-    PartResult {
-        from: dsl::print(&part.from, language),
-        to: dsl::print(&part.to, language),
-        steps: part.steps.iter().map(|step| step_result(step, language, reports)).collect(),
-        checked: verdict.is_ok(),
-        n_points,
-        refused: verdict.err().map(|error| error.to_string()),
-    }
-}
-
-fn step_result(step: &Step, language: &Language, reports: &[RuleReport]) -> StepResult {
-    let report = reports.iter().find(|report| report.rule == step.rule);
-    StepResult {
-        rule: step.rule.to_string(),
-        direction: if step.forward { "forward" } else { "backward" },
-        status: report.map_or("evaluated", |report| rule_result(report).status),
-        position: step.position.clone(),
-        term: dsl::print(&step.term, language),
-    }
-}
-
 fn text_of(result: &SimplifyResult) -> String {
     let mut text = format!("{}\n", result.simplified);
+    if let Some(SharedResult { cost, least }) = result.shared {
+        let least = if least { "and no less is possible by the rules" } else { "less may be possible" };
+        let _ = writeln!(text, "\nequal parts paid for once, it costs {cost}; {least}");
+    }
     let Some(parts) = &result.parts else { return text };
-    if parts.is_empty() {
+    if parts.is_empty() && result.equal.is_some() {
+        let _ = match result.stop {
+            "saturated" => writeln!(text, "\nno rules lead from {} to it", result.term),
+            limit => {
+                writeln!(text, "\nno rules that lead from {} to it were found within the limit of {limit}", result.term)
+            }
+        };
+    } else if parts.is_empty() {
         let _ = match result.stop {
             "saturated" => writeln!(text, "\nno rules make it simpler"),
             limit => writeln!(text, "\nnothing simpler was found within the limit of {limit}"),
@@ -235,7 +305,7 @@ mod tests {
         let term = |text| dsl::parse_term(text, &language, &[("p".into(), Sort::Bool)]);
         let known = vec![Known::input("p", Sort::Bool)];
         let part = Part { from: term("(not (not p))")?, to: term("p")?, known, steps: Vec::new() };
-        let result = part_result(&part, &language, &rules, &[]);
+        let result = Rules { set: &rules, reports: &[], language: &language }.part(&part);
         assert!(!result.checked && result.refused.is_some());
         let mut text = String::new();
         part_text(&result, &mut text);
