@@ -33,6 +33,10 @@ fn what_is_not_solved_says_why_and_has_a_code_of_its_own() {
     let hopeless = write(folder.path(), "hopeless.sl", text);
     let done = run("synth {0} --time-limit 0.5", &[&hopeless]);
     assert_eq!((done.code, done.stdout.as_str()), (3, "; stopped by: time\nfail\n"));
+    for limit in ["classes", "memory"] {
+        let done = run(&format!("synth {{0}} --max-{limit} 1"), &[&hopeless]);
+        assert_eq!((done.code, done.stdout), (3, format!("; stopped by: {limit}\nfail\n")), "{}", done.stderr);
+    }
     let done = run("synth {0}", &[&case("refused/sorts.sl")]);
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
     assert!(done.stderr.contains("sorts.sl:5:"), "{}", done.stderr);

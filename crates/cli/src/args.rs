@@ -162,6 +162,24 @@ pub(crate) struct SynthArgs {
     /// List the term of every size that is right at most inputs (problems with one function)
     #[arg(long)]
     pub(crate) front: bool,
+    /// Classes of equal terms that one bank may hold (default: 20 million)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub(crate) max_classes: Option<u32>,
+    /// Memory of one bank, in MiB (default: 4,096; of DSL files 1,024)
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) max_memory: Option<u32>,
+}
+
+impl SynthArgs {
+    /// What banks may hold, where that was said: classes and bytes.
+    pub(crate) fn limit(&self, classes: &mut usize, bytes: &mut usize) {
+        if let Some(most) = self.max_classes {
+            *classes = most as usize;
+        }
+        if let Some(mib) = self.max_memory {
+            *bytes = (mib as usize).saturating_mul(1 << 20);
+        }
+    }
 }
 
 #[derive(Args, Debug)]

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
             .hint("(synth-fun NAME ((PARAM SORT) ...) SORT :means TERM) asks for one, see `ventris help dsl`"));
     }
     let progress = Progress::new(common);
-    let (config, solver) = (FindConfig::new(common.seed), &mut Solver::new());
+    let (mut config, solver) = (FindConfig::new(common.seed), &mut Solver::new());
+    args.limit(&mut config.limits.max_classes, &mut config.limits.max_bytes);
     let mut found = Vec::new();
     for (done, wanted) in language.wanted.iter().enumerate() {
         progress.say(&format!("searching {}", wanted.name));

@@ -24,6 +24,7 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     let limit = common.time_limit.map(Duration::from_secs_f64);
     let is_late = || limit.is_some_and(|limit| start.elapsed() >= limit);
     let mut options = Options::new(common.seed);
+    args.limit(&mut options.limits.max_classes, &mut options.limits.max_bytes);
     // One question may not outlast the limit by much either.
     options.solver.timeout_ms = limit.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
     let mut solver = Solver::in_one_context();

@@ -376,7 +376,7 @@ impl<'p> Joint<'p> {
                 StopReason::Cost => return Ok(false),
                 StopReason::Closed => return Ok(bank.complete_cost().is_some()),
                 StopReason::Candidates if bank.n_candidates() < most => {}
-                other => return Err(Failure::Limit(format!("{other:?}").to_lowercase())),
+                other => return Err(Failure::Limit(other.to_string())),
             }
             if (judge.is_late)() {
                 return Err(Failure::Limit("time".to_owned()));

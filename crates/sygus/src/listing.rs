@@ -135,7 +135,7 @@ impl Found<'_, '_> {
             match reason {
                 StopReason::Cost | StopReason::Closed => return Ok(()),
                 StopReason::Candidates if bank.n_candidates() < most => {}
-                other => return Err(format!("{other:?}").to_lowercase()),
+                other => return Err(other.to_string()),
             }
             if is_late() {
                 return Err("time".to_owned());

@@ -219,7 +219,7 @@ impl<'s, 'p> Search<'s, 'p> {
                 }
                 Step::Stopped(reason) => {
                     self.trees(judge);
-                    break format!("{reason:?}").to_lowercase();
+                    break reason.to_string();
                 }
             }
             // Where weights are charged most levels are empty.

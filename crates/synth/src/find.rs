@@ -73,7 +73,7 @@ pub enum Finding {
     /// None was found before a limit was reached.
     Fail {
         /// The limit.
-        limit: &'static str,
+        limit: StopReason,
         /// No right term of the grammar costs less.
         lower_bound: u32,
     },
@@ -126,7 +126,7 @@ pub fn find(
                 return Ok(Finding::Infeasible(reason));
             }
             Outcome::NotFound(reason, complete) => {
-                return Ok(Finding::Fail { limit: limit(reason), lower_bound: complete.map_or(1, |cost| cost + 1) });
+                return Ok(Finding::Fail { limit: reason, lower_bound: complete.map_or(1, |cost| cost + 1) });
             }
         };
         match evidence(language, wanted, &solution, &inputs, (solver, config)) {
@@ -137,18 +137,6 @@ pub fn find(
             }
             Judged::Fails(point) => inputs.add(language, wanted, &point)?,
         }
-    }
-}
-
-fn limit(reason: StopReason) -> &'static str {
-    match reason {
-        StopReason::Cost => "cost",
-        StopReason::Classes => "classes",
-        StopReason::Candidates => "candidates",
-        StopReason::Bytes => "bytes",
-        StopReason::Deadline => "time",
-        StopReason::Closed => "operators and constants tried",
-        StopReason::Watch => "watch",
     }
 }
 
@@ -485,7 +473,7 @@ mod tests {
         let find =
             |deadline: &dyn Fn() -> bool| find(&language, &language.wanted[0], &config, &mut Solver::new(), deadline);
         let Ok(Finding::Fail { limit, lower_bound }) = find(&|| false) else { panic!("a limit fires") };
-        assert!(limit == "candidates" && lower_bound > 2, "{limit} {lower_bound}");
-        assert!(matches!(find(&|| true), Ok(Finding::Fail { limit: "time", .. })));
+        assert!(limit == StopReason::Candidates && lower_bound > 2, "{limit} {lower_bound}");
+        assert!(matches!(find(&|| true), Ok(Finding::Fail { limit: StopReason::Deadline, .. })));
     }
 }

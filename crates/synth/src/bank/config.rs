@@ -142,11 +142,26 @@ pub enum StopReason {
     /// The limit of candidates was reached.
     Candidates,
     /// The limit of memory was reached.
-    Bytes,
+    Memory,
     /// The client's deadline passed.
     Deadline,
     /// No term, of whatever cost, has other values than those found.
     Closed,
+}
+
+/// What fired, in the words of the command line.
+impl std::fmt::Display for StopReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Watch => "watch",
+            Self::Cost => "cost",
+            Self::Classes => "classes",
+            Self::Candidates => "candidates",
+            Self::Memory => "memory",
+            Self::Deadline => "time",
+            Self::Closed => "operators and constants tried",
+        })
+    }
 }
 
 /// What is to be done with a class just found.

@@ -578,7 +578,7 @@ impl<'l> Bank<'l> {
         if self.store.len() >= limits.max_classes {
             Some(StopReason::Classes)
         } else if self.bytes() >= limits.max_bytes {
-            Some(StopReason::Bytes)
+            Some(StopReason::Memory)
         } else {
             None
         }

@@ -225,7 +225,7 @@ fn limits_are_told_apart() {
     let stop = |limits: Limits| bank(&language, &["+", "*"], &X, &Y).run(&limits, &mut |_| Watch::Keep);
     assert_eq!(stop(Limits { max_classes: 50, ..limits }), StopReason::Classes);
     assert_eq!(stop(Limits { max_candidates: 50, ..limits }), StopReason::Candidates);
-    assert_eq!(stop(Limits { max_bytes: 20_000, ..limits }), StopReason::Bytes);
+    assert_eq!(stop(Limits { max_bytes: 20_000, ..limits }), StopReason::Memory);
     assert_eq!(stop(Limits { max_cost: 3, ..limits }), StopReason::Cost);
 }
 
