@@ -45,7 +45,7 @@ impl Conditions {
                 }
             }
             let is_known = used.iter().all(|name| params.contains_key(name));
-            is_known.then(|| theory::substitute(formula, &|name| params.get(&name).cloned()))
+            is_known.then(|| formula.substitute(&|name| params.get(&name).cloned()))
         };
         let formulas = spec.formulas.iter().map(formula).collect::<Option<Vec<_>>>()?;
         Some(Self { formulas, value, has_grammar: function.has_grammar })
@@ -53,7 +53,7 @@ impl Conditions {
 
     /// What has to hold for a term to be right.
     fn of(&self, term: &Term) -> Vec<Term> {
-        let own = |formula: &Term| theory::substitute(formula, &|name| (name == self.value).then(|| term.clone()));
+        let own = |formula: &Term| formula.substitute(&|name| (name == self.value).then(|| term.clone()));
         let formulas = self.formulas.iter().map(own);
         if self.has_grammar { formulas.collect() } else { formulas.map(|formula| simple(&formula)).collect() }
     }

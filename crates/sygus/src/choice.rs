@@ -10,7 +10,7 @@ use dsl::{Kernel, Node, Production, Term};
 use samples::{Sort, Symbol};
 
 use crate::problem::{Application, Problem, ScriptItem, SynthFun};
-use crate::theory::{self, apply};
+use crate::theory::apply;
 use crate::tree::{self, Conditional};
 
 /// The problem of building a choice in the grammar of an integer or Boolean function; `None` if the grammar has one anyway.
@@ -67,5 +67,5 @@ pub(crate) fn conditional(problem: &Problem, body: &Term) -> Conditional {
     let params = problem.functions[0].params.iter().map(|(name, _)| *name).collect::<Vec<_>>();
     let test = test(problem.functions[0].sort, Term::var(tree::argument(0)));
     let position = |name: Symbol| params.iter().position(|own| *own == name);
-    Conditional::new(theory::substitute(body, &|name| position(name).map(|i| Term::var(tree::argument(i)))), test)
+    Conditional::new(body.substitute(&|name| position(name).map(|i| Term::var(tree::argument(i)))), test)
 }

@@ -198,7 +198,7 @@ fn collect_hints(formula: &Term, params: &FxHashMap<Symbol, Term>, hints: &mut V
         }
         let Node::App(_, args) = term.node() else { continue };
         if theory::tree_size(&term) <= HINT_SIZE && names(&term).iter().all(|name| params.contains_key(name)) {
-            let own = theory::substitute(&term, &|name| params.get(&name).cloned());
+            let own = term.substitute(&|name| params.get(&name).cloned());
             if !hints.contains(&own) {
                 hints.push(own);
             }

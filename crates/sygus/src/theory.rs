@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use dsl::sexpr::{Sexpr, quote_symbol};
 use dsl::{Env, Func, Kernel, Language, Node, Reshape, Term};
-use samples::{Points, Symbol, Value};
+use samples::{Points, Value};
 
 /// How a function takes more arguments than it has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -208,31 +208,6 @@ pub(crate) fn conjunction(formulas: &[Term]) -> Term {
     all.fold(first, |sum, next| apply(Kernel::And, vec![sum, next]))
 }
 
-/// A term with its variables replaced; shared parts stay shared.
-pub(crate) fn substitute(term: &Term, replace: &dyn Fn(Symbol) -> Option<Term>) -> Term {
-    let mut memo = rustc_hash::FxHashMap::default();
-    substitute_with(term, replace, &mut memo)
-}
-
-fn substitute_with(
-    term: &Term,
-    replace: &dyn Fn(Symbol) -> Option<Term>,
-    memo: &mut rustc_hash::FxHashMap<usize, Term>,
-) -> Term {
-    if let Some(known) = memo.get(&term.address()) {
-        return known.clone();
-    }
-    let new = match term.node() {
-        Node::Var(name) => replace(*name).unwrap_or_else(|| term.clone()),
-        Node::App(func, args) => {
-            Term::app(func.clone(), args.iter().map(|arg| substitute_with(arg, replace, memo)).collect())
-        }
-        _ => term.clone(),
-    };
-    memo.insert(term.address(), new.clone());
-    new
-}
-
 /// A term with the file's own functions replaced by their meanings.
 pub(crate) fn expand(term: &Term, language: &Language) -> Term {
     match term.node() {
@@ -243,7 +218,7 @@ pub(crate) fn expand(term: &Term, language: &Language) -> Term {
                     let operator = language.op(*id);
                     let meaning = expand(&operator.meaning, language);
                     let position = |name| operator.params.iter().position(|(own, _)| *own == name);
-                    substitute(&meaning, &|name| position(name).map(|i| args[i].clone()))
+                    meaning.substitute(&|name| position(name).map(|i| args[i].clone()))
                 }
                 _ => Term::app(func.clone(), args),
             }

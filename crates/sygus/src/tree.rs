@@ -323,7 +323,7 @@ impl<'a> Forest<'a> {
                 };
                 let args: Vec<Term> = (0..conditional.args.len()).map(arg).collect();
                 let position = |name| (0..args.len()).find(|&i| argument(i) == name);
-                theory::substitute(&conditional.term, &|name| position(name).map(|i| args[i].clone()))
+                conditional.term.substitute(&|name| position(name).map(|i| args[i].clone()))
             }
         }
     }

@@ -85,7 +85,8 @@ fn weight(reader: &Reader<'_>, item: &Sexpr) -> Option<Weight> {
 
 /// `(optimize-synth (SUM ...) :lexico)`, each sum as it is or as `(! SUM :min)`.
 pub(super) fn objective(reader: &mut Reader<'_>, item: &Sexpr, rest: &[Sexpr]) -> Option<Objective> {
-    let expected = "(optimize-synth (SUM ...)) with sums of weights (_ w f) and numbers, perhaps :min, :max, :lexico";
+    let expected =
+        "(optimize-synth (SUM ...)) with sums of weights (_ w f) and numbers, perhaps :min, :max, :lexico, :pareto";
     let terms = rest.split_first().and_then(|(terms, rest)| Some((terms.list()?, rest)));
     let Some((terms, attributes)) = terms.filter(|(terms, _)| !terms.is_empty()) else {
         reader.report(item.span, "not an objective that is supported", expected);
@@ -94,7 +95,8 @@ pub(super) fn objective(reader: &mut Reader<'_>, item: &Sexpr, rest: &[Sexpr]) -
     let mut is_greatest = false;
     for key in attributes {
         match key.keyword() {
-            Some("min" | "lexico") => {}
+            // What is best in order is on the Pareto front: a solution that is better in one sum is worse in an earlier one.
+            Some("min" | "lexico" | "pareto") => {}
             Some("max") => is_greatest = true,
             _ => {
                 reader.report(key.span, "not an attribute that is supported", expected);
