@@ -2,7 +2,7 @@
 //! is allocated is nearly what is used.
 
 /// A power of two below which the items of a chunk stay.
-const CHUNK_ITEMS: usize = 1 << 16;
+const CHUNK_ITEMS: usize = 1 << 14;
 
 /// A sequence of rows.
 #[derive(Debug)]
