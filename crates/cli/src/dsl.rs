@@ -31,9 +31,7 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
     let progress = Progress::new(common);
     let (origin, text) = language::text_of(file)?;
     let (language, _) = language::parse(&origin, &text, &[language::folder(file)])?;
-    if !common.quiet {
-        language.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
-    }
+    language::warn(&language, common);
     progress.say("verifying every rule and fact");
     let (solver, limits) = (&mut Solver::new(), VerifyLimits::default());
     let rules = check_language(&language, solver, &limits);

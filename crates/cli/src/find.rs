@@ -23,9 +23,7 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     }
     let (origin, text) = language::text_of(&args.problem)?;
     let (language, _) = language::parse(&origin, &text, &[language::folder(&args.problem)])?;
-    if !common.quiet {
-        language.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
-    }
+    language::warn(&language, common);
     if language.wanted.is_empty() {
         return Err(Failure::at(&args.problem, "it asks for no function")
             .hint("(synth-fun NAME ((PARAM SORT) ...) SORT :means TERM) asks for one, see `ventris help dsl`"));

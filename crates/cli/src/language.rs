@@ -7,8 +7,9 @@ use dsl::Language;
 use graph::Family;
 use report::LanguageFile;
 
+use crate::args::Common;
 use crate::failure::Failure;
-use crate::output::read_text;
+use crate::output::{self, read_text};
 
 /// The shipped DSL of a family of networks.
 pub(crate) fn shipped_for(family: Family) -> &'static str {
@@ -74,6 +75,13 @@ pub(crate) fn parse(origin: &str, root: &str, folders: &[PathBuf]) -> Result<(La
     };
     let language = Language::parse(origin, root, &include)?;
     Ok((language, LanguageFile { root: root.to_owned(), includes: included.into_inner() }))
+}
+
+/// Says what is questionable in a language, unless nothing is to be said.
+pub(crate) fn warn(language: &Language, common: &Common) {
+    if !common.quiet {
+        language.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
+    }
 }
 
 /// The folder that a file lies in.

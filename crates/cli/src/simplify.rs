@@ -32,8 +32,8 @@ pub(crate) fn run(args: &SimplifyArgs, common: &Common) -> Result<Status, Failur
     let to = args.to.as_deref().map(|to| dsl::parse_term(to, &language, &vars)).transpose()?;
     progress.say("verifying every rule and fact");
     let reports = check_language(&language, &mut Solver::new(), &VerifyLimits::default());
+    language::warn(&language, common);
     if !common.quiet {
-        language.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
         left_out(&reports).for_each(|name| output::to_stderr(&format!("warning: {name} was not shown to hold")));
     }
     let known: Vec<Known> = vars.iter().map(|&(name, sort)| Known::input(name, sort)).collect();
