@@ -3,7 +3,7 @@
 
 use dsl::{Node, Term};
 use rand::Rng as _;
-use samples::{Sort, Symbol, Value, mask, rng};
+use samples::{Rng, Sort, Symbol, Value, mask, rng};
 
 /// Inputs up to which all of them are taken.
 const ALL_LIMIT: u64 = 1 << 12;
@@ -63,8 +63,8 @@ pub(crate) fn sample(
         valuations.push(pools.iter().map(|pool| pool[i % pool.len()]).collect());
     }
     while valuations.len() < n {
-        // Values close together, of the pool, or from anywhere.
-        let style = valuations.len() % 3;
+        // Values close together, of the pool, from anywhere, or in order.
+        let style = valuations.len() % 4;
         let centre = rng.random_range(-8..=8);
         let row = variables.iter().zip(&pools).map(|((_, sort), pool)| match (style, sort) {
             (_, Sort::Bool) => rng.random_range(0..2),
@@ -74,7 +74,11 @@ pub(crate) fn sample(
             (_, Sort::BitVec(width)) => (rng.random::<u64>() & mask(*width)) as i64,
             _ => 0,
         });
-        valuations.push(row.collect());
+        let mut row: Vec<i64> = row.collect();
+        if style == 3 {
+            put_in_order(&mut row, variables, &mut rng);
+        }
+        valuations.push(row);
     }
     for row in &mut valuations {
         for ((name, _), code) in variables.iter().zip(row.iter_mut()) {
@@ -90,6 +94,24 @@ pub(crate) fn sample(
         valuations.swap(i, rng.random_range(0..=i));
     }
     valuations
+}
+
+/// Sorts the integers of a row but for one, often the first or the last: of many variables, drawn ones are next to never in the
+/// order that constraints on arrays ask for.
+fn put_in_order(row: &mut [i64], variables: &[(Symbol, Sort)], rng: &mut Rng) {
+    let mut integers: Vec<usize> = (0..row.len()).filter(|&i| variables[i].1 == Sort::Int).collect();
+    if integers.is_empty() {
+        return;
+    }
+    let last = integers.len() - 1;
+    integers.remove(match rng.random_range(0..3) {
+        0 => 0,
+        1 => last,
+        _ => rng.random_range(0..=last),
+    });
+    let mut values: Vec<i64> = integers.iter().map(|&i| row[i]).collect();
+    values.sort_unstable();
+    integers.into_iter().zip(values).for_each(|(i, value)| row[i] = value);
 }
 
 /// Values of a sort that are worth trying.
@@ -126,4 +148,21 @@ fn pool(sort: Sort, constants: &[Value]) -> Vec<i64> {
         }
     }
     kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_valuations_of_many_integers_are_in_order_but_for_one() {
+        let variables: Vec<(Symbol, Sort)> = (0..12).map(|i| (Symbol::new(&format!("x{i}")), Sort::Int)).collect();
+        let relevant: Vec<Symbol> = variables.iter().map(|(name, _)| *name).collect();
+        let rows = sample(&variables, &relevant, &[], 240, 0);
+        let is_apart = |row: &&Vec<i64>| row[..11].iter().any(|&x| x != row[0]) && row[..11].is_sorted();
+        let (ordered, above): (Vec<_>, Vec<_>) = rows.iter().filter(is_apart).partition(|row| row[11] < row[10]);
+        assert!(ordered.len() > 8, "{} rows leave the last one out", ordered.len());
+        assert!(!above.is_empty());
+        assert_eq!(rows, sample(&variables, &relevant, &[], 240, 0));
+    }
 }
