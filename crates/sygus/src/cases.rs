@@ -67,9 +67,10 @@ pub(crate) fn by_cases(
     judge: &mut Judge<'_>,
 ) -> Option<Term> {
     let conditions = Conditions::new(spec)?;
-    let terms = terms(spec, hints);
+    let (terms, n_own) = terms(spec, hints);
     for _ in 0..ROUNDS {
-        let chain = chain(spec, &conditions, &terms)?;
+        // Many points have a constant in common that says nothing of the others.
+        let chain = chain(spec, &conditions, &terms[..n_own]).or_else(|| chain(spec, &conditions, &terms))?;
         // More points only make it larger.
         if bound.is_some_and(|bound| theory::tree_size(&chain) >= u64::from(bound)) {
             return None;
@@ -87,14 +88,17 @@ pub(crate) fn by_cases(
     None
 }
 
-/// Parameters, hints, and constants that are wanted at some point.
-fn terms(spec: &Pointwise<'_>, hints: &[Term]) -> Vec<Term> {
+/// Parameters and hints, then constants that are wanted at some point; how many are none of these.
+fn terms(spec: &Pointwise<'_>, hints: &[Term]) -> (Vec<Term>, usize) {
     let function = &spec.problem.functions[spec.function];
     let params = function.params.iter().filter(|(_, sort)| *sort == function.sort).map(|(name, _)| Term::var(*name));
     let constants = crate::search::wanted(spec).into_iter().map(Term::constant);
     let own =
         hints.iter().filter(|hint| dsl::sort_of(hint, &spec.problem.language, &function.params) == Ok(function.sort));
-    params.chain(own.cloned()).chain(constants).take(TERM_LIMIT).collect()
+    let mut terms: Vec<Term> = params.chain(own.cloned()).take(TERM_LIMIT).collect();
+    let n_own = terms.len();
+    terms.extend(constants.take(TERM_LIMIT - n_own));
+    (terms, n_own)
 }
 
 /// A chain that is right at all points.
