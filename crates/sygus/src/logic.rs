@@ -1,19 +1,21 @@
 //! The grammar of functions that have none: what the logic allows, as far as the search goes.
 
-use dsl::{Func, Grammar, Kernel, NonterminalId, Production, Term};
+use dsl::{Func, Grammar, Kernel, Node, NonterminalId, Production, Term};
+use rustc_hash::FxHashSet;
 use samples::{Sort, Symbol, Value};
 
-use crate::problem::{Logic, SynthFun};
+use crate::problem::{Logic, Problem, SynthFun};
+use crate::spec::names;
 use crate::theory;
 
 /// Constants of the file that become leaves.
 const CONSTANT_LIMIT: usize = 40;
 
-/// Factors that linear terms are multiplied by.
+/// Numbers that linear terms are multiplied or divided by.
 const FACTOR_LIMIT: usize = 6;
 
-/// A grammar over a function's parameters, with 0, 1 and the constants given.
-pub(crate) fn grammar(logic: Logic, function: &SynthFun, constants: &[Value]) -> Grammar {
+/// A grammar over a function's parameters, with 0, 1 and the constants given, and quotients and remainders by the divisors.
+pub(crate) fn grammar(logic: Logic, function: &SynthFun, constants: &[Value], divisors: &[Value]) -> Grammar {
     let mut grammar = Grammar::default();
     let mut sorts = vec![function.sort];
     let params = function.params.iter().map(|(_, sort)| *sort);
@@ -48,23 +50,59 @@ pub(crate) fn grammar(logic: Logic, function: &SynthFun, constants: &[Value]) ->
     if !logic.nonlinear
         && let Some(NonterminalId(integers)) = id(Sort::Int)
     {
-        multiples(&mut grammar, NonterminalId(integers), constants);
+        let integers = NonterminalId(integers);
+        if let Some(factor) = numbers(&mut grammar, "Factor", constants) {
+            apply(&mut grammar, integers, Kernel::Mul, [factor, integers]);
+        }
+        if let Some(divisor) = numbers(&mut grammar, "Divisor", divisors) {
+            apply(&mut grammar, integers, Kernel::Div, [integers, divisor]);
+            apply(&mut grammar, integers, Kernel::Mod, [integers, divisor]);
+        }
     }
     grammar
 }
 
-/// Products with the constants given, which are linear.
-fn multiples(grammar: &mut Grammar, integers: NonterminalId, constants: &[Value]) {
-    let factors = constants.iter().filter(|value| matches!(value, Value::Int(i) if i.unsigned_abs() > 1));
-    let leaves: Vec<Production> =
-        factors.take(FACTOR_LIMIT).map(|value| Production::Leaf { term: Term::constant(*value), cost: 1 }).collect();
-    if leaves.is_empty() {
-        return;
+/// Integers that formulas divide by, or that they multiply a value by that is to be found, which then may well be a quotient.
+pub(crate) fn divisors(problem: &Problem, formulas: &[Term]) -> Vec<Value> {
+    let is_found = |name: &Symbol| problem.applications.iter().any(|own| own.name == *name);
+    let mut found: Vec<Value> = Vec::new();
+    let (mut seen, mut open) = (FxHashSet::default(), formulas.to_vec());
+    while let Some(term) = open.pop() {
+        let Node::App(func, args) = term.node() else { continue };
+        if !seen.insert(term.address()) {
+            continue;
+        }
+        let number = |arg: &Term| match arg.node() {
+            Node::Const(value) => Some(*value),
+            _ => None,
+        };
+        let own = match (func, args.as_slice()) {
+            (Func::Kernel(Kernel::Div | Kernel::Mod), [_, by]) => number(by),
+            (Func::Kernel(Kernel::Mul), [a, b]) if names(&term).iter().any(is_found) => number(a).or(number(b)),
+            _ => None,
+        };
+        found.extend(own.filter(|value| !found.contains(value)));
+        open.extend(args.iter().cloned());
     }
-    let factor = grammar.add(Symbol::new("Factor"), Sort::Int);
-    grammar.nonterminals[factor.0 as usize].productions = leaves;
-    let product = Production::Apply { func: Func::Kernel(Kernel::Mul), args: vec![factor, integers], cost: 1 };
-    grammar.nonterminals[integers.0 as usize].productions.push(product);
+    found
+}
+
+/// A nonterminal for those of some numbers that it makes sense to multiply or divide by; `None` if there are none.
+fn numbers(grammar: &mut Grammar, name: &str, values: &[Value]) -> Option<NonterminalId> {
+    let values = values.iter().filter(|value| matches!(value, Value::Int(i) if i.unsigned_abs() > 1));
+    let leaves: Vec<Production> =
+        values.take(FACTOR_LIMIT).map(|value| Production::Leaf { term: Term::constant(*value), cost: 1 }).collect();
+    (!leaves.is_empty()).then(|| {
+        let id = grammar.add(Symbol::new(name), Sort::Int);
+        grammar.nonterminals[id.0 as usize].productions = leaves;
+        id
+    })
+}
+
+/// A production of a nonterminal, which is linear where one of the arguments is a number.
+fn apply(grammar: &mut Grammar, id: NonterminalId, kernel: Kernel, args: [NonterminalId; 2]) {
+    let production = Production::Apply { func: Func::Kernel(kernel), args: args.to_vec(), cost: 1 };
+    grammar.nonterminals[id.0 as usize].productions.push(production);
 }
 
 fn leaves(sort: Sort, function: &SynthFun, constants: &[Value]) -> Vec<Production> {

@@ -207,13 +207,13 @@ impl<'p> Session<'_, 'p> {
 
     /// The grammar that is searched for the function of a specification.
     pub(crate) fn grammar_for(&self, spec: &Pointwise<'_>) -> Grammar {
-        let file = constants(&self.formulas_of(&[spec.function]));
+        let formulas = self.formulas_of(&[spec.function]);
         let mut wanted = wanted(spec);
         let function = &self.problem.functions[spec.function];
         if function.bound_scope(&function.grammar) == BoundScope::ConstantsTried {
             wanted.extend(constants(&polynomial::fits(spec, self.problem.logic.degree(), self.options.seed)));
         }
-        self.grammar(spec.function, &file, &wanted)
+        self.grammar(spec.function, &formulas, &wanted)
     }
 
     /// Whether a body of the only function is right for all inputs.
@@ -232,14 +232,17 @@ impl<'p> Session<'_, 'p> {
         let relevant: Vec<Symbol> = self.problem.variables.iter().map(|(name, _)| *name).collect();
         let seed = self.options.seed;
         let valuations = sample(&self.problem.variables, &relevant, &file_constants, N_VALUATIONS, seed);
-        self.jointly(component, &formulas, &file_constants, valuations)
+        self.jointly(component, &formulas, valuations)
     }
 
-    fn grammar(&self, function: usize, file: &[Value], wanted: &[Value]) -> Grammar {
+    fn grammar(&self, function: usize, formulas: &[Term], wanted: &[Value]) -> Grammar {
         let own = &self.problem.functions[function];
-        let mut grammar =
-            if own.has_grammar { own.grammar.clone() } else { logic::grammar(self.problem.logic, own, file) };
-        give_constants(&mut grammar, file, wanted);
+        let file = constants(formulas);
+        let mut grammar = match own.has_grammar {
+            true => own.grammar.clone(),
+            false => logic::grammar(self.problem.logic, own, &file, &logic::divisors(self.problem, formulas)),
+        };
+        give_constants(&mut grammar, &file, wanted);
         grammar
     }
 
@@ -283,11 +286,10 @@ impl<'p> Session<'_, 'p> {
         &mut self,
         component: &[usize],
         formulas: &[Term],
-        file: &[Value],
         valuations: Vec<Vec<i64>>,
     ) -> Result<Vec<Solution>, Failure> {
         let problem = self.problem;
-        let grammars = component.iter().map(|&function| self.grammar(function, file, &[])).collect();
+        let grammars = component.iter().map(|&function| self.grammar(function, formulas, &[])).collect();
         let mut joint = Joint::new(problem, component, grammars, formulas, valuations.clone(), self.options.limits)?;
         let patience = if joint.takes_conjunctions() { CLAUSES_PATIENCE } else { JOINT_PATIENCE };
         let first = self.try_jointly(&mut joint, component, patience, u32::MAX);

@@ -1,0 +1,10 @@
+; Without a grammar, functions divide by what formulas divide by, or multiply their values by.
+; expect: (define-fun quotient ((x Int)) Int (div x 3))
+; expect: (define-fun remainder ((x Int)) Int (mod x 7))
+(set-logic LIA)
+(synth-fun quotient ((x Int)) Int)
+(synth-fun remainder ((x Int)) Int)
+(declare-var x Int)
+(constraint (and (<= (* 3 (quotient x)) x) (< x (+ (* 3 (quotient x)) 3))))
+(constraint (and (<= 0 (remainder x)) (< (remainder x) 7) (= (mod (- x (remainder x)) 7) 0)))
+(check-synth)
