@@ -3,7 +3,7 @@
 //! The search is by counterexamples, as that of [`super`] is, but proposes conjunctions of what the bank holds instead of its
 //! terms one by one, and so comes to invariants of five and more parts.
 
-use dsl::{Kernel, NonterminalId, Term};
+use dsl::{Func, Kernel, Node, NonterminalId, Term};
 use samples::Column;
 use synth::ClassId;
 
@@ -116,16 +116,21 @@ impl Joint<'_> {
         examples.fail.iter().all(is_excluded).then(|| self.joined(&pieces, usable))
     }
 
+    /// The conjunction in the first of these forms that the grammar has, or else the first: `and`s that begin at the left, or at
+    /// the right; the same without `or`, and without `and`.
     fn joined(&self, pieces: &[Piece], chosen: Vec<usize>) -> Term {
-        let mut terms: Vec<Term> = chosen.into_iter().map(|i| self.piece(pieces, i)).collect();
+        let terms: Vec<Term> = chosen.into_iter().map(|i| self.piece(pieces, i)).collect();
         let leftward = theory::conjunction(&terms);
-        let is_grammar = self.problem.functions[self.functions[0]].has_grammar;
-        if !is_grammar || self.grammars[0].derives(&leftward) {
+        if !self.problem.functions[self.functions[0]].has_grammar {
             return leftward;
         }
-        // In some grammars the first argument of `and` is no conjunction.
-        let last = terms.pop().unwrap_or(leftward);
-        terms.into_iter().rfold(last, |rest, term| theory::apply(Kernel::And, vec![term, rest]))
+        let both = |a: Term, b| theory::apply(Kernel::And, vec![b, a]);
+        let rightward = terms.into_iter().rev().reduce(both).unwrap_or_else(|| leftward.clone());
+        let by_others = |kernel| [&leftward, &rightward].map(|term| without(kernel, term));
+        let [a, b] = by_others(Kernel::Or);
+        let [c, d] = by_others(Kernel::And);
+        let forms = [leftward.clone(), rightward.clone(), a, b, c, d];
+        forms.into_iter().find(|term| self.grammars[0].derives(term)).unwrap_or(leftward)
     }
 
     fn piece(&self, pieces: &[Piece], i: usize) -> Term {
@@ -194,5 +199,25 @@ impl Joint<'_> {
         let zeros = if rows.is_empty() { Vec::new() } else { monomials.zeros(&rows) };
         let terms = zeros.iter().map(|zero| monomials.comparison(Kernel::Eq, zero));
         terms.filter(|term| !function.has_grammar || self.grammars[0].derives(term)).collect()
+    }
+}
+
+/// A truth value with one of `and` and `or` written by the other and `not` (De Morgan).
+fn without(kernel: Kernel, term: &Term) -> Term {
+    let Node::App(Func::Kernel(own @ (Kernel::And | Kernel::Or | Kernel::Not)), args) = term.node() else {
+        return term.clone();
+    };
+    let args = args.iter().map(|arg| without(kernel, arg));
+    if *own != kernel {
+        return theory::apply(*own, args.collect());
+    }
+    let other = if kernel == Kernel::And { Kernel::Or } else { Kernel::And };
+    negated(&theory::apply(other, args.map(|arg| negated(&arg)).collect()))
+}
+
+fn negated(term: &Term) -> Term {
+    match term.node() {
+        Node::App(Func::Kernel(Kernel::Not), args) => args[0].clone(),
+        _ => theory::apply(Kernel::Not, vec![term.clone()]),
     }
 }
