@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use dsl::{Func, Grammar, Kernel, Language, Node, NonterminalId, Production, Term};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Sort, Symbol};
 use synth::{Bank, ClassId};
 
@@ -415,8 +415,9 @@ impl<'a> Forest<'a> {
         if parts.least_split.saturating_add(parts.least_leaf) >= limit {
             return Vec::new();
         }
-        let mut kept: FxHashMap<Mask, usize> = FxHashMap::default();
+        let mut kept: FxHashSet<Mask> = FxHashSet::default();
         let mut all: Vec<Candidate> = Vec::new();
+        let strongest = parts.strongest(points);
         for split in &parts.splits {
             if split.cost + parts.least_leaf >= limit {
                 break;
@@ -432,47 +433,45 @@ impl<'a> Forest<'a> {
                     continue;
                 }
                 sides[branch] = None;
-            } else {
+            } else if !kept.insert(if holds.lowest() == points.lowest() { holds } else { fails }) {
                 // Splits come cheapest first: another one with the same sides is of no use.
-                if kept.contains_key(&holds) || kept.contains_key(&fails) {
-                    continue;
-                }
-                kept.insert(holds, all.len());
+                continue;
             }
+            let missed = missed(&strongest, holds, fails);
+            let missed: u32 = (0..2).map(|i| sides[i].map_or(0, |_| missed[i])).sum();
             all.push(Candidate {
                 conditional: split.conditional,
                 piece: split.piece,
                 cost: split.cost,
                 sides,
-                rank: 0,
+                // A point that is missed needs another split and leaf, or a share of one.
+                rank: split.cost + missed * (parts.least_split + parts.least_leaf) / 2,
             });
         }
-        let strongest = parts.strongest(points);
-        for candidate in &mut all {
-            let missed = |side: Option<Mask>| {
-                side.map_or(0, |side| {
-                    let mut most = 0;
-                    for &(n, leaf) in &strongest {
-                        // No leaf is right at more points of a side than of the whole.
-                        if n <= most {
-                            break;
-                        }
-                        most = most.max(side.and(leaf.right).len());
-                    }
-                    side.len() - most
-                })
-            };
-            let missed = missed(candidate.sides[0]) + missed(candidate.sides[1]);
-            // A point that is missed needs another split and leaf, or a share of one.
-            candidate.rank = candidate.cost + missed * (parts.least_split + parts.least_leaf) / 2;
-        }
-        all.sort_by_key(|candidate| (candidate.rank, candidate.piece));
+        let order = |own: &Candidate| (own.rank, own.piece, own.cost, own.conditional);
         if all.len() > self.width {
             self.cut = true;
+            all.select_nth_unstable_by_key(self.width, order);
             all.truncate(self.width);
         }
+        all.sort_unstable_by_key(order);
         all
     }
+}
+
+/// How many points of the two sides of a split are missed by the leaf that is right at most of them; the strongest leaves of all
+/// these points are given, with the number of points at which they are right.
+fn missed(strongest: &[(u32, &Leaf)], holds: Mask, fails: Mask) -> [u32; 2] {
+    let mut most = [0, 0];
+    for &(n, leaf) in strongest {
+        // No leaf is right at more points of a side than of the whole.
+        if n <= most[0].min(most[1]) {
+            break;
+        }
+        let n_holds = holds.and(leaf.right).len();
+        most = [most[0].max(n_holds), most[1].max(n - n_holds)];
+    }
+    [holds.len() - most[0], fails.len() - most[1]]
 }
 
 struct Candidate {
