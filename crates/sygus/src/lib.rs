@@ -8,6 +8,7 @@ mod cases;
 mod choice;
 mod clauses;
 mod conjunction;
+mod inversion;
 mod joint;
 mod listing;
 mod logic;

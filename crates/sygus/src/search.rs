@@ -6,6 +6,7 @@ use samples::{Column, Sort, Value};
 use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
 
 use crate::cases::by_cases;
+use crate::inversion::inverted;
 use crate::mask::{CAPACITY, Mask};
 use crate::problem::{BoundScope, is_weighted};
 use crate::spec::Pointwise;
@@ -234,6 +235,7 @@ impl<'s, 'p> Search<'s, 'p> {
             let is_settled = self.best.as_ref().is_some_and(|(cost, _)| *cost <= level + 1);
             let is_stuck = spent >= CASES_AFTER.0 || self.active.len() >= CASES_AFTER.1;
             if !is_settled && (self.best.is_some() || is_stuck) {
+                self.invert(level, judge);
                 self.cases(judge);
             }
             if self.best.is_some() {
@@ -452,6 +454,26 @@ impl<'s, 'p> Search<'s, 'p> {
                 Exam::Right => return self.accept(found.cost, found.term),
                 Exam::Wrong => {}
                 Exam::Open => return self.leave_open(found.cost),
+            }
+            if (judge.is_late)() {
+                return;
+            }
+        }
+    }
+
+    /// Looks for a term one operator beyond the bank, where every point has but one right value.
+    fn invert(&mut self, level: u32, judge: &mut Judge<'_>) {
+        const ROUNDS: usize = 20;
+        for _ in 0..ROUNDS {
+            let wanted = self.active.iter().map(|&point| self.spec.accept[point].single()).collect::<Option<Vec<_>>>();
+            let bound = self.best.as_ref().map_or(u32::MAX, |(cost, _)| *cost);
+            // The bank comes to the next level by itself.
+            let found = wanted.and_then(|wanted| inverted(&self.bank, &self.grammar, &wanted, bound));
+            let Some((cost, term)) = found.filter(|(cost, _)| *cost > level + 1) else { return };
+            match self.examine(&term, judge) {
+                Exam::Right => return self.accept(cost, term),
+                Exam::Wrong => {}
+                Exam::Open => return self.leave_open(cost),
             }
             if (judge.is_late)() {
                 return;
