@@ -142,3 +142,28 @@ fn functions_of_a_dsl_file_that_are_not_found_say_why() {
     assert_eq!((done.code, done.stdout.as_str()), (1, ""));
     assert!(done.stderr.contains("asks for no function"), "{}", done.stderr);
 }
+
+#[test]
+fn constants_of_a_dsl_file_that_no_example_has_are_solved_for() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "(include \"integers\") (constants Int 0 1 :cost 1 :solve)
+        (grammar lines (Start Int ((+ (* (Constant Int) x) (Constant Int)))))
+        (synth-fun fee ((x Int)) Int :grammar lines :examples ((1) 1048) ((2) 1085) ((5) 1196) ((-3) 900))";
+    let own = write(folder.path(), "own.dsl", text);
+    let done = run("synth {0}", &[&own]);
+    assert_eq!(done.code, 0, "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.contains("with the constants tried costs less than"), "{}", done.stdout);
+    assert!(done.stdout.contains("\n; constants tried: those listed, 1048 1085 "), "{}", done.stdout);
+    assert!(done.stdout.ends_with("(define-fun fee ((x Int)) Int (+ (* 37 x) 1011))\n"), "{}", done.stdout);
+    let result = run("synth {0} --format json", &[&own]).json();
+    let function = &result["functions"][0];
+    assert_eq!((&function["bound_scope"], &function["evidence"]), (&"constants_tried".into(), &"sampled".into()));
+    assert!(function["constants"]["shapes"].as_u64().is_some_and(|n| n > 0), "{function}");
+    // Modulo 2^16, and proved against the meaning.
+    let text = "(include \"bitvectors\") (constants (_ BitVec 16) #x0001 :cost 1 :solve)
+        (grammar steps (Start (_ BitVec 16) ((bvadd (bvmul x (Constant (_ BitVec 16))) (Constant (_ BitVec 16))))))
+        (synth-fun step ((x (_ BitVec 16))) (_ BitVec 16) :grammar steps :means (bvneg (bvsub (bvmul x #x3039) #x00ff)))";
+    let done = run("synth {0}", &[&write(folder.path(), "bits.dsl", text)]);
+    assert!(done.stdout.starts_with("; step: right at all 65536 inputs; "), "{}{}", done.stdout, done.stderr);
+    assert!(done.stdout.ends_with("(bvadd (bvmul x #xcfc7) #x00ff))\n"), "{}", done.stdout);
+}

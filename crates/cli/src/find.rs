@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use ::synth::{BoundScope, Evidence, FindConfig, FindReport, Finding, Tried, find};
 use dsl::{Language, Wanted};
-use report::{SCHEMA, SynthFunction, SynthResult};
+use report::{SCHEMA, SynthConstants, SynthFunction, SynthResult};
 use smt::Solver;
-use synth::{Evidence, FindConfig, Finding, find};
 
 use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
+use crate::synth::scope_word;
 use crate::{Status, language, output};
 
 /// Finds every function of the file and prints it as a definition that the file can hold.
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
         ));
     }
     progress.finish();
-    let is_solved = found.iter().all(|(_, finding)| matches!(finding, Finding::Solved { .. }));
+    let is_solved = found.iter().all(|(_, found)| matches!(found.finding, Finding::Solved { .. }));
     output::to_stdout(&match common.format {
         Format::Text => found.iter().map(|(wanted, finding)| text_of(&language, wanted, finding)).collect::<String>(),
         Format::Json => output::json_text(&result(origin, &language, &found))?,
@@ -53,40 +54,53 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     Ok(if is_solved { Status::Done } else { Status::NotEstablished })
 }
 
-fn text_of(language: &Language, wanted: &Wanted, finding: &Finding) -> String {
+fn text_of(language: &Language, wanted: &Wanted, report: &FindReport) -> String {
     let name = wanted.name;
-    match finding {
+    let tried = constants_of(report).map_or_else(String::new, |tried| format!("; {}\n", sentence(&tried)));
+    match &report.finding {
         Finding::Infeasible(reason) => format!("; {name}: infeasible: {reason}\n"),
         Finding::Fail { limit, lower_bound } => {
-            format!("; {name}: fail, stopped by: {limit}; {}\n", bound(language, wanted, *lower_bound))
+            format!("; {name}: fail, stopped by: {limit}; {}\n{tried}", bound(wanted, report.scope, *lower_bound))
         }
         Finding::Solved { term, cost, lower_bound, evidence, .. } => {
             let (_, said) = evidence_of(evidence);
             let least = if cost == lower_bound { "minimal: " } else { "" };
-            let bound = bound(language, wanted, *lower_bound);
-            format!("; {name}: {said}; cost {cost}, {least}{bound}\n{}\n", definition(language, wanted, term))
+            let bound = bound(wanted, report.scope, *lower_bound);
+            format!("; {name}: {said}; cost {cost}, {least}{bound}\n{tried}{}\n", definition(language, wanted, term))
         }
     }
 }
 
 /// What is known of cheaper terms.
-fn bound(language: &Language, wanted: &Wanted, lower_bound: u32) -> String {
-    let terms = match (wanted.grammar, scope_of(language, wanted)) {
-        (Some(name), "grammar") => format!("the grammar {name}"),
+fn bound(wanted: &Wanted, scope: BoundScope, lower_bound: u32) -> String {
+    let terms = match (wanted.grammar, scope) {
+        (Some(name), BoundScope::Grammar) => format!("the grammar {name}"),
         (Some(name), _) => format!("the grammar {name} with the constants tried"),
         (None, _) => "the operators and constants tried".to_owned(),
     };
     format!("no term of {terms} costs less than {lower_bound}")
 }
 
-/// The word for the terms that a bound speaks of, as for SyGuS-IF problems.
-fn scope_of(language: &Language, wanted: &Wanted) -> &'static str {
-    let is_open = language.constants.groups.iter().any(|group| group.from_samples || group.solve);
-    match wanted.grammar {
-        None => "terms_tried",
-        Some(_) if is_open => "constants_tried",
-        Some(_) => "grammar",
-    }
+/// The constants that were tried beside those listed, where there may be others.
+fn constants_of(report: &FindReport) -> Option<SynthConstants> {
+    let Tried { constants, n_holes, n_shapes, n_asked } = &report.tried;
+    let is_open = report.scope != BoundScope::Grammar && (!constants.is_empty() || *n_shapes > 0);
+    is_open.then(|| SynthConstants {
+        tried: constants.iter().map(|value| dsl::print_value(*value)).collect(),
+        shapes: *n_shapes,
+        holes: *n_holes,
+        asked: *n_asked,
+    })
+}
+
+fn sentence(constants: &SynthConstants) -> String {
+    let SynthConstants { tried, shapes, holes, asked } = constants;
+    let others = if tried.is_empty() { String::new() } else { format!(", {}", tried.join(" ")) };
+    let solved = match holes {
+        0 => String::new(),
+        _ => format!("; up to {holes} at once solved for in {shapes} shapes, by the solver in {asked}"),
+    };
+    format!("constants tried: those listed{others}{solved}")
 }
 
 /// The word and the sentence for what is known.
@@ -111,11 +125,11 @@ fn definition(language: &Language, wanted: &Wanted, term: &dsl::Term) -> String 
     format!("(define-fun {} ({}) {} {})", wanted.name, params.join(" "), wanted.result, dsl::print(term, language))
 }
 
-fn result(file: String, language: &Language, found: &[(&Wanted, Finding)]) -> SynthResult {
+fn result(file: String, language: &Language, found: &[(&Wanted, FindReport)]) -> SynthResult {
     let mut functions = Vec::new();
     let (mut status, mut reasons) = ("solved", Vec::new());
-    for (wanted, finding) in found {
-        match finding {
+    for (wanted, report) in found {
+        match &report.finding {
             Finding::Solved { term, cost, lower_bound, evidence, n_candidates, n_points } => {
                 functions.push(SynthFunction {
                     name: wanted.name.to_string(),
@@ -124,9 +138,10 @@ fn result(file: String, language: &Language, found: &[(&Wanted, Finding)]) -> Sy
                     nodes: dsl::size(term, language),
                     cost: *cost,
                     lower_bound: *lower_bound,
-                    bound_scope: scope_of(language, wanted),
+                    bound_scope: scope_word(report.scope),
                     candidates: *n_candidates,
                     points: *n_points,
+                    constants: constants_of(report),
                 });
             }
             Finding::Infeasible(reason) => {
@@ -135,7 +150,8 @@ fn result(file: String, language: &Language, found: &[(&Wanted, Finding)]) -> Sy
             }
             Finding::Fail { limit, .. } => {
                 status = if status == "infeasible" { status } else { "fail" };
-                reasons.push(format!("{}: stopped by: {limit}", wanted.name));
+                let tried = constants_of(report).map_or_else(String::new, |tried| format!("; {}", sentence(&tried)));
+                reasons.push(format!("{}: stopped by: {limit}{tried}", wanted.name));
             }
         }
     }

@@ -75,13 +75,10 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
         nodes: solution.nodes(problem, index),
         cost: solution.cost,
         lower_bound: solution.lower_bound,
-        bound_scope: match solution.scope {
-            BoundScope::Grammar => "grammar",
-            BoundScope::ConstantsTried => "constants_tried",
-            BoundScope::TermsTried => "terms_tried",
-        },
+        bound_scope: scope_word(solution.scope),
         candidates: solution.n_candidates,
         points: solution.n_points,
+        constants: None,
     };
     let functions = solutions.iter().enumerate().map(function).collect();
     let all = listing.filter(|_| args.all).map(|listing| SynthAll {
@@ -98,4 +95,13 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
         .filter(|_| args.front)
         .map(|listing| listing.front.iter().map(|own| fit(own, listing.n_points)).collect());
     SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions, all, front }
+}
+
+/// The word for the terms that a bound speaks of.
+pub(crate) fn scope_word(scope: BoundScope) -> &'static str {
+    match scope {
+        BoundScope::Grammar => "grammar",
+        BoundScope::ConstantsTried => "constants_tried",
+        BoundScope::TermsTried => "terms_tried",
+    }
 }

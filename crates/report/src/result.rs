@@ -1249,4 +1249,20 @@ pub struct SynthFunction {
     pub candidates: u64,
     /// Inputs that they were evaluated at.
     pub points: usize,
+    /// The constants that were tried beside those listed, of functions of DSL files that may have others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constants: Option<SynthConstants>,
+}
+
+/// Constants that a search tried beside those that a DSL file lists.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthConstants {
+    /// Those of the examples and the meaning, all members of finite sorts, and some that shapes suggest.
+    pub tried: Vec<String>,
+    /// Shapes, terms with places for constants, whose constants were solved for.
+    pub shapes: u64,
+    /// Places in one of them, at most.
+    pub holes: usize,
+    /// Shapes that the solver was asked about, since they are not linear.
+    pub asked: u64,
 }

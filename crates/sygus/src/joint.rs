@@ -9,10 +9,10 @@ mod conjoin;
 use dsl::{Facts, Func, Grammar, Language, NonterminalId, OpId, Operator, Place, SortPattern, Term};
 use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Column, Sort, Symbol};
-use synth::{Bank, BankConfig, ClassId, Limits, StopReason, Watch};
+use synth::{Bank, BankConfig, BoundScope, ClassId, Limits, StopReason, Watch};
 
 use crate::clauses::{APPLICATION_LIMIT, Clauses};
-use crate::problem::{BoundScope, Problem, is_weighted};
+use crate::problem::{Problem, is_weighted};
 use crate::search::{Failure, SearchLimits, Solution};
 use crate::spec::{evaluate, names, sorts};
 use crate::theory;

@@ -2,6 +2,7 @@
 
 use dsl::{Grammar, Language, Production, Term};
 use samples::{Column, Sort, Symbol, Value};
+use synth::BoundScope;
 
 use crate::weight::Weights;
 
@@ -73,15 +74,7 @@ pub struct SynthFun {
 impl SynthFun {
     /// What holds of a bound on cost that a search over `grammar` proved.
     pub(crate) fn bound_scope(&self, grammar: &Grammar) -> BoundScope {
-        let all = || grammar.nonterminals.iter().flat_map(|own| own.productions.iter().map(|p| (own.sort, p)));
-        let is_open = |(sort, production): (Sort, &Production)| {
-            matches!(production, Production::AnyConstant { .. }) && sort != Sort::Bool
-        };
-        match self.has_grammar {
-            true if all().any(is_open) => BoundScope::ConstantsTried,
-            true => BoundScope::Grammar,
-            false => BoundScope::TermsTried,
-        }
+        BoundScope::of(self.has_grammar.then_some(grammar), |sort| sort == Sort::Bool)
     }
 
     /// The values of the parameters, given as columns of `n` points, and of the named constants.
@@ -90,17 +83,6 @@ impl SynthFun {
         let constant = |(name, value): &(Symbol, Value)| Some((*name, Column::constant(value.sort()?, *value, n)));
         params.chain(self.constants.iter().filter_map(constant)).collect()
     }
-}
-
-/// Of which terms a lower bound on cost speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum BoundScope {
-    /// Of all terms of the file's grammar.
-    Grammar,
-    /// Of those with the constants that were tried, where the grammar has `(Constant S)`.
-    ConstantsTried,
-    /// Of those with the operators and constants that were tried, where there is no grammar.
-    TermsTried,
 }
 
 /// Whether a grammar charges for weights: then cost is not the number of nodes.

@@ -3,12 +3,12 @@
 use dsl::{Grammar, NonterminalId, Production, Term};
 use rustc_hash::FxHashSet;
 use samples::{Column, Sort, Value};
-use synth::{Bank, BankConfig, BankError, ClassId, Leaf, Limits, StopReason, Watch};
+use synth::{Bank, BankConfig, BankError, BoundScope, ClassId, Leaf, Limits, StopReason, Watch};
 
 use crate::cases::by_cases;
 use crate::inversion::inverted;
 use crate::mask::{CAPACITY, Mask};
-use crate::problem::{BoundScope, is_weighted};
+use crate::problem::is_weighted;
 use crate::spec::Pointwise;
 use crate::theory;
 use crate::tree::{Conditional, Extra, Forest};

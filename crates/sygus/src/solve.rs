@@ -5,10 +5,10 @@ use std::cell::RefCell;
 use dsl::{Func, Grammar, Kernel, Node, NonterminalId, Production, Term};
 use samples::{Symbol, Value};
 use smt::Solver;
-use synth::{BankError, Closure, ClosureLimits};
+use synth::{BankError, BoundScope, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge, Patience};
-use crate::problem::{BoundScope, Problem, WeightBound, WeightSum, is_weighted};
+use crate::problem::{Problem, WeightBound, WeightSum, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
 use crate::simple::simple;

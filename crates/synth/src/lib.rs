@@ -17,6 +17,7 @@ mod bank;
 mod find;
 mod goal;
 mod infer;
+mod linear;
 mod place;
 mod recheck;
 mod saturate;
@@ -30,7 +31,7 @@ pub use bank::{
     Bank, BankConfig, BankError, ClassId, Closure, ClosureLimits, Extra, Found, Leaf, Limits, MAX_CLOSURE_POINTS,
     StopReason, Watch,
 };
-pub use find::{Evidence, FindConfig, FindError, Finding, find};
+pub use find::{BoundScope, Evidence, FindConfig, FindError, FindReport, Finding, Tried, find};
 pub use goal::Goal;
 pub use infer::{InferConfig, Inferred, InferredRule, derives, infer, infer_key};
 pub use recheck::{CheckError, Checked, recheck};

@@ -1,6 +1,6 @@
 //! A goal solved with counterexamples: enumeration at few points, verified at all.
 
-use dsl::{Language, OpId, Term};
+use dsl::{Language, NonterminalId, OpId, Term};
 use rustc_hash::{FxHashMap, FxHasher};
 use samples::Column;
 use std::hash::{Hash, Hasher};
@@ -126,7 +126,7 @@ fn distinct_points(leaves: &[Leaf], goal: &Goal) -> Result<Vec<usize>, (usize, u
 }
 
 /// A mixed order of points, the first `n` of which show every value of the goal as far as they can.
-fn first_points(points: &[usize], goal: &Goal, n: usize) -> Vec<usize> {
+pub(crate) fn first_points(points: &[usize], goal: &Goal, n: usize) -> Vec<usize> {
     let mut mixed: Vec<(u64, usize)> = points
         .iter()
         .map(|&point| {
@@ -222,13 +222,19 @@ impl<'a> Search<'a> {
         Ok(Outcome::Solved(Solution { term, cost, alternatives, complete_cost, n_candidates, n_points }))
     }
 
+    /// The nonterminal of whole terms, where a grammar says so.
+    fn start(&self) -> Option<NonterminalId> {
+        self.config.bank.grammar.as_ref().map(|_| NonterminalId(0))
+    }
+
     /// Builds the terms of a cost; ends early at a verified hit.
     fn level(&mut self, cost: u32, deadline: &dyn Fn() -> bool) -> Result<StopReason, BankError> {
         let limits = Limits { max_cost: cost, ..self.config.limits };
         loop {
             let goal = self.reference_goal.select(&self.used);
             let mut hits: Vec<ClassId> = Vec::new();
-            let reason = self.bank.run_until(&limits, deadline, &mut |found| watch(found, &goal, &mut hits));
+            let start = self.start();
+            let reason = self.bank.run_until(&limits, deadline, &mut |found| watch(found, start, &goal, &mut hits));
             if hits.is_empty() {
                 return Ok(reason);
             }
@@ -278,7 +284,8 @@ impl<'a> Search<'a> {
         self.used.extend(points);
         let goal = self.reference_goal.select(&self.used);
         let mut hits = Vec::new();
-        self.bank.append_points(&columns, &mut |found| watch(found, &goal, &mut hits))?;
+        let start = self.start();
+        self.bank.append_points(&columns, &mut |found| watch(found, start, &goal, &mut hits))?;
         Ok(hits)
     }
 
@@ -319,8 +326,9 @@ impl<'a> Search<'a> {
     }
 }
 
-fn watch(found: &Found<'_>, goal: &Goal, hits: &mut Vec<ClassId>) -> Watch {
-    if found.sort == goal.sort && goal.accepts(&found.codes) {
+fn watch(found: &Found<'_>, start: Option<NonterminalId>, goal: &Goal, hits: &mut Vec<ClassId>) -> Watch {
+    let is_whole = start.is_none_or(|start| found.nonterminal == start);
+    if is_whole && found.sort == goal.sort && goal.accepts(&found.codes) {
         hits.push(found.id);
         return Watch::Stop;
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use dsl::{Language, Node as TermNode, NonterminalId, Term};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use samples::{Column, Points, Sort};
+use samples::{Column, Points, Sort, Symbol};
 
 use super::ClassId;
 use super::block::{Block, Candidate, Odometer};
@@ -65,6 +65,8 @@ pub struct Bank<'l> {
     /// Kept between runs for their memory.
     blocks: Vec<Block>,
     sequences: Option<Points>,
+    /// Variables that stand for constants.
+    holes: Vec<Symbol>,
 }
 
 /// How many blocks are computed at once, at most, if there are threads for them.
@@ -110,7 +112,14 @@ impl<'l> Bank<'l> {
             forgetful: false,
             blocks: Vec::new(),
             sequences: None,
+            holes: Vec::new(),
         })
+    }
+
+    /// The same with variables that stand for constants: what is charged for arguments that are none is not for them.
+    #[must_use]
+    pub(crate) fn with_holes(self, holes: Vec<Symbol>) -> Self {
+        Self { holes, ..self }
     }
 
     /// The same over points that are the elements of sequences, in order: operators that look at earlier elements
@@ -648,7 +657,9 @@ impl<'l> Bank<'l> {
 
     fn is_constant(&self, node: Node) -> bool {
         match &self.space.productions[node.production as usize].head {
-            Head::Leaf(term) => is_constant(term),
+            Head::Leaf(term) => {
+                is_constant(term) || matches!(term.node(), TermNode::Var(name) if self.holes.contains(name))
+            }
             Head::Chain => self.is_constant(self.store.node(node.args[0])),
             Head::Apply(_) => false,
         }

@@ -15,8 +15,8 @@ use smt::{Answer, Solver};
 
 pub use operators::{CheckReport, Extent, OperatorReport, check_operators, run_checks};
 pub use scope::Counterexample;
-pub(crate) use scope::mentions_selection;
 use scope::{Trial, try_all};
+pub(crate) use scope::{mentions_selection, model_code};
 
 /// How much work a rule may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -350,38 +350,34 @@ pub(crate) fn confirm(
 ) -> Option<Counterexample> {
     let mut vars = Vec::with_capacity(params.len());
     for &(name, sort) in params {
-        let text = name.as_str();
-        let code = if model.bool(&format!("{text}.defined")) == Some(false) {
-            UNDEFINED
-        } else {
-            match sort {
-                Sort::Bool => i64::from(model.bool(text).unwrap_or(false)),
-                Sort::Int if model.value(text).is_none() => 0,
-                Sort::Int => model.int(text)?,
-                Sort::Real => {
-                    encode_value(Value::Real(if model.value(text).is_none() { 0.0 } else { model.real(text)? }))
-                }
-                Sort::Symbol => Symbol::new(model.value(text).unwrap_or("a")).code(),
-                Sort::Enum(declared) => {
-                    let values = &language.enums.iter().find(|enumeration| enumeration.name == declared)?.values;
-                    let value = match model.value(text) {
-                        Some(text) => *values.iter().find(|value| value.as_str() == text.trim_matches('|'))?,
-                        None => *values.first()?,
-                    };
-                    value.code()
-                }
-                Sort::BitVec(_) => match model.value(text) {
-                    Some(text) => model_bits(text)?,
-                    None => 0,
-                },
-                Sort::Selector => return None,
-            }
-        };
+        let is_undefined = model.bool(&format!("{name}.defined")) == Some(false);
+        let code = if is_undefined { UNDEFINED } else { model_code(language, model, name.as_str(), sort)? };
         vars.push((name, Column::new(sort, vec![code])));
     }
     let points = Points::from_lengths([1]);
     let (_, differs) = compare(language, rule, &points, &vars, false).ok()?;
     differs.map(|point| describe(language, rule, &points, &vars, false, point))
+}
+
+/// The code of the value that a model gives a variable; some value where it gives none, none where the value does not fit.
+pub(crate) fn model_code(language: &Language, model: &Model, name: &str, sort: Sort) -> Option<i64> {
+    Some(match sort {
+        Sort::Bool => i64::from(model.bool(name).unwrap_or(false)),
+        Sort::Int if model.value(name).is_none() => 0,
+        Sort::Int => model.int(name)?,
+        Sort::Real => encode_value(Value::Real(if model.value(name).is_none() { 0.0 } else { model.real(name)? })),
+        Sort::Symbol => Symbol::new(model.value(name).unwrap_or("a")).code(),
+        Sort::Enum(declared) => {
+            let values = &language.enums.iter().find(|enumeration| enumeration.name == declared)?.values;
+            let value = match model.value(name) {
+                Some(text) => *values.iter().find(|value| value.as_str() == text.trim_matches('|'))?,
+                None => *values.first()?,
+            };
+            value.code()
+        }
+        Sort::BitVec(_) => model.value(name).map_or(Some(0), model_bits)?,
+        Sort::Selector => return None,
+    })
 }
 
 /// A bit-vector as solvers print it.
