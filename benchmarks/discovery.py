@@ -91,7 +91,7 @@ def on_drawn(a, row, net, program):
 
 def table(rows):
     print("| family | weights | networks | accepted | of these refuted afresh | verified | partial | unverified | "
-          "verified and refuted afresh |\n|" + "---|" * 9)
+          "undecided | verified and refuted afresh |\n|" + "---|" * 10)
     for family in studies.FAMILIES:
         for kind in ("drawn anew", "permuted"):
             here = [row for row in rows if (row["family"], row["kind"]) == (family, kind)]
@@ -100,7 +100,7 @@ def table(rows):
             wrong = sum(not row["again"].get("right", False) for row in accepted)
             refuted = sum(row["mechanism"] == "verified" and row["again"].get("mechanism") != "stands" for row in accepted)
             print(f"| {family} | {kind} | {len(here)} | {len(accepted)} | {wrong} | {count('verified')} | "
-                  f"{count('partial')} | {count('unverified')} | {refuted} |")
+                  f"{count('partial')} | {count('unverified')} | {count('undecided')} | {refuted} |")
 
 
 def main():

@@ -1,6 +1,7 @@
 //! `ventris scrub`: does the network compute it this way?
 
 use report::{ControlsEvidence, HypothesisFile, SCHEMA, ScrubEvidence, ScrubResult};
+use scrub::Standing;
 
 use crate::args::{Common, Format, ScrubArgs};
 use crate::failure::Failure;
@@ -40,7 +41,7 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         .map_err(|error| Failure::at(&args.hypothesis, error))?;
     progress.finish();
     let enough = scrub.interval.0 >= args.min_recovered;
-    let beats = scrub.controls.beaten();
+    let beats = scrub.controls.standing() == Standing::Beaten;
     let reason = match (enough, beats) {
         (true, true) => "the interval lies above the fraction asked for, and no control comes near",
         (true, false) => "enough is recovered, but controls without content recover as much",

@@ -84,8 +84,7 @@ pub struct Config<'a> {
     pub limits: Limits,
     /// True when time is up: the search then returns what it has.
     pub deadline: &'a (dyn Fn() -> bool + Sync),
-    /// True when controls have had their time: those that are left are not run, which says less. First asked when the first
-    /// control begins.
+    /// True when controls have to end: what they would have decided is undecided then. First asked when the first control begins.
     pub controls_late: &'a (dyn Fn() -> bool + Sync),
     /// The least share of counted outputs on which a hypothesis must agree with the network to be returned.
     pub min_agreement: f64,

@@ -4,7 +4,7 @@ use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Counterexample, En
 use dsl::{Language, Term};
 use graph::Network;
 use samples::{Batch, Column, Decode, Elements};
-use scrub::{CircuitReport, Interchange, Scrub, Variables};
+use scrub::{CircuitReport, Interchange, Scrub, Standing, Variables};
 
 use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
@@ -32,6 +32,21 @@ pub enum Mechanism {
     Partial,
     /// The evidence for more was not gathered, or speaks against it.
     Unverified,
+    /// It hinges on controls that the time limit cut.
+    Undecided,
+}
+
+/// Why a mechanism is undecided.
+pub(crate) const CUT: &str = "undecided: controls cut by the time limit";
+
+impl Mechanism {
+    /// What is concluded by a rule that asks whether controls are beaten: undecided where it matters how those came out that
+    /// the time limit cut.
+    pub(crate) fn of(rule: impl Fn(fn(Standing) -> bool) -> Self) -> Self {
+        let (most, least) =
+            (rule(|standing| standing != Standing::Reached), rule(|standing| standing == Standing::Beaten));
+        if most == least { most } else { Self::Undecided }
+    }
 }
 
 /// The stages of the loop, announced as they begin: whoever holds a clock can time them.
@@ -546,12 +561,15 @@ pub fn covers_domain(network: &Network, program: &Term) -> Option<String> {
 }
 
 fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_tried: usize) -> Outcome {
-    let reason = format!(
+    let mut reason = format!(
         "the program agrees with the network on {} of {} {}",
         agreement.inputs - agreement.mismatches,
         agreement.inputs,
         described(&agreement),
     );
+    if judged.mechanism == Mechanism::Undecided {
+        reason.push_str(&format!("; mechanism {CUT}"));
+    }
     Outcome {
         verdict: Verdict::Accepted,
         reason,

@@ -138,7 +138,6 @@ fn mechanism(
 ) -> Mechanism {
     let Ok(scrub) = scrub else { return Mechanism::Unverified };
     let stands = scrub.interval.0 >= LEAST_RECOVERED
-        && scrub.controls.columns.beaten()
         && scrub.controls.columns.null_mean < scrub.interval.0
         && scrub.classes.vacuous_share() < 0.5;
     let mut sites: Vec<&str> =
@@ -153,13 +152,13 @@ fn mechanism(
     let passes = |site: &&&str| determines(site) && interchange.iter().any(|i| i.site == **site && moves(i));
     let passed = sites.iter().filter(passes).count();
     let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
-    match (stands, passed) {
+    let all = passed == sites.len() && all_aligned && scrub.exact_edges.is_empty();
+    let controls = &scrub.controls;
+    Mechanism::of(|beaten| match (stands && beaten(controls.columns.standing()), passed) {
         (false, _) | (true, 0) => Mechanism::Unverified,
-        (true, n) if n == sites.len() && all_aligned && scrub.controls.beaten() && scrub.exact_edges.is_empty() => {
-            Mechanism::Verified
-        }
+        (true, _) if all && beaten(controls.standing()) => Mechanism::Verified,
         _ => Mechanism::Partial,
-    }
+    })
 }
 
 /// Whether an interchange moves the output as the program says, often enough to be no accident.
@@ -185,20 +184,20 @@ fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, varia
     let (scrubbed, contradicted) = match scrub {
         Ok(scrub) => {
             let sound = scrub.classes.vacuous_share() < 0.5;
-            let stands = scrub.interval.0 >= LEAST_RECOVERED && scrub.controls.beaten();
-            (sound && stands, sound && scrub.interval.0 < LEAST_RECOVERED)
+            let stands = (scrub.interval.0 >= LEAST_RECOVERED).then(|| scrub.controls.standing());
+            (stands.filter(|_| sound), sound && scrub.interval.0 < LEAST_RECOVERED)
         }
-        Err(_) => (false, false),
+        Err(_) => (None, false),
     };
     let all = single.iter().enumerate().all(|(place, exchange)| is_determined(place) && exchanged(exchange))
         && determined.iter().all(|&holds| holds)
         && !determined.is_empty();
-    match (refuted || contradicted, all && scrubbed, passed) {
+    Mechanism::of(|beaten| match (refuted || contradicted, all && scrubbed.is_some_and(beaten), passed) {
         (true, _, _) => Mechanism::Unverified,
         (false, true, _) => Mechanism::Verified,
         (false, false, 0) => Mechanism::Unverified,
         (false, false, _) => Mechanism::Partial,
-    }
+    })
 }
 
 /// Whether an exchange moves the outputs as the program says, often enough to be no accident.

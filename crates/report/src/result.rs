@@ -5,7 +5,7 @@ use decipher::mechanism::{CarriedTerms, Joined, Mechanics};
 use decipher::{Mechanism, Outcome, Rivals, Separation, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Ablation, Beside, CircuitReport, Controls, Exchange, Interchange, Loss, Part, Scrub, Variant};
+use scrub::{Ablation, Beside, CircuitReport, Controls, Exchange, Interchange, Loss, Part, Scrub, Standing, Variant};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -546,7 +546,10 @@ pub struct FamilyEvidence {
     /// Whether these are all of their kind, and not a sample.
     #[serde(skip_serializing_if = "is_false")]
     pub exhaustive: bool,
-    /// Whether time was up before all were run.
+    /// Whether the rest was not run because of those that reach as much: it could change nothing.
+    #[serde(skip_serializing_if = "is_false")]
+    pub settled: bool,
+    /// Whether the time limit cut them.
     #[serde(skip_serializing_if = "is_false")]
     pub ended_early: bool,
 }
@@ -895,6 +898,7 @@ fn mechanism_name(mechanism: Mechanism) -> &'static str {
         Mechanism::Verified => "verified",
         Mechanism::Partial => "partial",
         Mechanism::Unverified => "unverified",
+        Mechanism::Undecided => "undecided",
     }
 }
 
@@ -982,7 +986,7 @@ impl ControlsEvidence {
         let of = |family: &Option<Controls>, kind| family.as_ref().map(|family| FamilyEvidence::new(kind, family));
         Self {
             columns: FamilyEvidence::new("variables permuted over inputs", &families.columns),
-            beaten: families.beaten(),
+            beaten: families.standing() == Standing::Beaten,
             circuits: of(&families.circuits, "random circuits of the same size"),
             alignments: of(&families.alignments, "variables at other sites"),
             programs: of(&families.programs, "random terms in the place of the variables"),
@@ -1008,6 +1012,7 @@ impl FamilyEvidence {
             corrected: rounded(controls.corrected),
             dropped: controls.dropped,
             exhaustive: controls.exhaustive,
+            settled: controls.settled,
             ended_early: controls.late,
         }
     }

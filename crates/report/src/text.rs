@@ -53,6 +53,9 @@ fn headline(result: &DecipherResult) -> &'static str {
         ("accepted", "partial") => {
             "ACCEPTED, mechanism partly verified: this is what the network computes; how it does is shown for a part."
         }
+        ("accepted", "undecided") => {
+            "ACCEPTED, mechanism undecided: this is what the network computes; the time limit cut what shows how it does."
+        }
         ("accepted", _) => {
             "ACCEPTED, mechanism unverified: this is what the network computes; that it computes it this way is not shown."
         }
@@ -378,8 +381,11 @@ fn family_line(text: &mut String, family: &FamilyEvidence) {
     let _ = match (family.exhaustive, family.draws) {
         (true, n) => writeln!(
             text,
-            "  control     {}: {} of all {n} reach as much, {:.3} on average{rest}",
-            family.kind, family.as_good, family.null_mean
+            "  control     {}: {} of {} reach as much, {:.3} on average{rest}",
+            family.kind,
+            family.as_good,
+            if family.settled || family.ended_early { format!("the first {n}") } else { format!("all {n}") },
+            family.null_mean
         ),
         (false, n) => writeln!(
             text,
@@ -388,7 +394,7 @@ fn family_line(text: &mut String, family: &FamilyEvidence) {
         ),
     };
     if family.ended_early {
-        let _ = writeln!(text, "              time was up before all of these were run");
+        let _ = writeln!(text, "              the time limit cut these before all were run");
     }
 }
 

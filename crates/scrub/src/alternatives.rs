@@ -190,10 +190,8 @@ impl<'a> Sites<'a> {
             }
             Some(Alternative::Whole(self.moved(&places, &own)?, determined))
         };
-        let draws = Draws { n: if exhaustive { all as usize } else { draws.n }, ..*draws };
-        let found = alternatives(self.scrubber, self.decode, self.observed, "scrub alignment", &draws, &alternative)?;
-        let dropped = if found.late { 0 } else { draws.n - found.draws };
-        Ok(Some(Controls { exhaustive, ..found.without(dropped) }))
+        let draws = Draws { n: if exhaustive { all as usize } else { draws.n }, exhaustive, ..*draws };
+        alternatives(self.scrubber, self.decode, self.observed, "scrub alignment", &draws, &alternative).map(Some)
     }
 
     /// Whether what is claimed of a site tells any inputs of one role apart. A variable that is the same on all of them (a length,
@@ -271,7 +269,7 @@ impl<'a> Sites<'a> {
             };
             pools.push(kept.into_iter().map(fitted).collect());
         }
-        if pools.iter().all(Vec::is_empty) {
+        if pools.iter().all(Vec::is_empty) && !(draws.late)() {
             return Ok(None);
         }
         let alternative = |draw: usize| {

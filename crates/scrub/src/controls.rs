@@ -1,7 +1,5 @@
 //! What hypotheses without content reach, and how far the observed one is beyond that.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use graph::Matrix;
 use rand::seq::SliceRandom as _;
 use rayon::prelude::*;
@@ -13,6 +11,9 @@ use crate::{Classes, Error};
 
 /// The level at which a family of controls counts as beaten, after correction for all families.
 const LEVEL: f64 = 0.05;
+/// Controls that are run before it is asked whether more are needed: enough for some threads, and a number of its own, so that
+/// what is run depends on no machine.
+const BLOCK: usize = 8;
 
 /// What a family of controls reached.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -25,16 +26,33 @@ pub struct Controls {
     pub null_best: f64,
     /// How many reach at least as much as the observation.
     pub as_good: usize,
-    /// The chance that a control reaches at least as much, the observation counted among them.
+    /// The chance that a control reaches at least as much: the observation counted among them where all were run, else as
+    /// Besag and Clifford (1991) give it for a sequence that ends with the control that settles the matter.
     pub p_value: f64,
-    /// The p-value after Holm's correction for all families of controls of the same hypothesis.
+    /// The p-value after Holm's correction for all families of controls of the same hypothesis; families that the time limit
+    /// cut count as ones that reach as much.
     pub corrected: f64,
+    /// The same where these count as beaten.
+    at_best: f64,
     /// Draws that were left out: they say as much as the hypothesis or more, so that they are no controls.
     pub dropped: usize,
     /// Whether these are all alternatives of their kind, and not a sample of them.
     pub exhaustive: bool,
-    /// Whether time was up before all were run.
+    /// Whether the rest was not run because of those that reach as much: it could change nothing.
+    pub settled: bool,
+    /// Whether the time limit cut them before all were run, or enough to settle the matter.
     pub late: bool,
+}
+
+/// What a family of controls says of the observation, or all families do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Standing {
+    /// It is beyond them.
+    Beaten,
+    /// They reach as much.
+    Reached,
+    /// The time limit cut them before either was known.
+    Cut,
 }
 
 impl Controls {
@@ -48,24 +66,38 @@ impl Controls {
             as_good: nulls.iter().filter(|&&value| value >= observed).count(),
             p_value,
             corrected: p_value,
+            at_best: p_value,
             dropped: 0,
             exhaustive: false,
+            settled: false,
             late: false,
         }
     }
 
     /// Whether the observation is beyond them: a sample is beaten at the 5 % level, after correction for all families. Of
     /// all alternatives that there are, every one has to be worse: where there are few, no level can be reached, and
-    /// nothing has to be inferred. Where there is none, nothing can be permuted.
-    pub fn beaten(&self) -> bool {
+    /// nothing has to be inferred. Where there is none, nothing can be permuted. What the time limit cut is neither beaten nor
+    /// not, so that no verdict depends on the speed of a machine; nor is what only the correction for such families decides.
+    pub fn standing(&self) -> Standing {
+        let beyond = |p_value: f64| self.draws > 0 && p_value <= LEVEL;
         match self.exhaustive {
-            true => self.as_good == 0 && !self.late,
-            false => self.draws > 0 && self.corrected <= LEVEL,
+            _ if self.late => Standing::Cut,
+            true if self.as_good == 0 => Standing::Beaten,
+            true => Standing::Reached,
+            false if beyond(self.corrected) => Standing::Beaten,
+            false if beyond(self.at_best) => Standing::Cut,
+            false => Standing::Reached,
         }
     }
 
+    /// These, where drawing ended with one that reaches as much: of so many such among so many draws (Besag and Clifford 1991).
+    fn stopped(self) -> Self {
+        let p_value = self.as_good as f64 / self.draws.max(1) as f64;
+        Self { p_value, corrected: p_value, at_best: p_value, settled: true, ..self }
+    }
+
     /// These, with what was left out.
-    pub(crate) fn without(self, dropped: usize) -> Self {
+    pub fn without(self, dropped: usize) -> Self {
         Self { dropped, ..self }
     }
 }
@@ -92,11 +124,14 @@ impl Families {
         programs: Option<Controls>,
     ) -> Self {
         let mut families = Self { columns, circuits, alignments, programs };
-        let sampled: Vec<f64> = families.all().filter(|f| !f.exhaustive).map(|family| family.p_value).collect();
-        let mut corrected = holm(&sampled).into_iter();
+        let holm = |of_late: f64| {
+            let sampled = families.all().filter(|f| !f.exhaustive);
+            holm(&sampled.map(|f| if f.late { of_late } else { f.p_value }).collect::<Vec<f64>>()).into_iter()
+        };
+        let mut corrected = holm(1.0).zip(holm(0.0));
         let all = [Some(&mut families.columns), families.circuits.as_mut(), families.alignments.as_mut()];
         for family in all.into_iter().chain([families.programs.as_mut()]).flatten().filter(|f| !f.exhaustive) {
-            family.corrected = corrected.next().unwrap_or(1.0);
+            (family.corrected, family.at_best) = corrected.next().unwrap_or((1.0, 1.0));
         }
         families
     }
@@ -109,21 +144,23 @@ impl Families {
     }
 
     /// Whether the observation is beyond every family.
-    pub fn beaten(&self) -> bool {
-        self.all().all(Controls::beaten)
-    }
-
-    /// Whether time was up before all were run.
-    pub fn late(&self) -> bool {
-        self.all().any(|family| family.late)
+    pub fn standing(&self) -> Standing {
+        let any = |standing: Standing| self.all().any(|family| family.standing() == standing);
+        match (any(Standing::Reached), any(Standing::Cut)) {
+            (true, _) => Standing::Reached,
+            (false, true) => Standing::Cut,
+            (false, false) => Standing::Beaten,
+        }
     }
 }
 
-/// How many controls are drawn, from which seed, and what ends them sooner: then there are fewer, which says less.
+/// How many controls are drawn, from which seed, and what cuts them.
 #[derive(Clone, Copy)]
 pub struct Draws<'a> {
     /// Controls.
     pub n: usize,
+    /// Whether these are all alternatives of their kind.
+    pub exhaustive: bool,
     /// The seed of everything random.
     pub seed: u64,
     /// True when time is up.
@@ -131,23 +168,39 @@ pub struct Draws<'a> {
 }
 
 impl Draws<'_> {
-    /// What all controls reach that are run, in their order, held against the observation.
+    /// What controls reach, held against the observation in their order until so many reach as much that the rest can change
+    /// nothing. `None` leaves a draw out.
     pub(crate) fn run(
         &self,
         observed: f64,
         control: impl Fn(usize) -> Result<Option<f64>, Error> + Sync,
     ) -> Result<Controls, Error> {
-        let ended = AtomicBool::new(false);
-        let timely = |draw: usize| match (self.late)() {
-            true => {
-                ended.store(true, Ordering::Relaxed);
-                Ok(None)
-            }
-            false => control(draw),
+        let (mut nulls, mut dropped) = (Vec::with_capacity(self.n), 0);
+        let end = |nulls: &[f64], dropped: usize| Controls {
+            dropped,
+            exhaustive: self.exhaustive,
+            ..Controls::of(observed, nulls)
         };
-        let nulls: Vec<Option<f64>> = (0..self.n).into_par_iter().map(timely).collect::<Result<_, _>>()?;
-        let nulls: Vec<f64> = nulls.into_iter().flatten().collect();
-        Ok(Controls { late: ended.into_inner(), ..Controls::of(observed, &nulls) })
+        let timely = |draw: usize| if (self.late)() { Ok(None) } else { control(draw).map(Some) };
+        for first in (0..self.n).step_by(BLOCK) {
+            let block = (first..self.n.min(first + BLOCK)).into_par_iter().map(timely);
+            for drawn in block.collect::<Result<Vec<Option<Option<f64>>>, Error>>()? {
+                let Some(drawn) = drawn else { return Ok(Controls { late: true, ..end(&nulls, dropped) }) };
+                dropped += usize::from(drawn.is_none());
+                nulls.extend(drawn);
+                let found = end(&nulls, dropped);
+                if drawn.is_some() && found.as_good == self.enough() {
+                    return Ok(found.stopped());
+                }
+            }
+        }
+        Ok(end(&nulls, dropped))
+    }
+
+    /// How many controls that reach as much settle that they are not beaten: one of all that there are, of a sample so many
+    /// that their p-value is above the level wherever drawing ends with the last of them.
+    fn enough(&self) -> usize {
+        if self.exhaustive { 1 } else { (LEVEL * self.n as f64) as usize + 1 }
     }
 }
 
@@ -233,25 +286,68 @@ mod tests {
         let all = Controls { exhaustive: true, ..sample(1.0, 3) };
         let families = Families::new(sample(1.0, 39), Some(sample(1.0, 39)), Some(all), None);
         assert_eq!((families.columns.corrected, families.alignments.map(|f| f.corrected)), (0.05, Some(0.25)));
-        assert!(families.beaten());
-        let three = Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(sample(1.0, 39)));
-        assert!(!three.beaten(), "{three:?}");
-        assert!(Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(sample(1.0, 99))).beaten());
+        assert_eq!(families.standing(), Standing::Beaten);
+        let three = |n: usize| Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(sample(1.0, n)));
+        assert_eq!(three(39).standing(), Standing::Reached, "{:?}", three(39));
+        assert_eq!(three(99).standing(), Standing::Beaten);
     }
 
     #[test]
     fn one_alternative_of_all_that_is_as_good_is_enough() {
         let all = |observed: f64| Controls { exhaustive: true, ..Controls::of(observed, &[0.3, 0.9]) };
-        assert!(all(0.95).beaten() && !all(0.9).beaten());
-        assert!(!Controls { late: true, ..all(0.95) }.beaten(), "not all were run");
-        assert!(!sample(1.0, 0).beaten(), "nothing was run");
+        assert_eq!((all(0.95).standing(), all(0.9).standing()), (Standing::Beaten, Standing::Reached));
+        assert_eq!(Controls { late: true, ..all(0.95) }.standing(), Standing::Cut, "not all were run");
+        assert_eq!(sample(1.0, 0).standing(), Standing::Reached, "nothing was run");
+    }
+
+    #[test]
+    fn what_was_cut_is_undecided_where_it_matters() {
+        let cut = Controls { late: true, ..sample(1.0, 79) };
+        let beside = |columns: Controls| Families::new(columns, Some(cut), None, None);
+        assert_eq!(beside(sample(1.0, 39)).standing(), Standing::Cut, "however many were run");
+        assert_eq!(beside(sample(1.0, 39)).columns.standing(), Standing::Beaten);
+        assert_eq!(beside(sample(1.0, 29)).columns.standing(), Standing::Cut, "beaten if the other is, by 1/30");
+        assert_eq!(beside(sample(0.0, 39)).standing(), Standing::Reached, "whatever becomes of the other");
     }
 
     #[test]
     fn what_ends_early_says_so() {
-        let draws = Draws { n: 5, seed: 0, late: &|| true };
+        let draws = Draws { n: 5, exhaustive: false, seed: 0, late: &|| true };
         let found = draws.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails");
         assert!(found.late && found.draws == 0 && found.p_value == 1.0);
         assert!(!Draws { late: &|| false, ..draws }.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails").late);
+    }
+
+    #[test]
+    fn drawing_ends_where_the_rest_can_change_nothing() {
+        for n in 1..200 {
+            let draws = Draws { n, exhaustive: false, seed: 0, late: &|| false };
+            for every in [1, 7, 20, 25, 60, n + 1] {
+                let control = |draw: usize| Ok(Some(f64::from(u8::from(draw % every == every - 1))));
+                let found = draws.run(1.0, control).expect("nothing fails");
+                let as_good = n / every;
+                let all = (as_good + 1) as f64 / (n + 1) as f64;
+                // The verdict is that of all draws, and what is counted ends with the last that reaches as much.
+                assert!(!found.settled || all > LEVEL && found.p_value > LEVEL, "{n} {every} {found:?}");
+                assert!(found.settled || (found.draws, found.as_good) == (n, as_good), "{n} {every} {found:?}");
+                assert!(!found.settled || found.draws == found.as_good * every, "{n} {every} {found:?}");
+            }
+        }
+        let all = Draws { n: 9, exhaustive: true, seed: 0, late: &|| false };
+        let found = all.run(1.0, |draw| Ok((draw > 0).then_some(1.0))).expect("nothing fails");
+        assert_eq!((found.draws, found.dropped, found.settled, found.standing()), (1, 1, true, Standing::Reached));
+    }
+
+    #[test]
+    fn stopped_p_values_are_as_rare_as_they_say() {
+        // Of a hypothesis that is no better than its controls: the share of runs that end with p at most 0.2 is at most 0.2.
+        let runs = 4000;
+        let low = (0..runs).filter(|&seed| {
+            let mut values = rng(seed, "test");
+            let drawn: Vec<f64> = (0..40).map(|_| rand::Rng::random(&mut values)).collect();
+            let draws = Draws { n: 39, exhaustive: false, seed, late: &|| false };
+            draws.run(drawn[39], |draw| Ok(Some(drawn[draw]))).expect("nothing fails").p_value <= 0.2
+        });
+        assert!(low.count() as f64 <= 0.22 * runs as f64);
     }
 }

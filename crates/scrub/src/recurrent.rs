@@ -104,7 +104,7 @@ impl<'a> Chain<'a> {
         config: &ScrubConfig<'_>,
     ) -> Result<Families, Error> {
         let observed = recovered(&self.observed()).ok_or(Error::Constant)?;
-        let draws = Draws { n: CONTROLS.min(config.controls), seed: self.seed, late: config.late };
+        let draws = Draws { n: CONTROLS.min(config.controls), exhaustive: false, seed: self.seed, late: config.late };
         let permuted = |draw: usize| {
             let mut rng = rng(self.seed, &format!("scrub control {draw}"));
             let permutation = permutation(self.batch.n_sequences(), &mut rng);
@@ -131,7 +131,7 @@ impl<'a> Chain<'a> {
             _ => None,
         };
         // Where hardly any random program says less than the variables and yet something, there is nothing to be beaten.
-        let programs = programs.filter(|found| found.late || 2 * found.draws >= draws.n);
+        let programs = programs.filter(|found| found.late || found.draws >= found.dropped);
         let dropped = dropped.into_inner();
         Ok(Families::new(columns, None, None, programs.map(|found| found.without(dropped))))
     }

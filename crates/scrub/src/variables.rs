@@ -336,7 +336,7 @@ impl<'a> Test<'a> {
         let observed = along.iter().map(|own| own.3).fold(f64::INFINITY, f64::min);
         let pairs = (0..along.len()).flat_map(|a| (0..along.len()).map(move |b| (a, b))).filter(|(a, b)| a != b);
         let (alike, different): (Vec<_>, Vec<_>) = pairs.partition(|&(a, b)| along[a].2.is_read_like(along[b].2));
-        let draws = Draws { n: different.len(), seed: config.seed, late: config.late };
+        let draws = Draws { n: different.len(), exhaustive: true, seed: config.seed, late: config.late };
         let other = |draw: usize| {
             let (variable, name, ..) = along[different[draw].0];
             let pairs = self.pairs(variable, false, config.seed);
@@ -345,7 +345,7 @@ impl<'a> Test<'a> {
             Ok(Some(found.changed_accuracy))
         };
         let found = draws.run(observed, other)?;
-        Ok(Some(Controls { exhaustive: true, dropped: alike.len(), ..found }))
+        Ok(Some(found.without(alike.len())))
     }
 
     /// Exchanges and goes on, and compares with the program and with some controls.

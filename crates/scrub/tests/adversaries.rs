@@ -137,10 +137,10 @@ fn a_pruned_random_network_may_do_a_task_and_is_no_mechanism() {
     // The same with its units taken as one: they do carry the label, together with the token, and that is no claim of
     // this hypothesis; permuted columns are beaten by any hypothesis that knows the label.
     let noise = Variant::SharedNoise;
-    let draws = scrub::Draws { n: 19, seed: 0, late: &|| false };
-    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.0, &draws).expect("it runs");
+    let draws = scrub::Draws { n: 19, exhaustive: false, seed: 0, late: &|| false };
+    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &draws).expect("it runs");
     let none = scrub::Draws { late: &|| true, ..draws };
-    let late = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.0, &none).expect("it runs");
+    let late = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &none).expect("it runs");
     assert_eq!((late.draws, late.p_value), (0, 1.0), "nothing is beaten where nothing was run");
     assert!(controls.null_best < 0.5, "{controls:?}");
 }

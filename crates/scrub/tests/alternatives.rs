@@ -3,7 +3,7 @@
 use dsl::{Language, Term};
 use graph::{Activation, Device, Family, Feeding, Graph, Network, Op, Tensor};
 use samples::{Decode, Domain, Elements, Value};
-use scrub::{Claim, Scrub, ScrubConfig, scrub};
+use scrub::{Claim, Scrub, ScrubConfig, Standing, scrub};
 
 const TOKENS: usize = 8;
 
@@ -52,7 +52,7 @@ fn the_true_variables_do_better_at_their_sites_than_at_others_and_than_random_te
     let programs = found.controls.programs.expect("there are other truth values");
     assert_eq!(programs.as_good, 0, "{programs:?}");
     assert!(programs.dropped > 0, "some random terms are the variable itself: {programs:?}");
-    assert!(found.controls.beaten(), "{:?}", found.controls);
+    assert_eq!(found.controls.standing(), Standing::Beaten, "{:?}", found.controls);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_wrong_variable_is_no_better_than_random_ones() {
     let found = scrubbed(&above_three(1), &[("tokens", "embed"), ("(= 5 tokens)", "m0")]);
     let programs = found.controls.programs.expect("there are other truth values");
     assert!(programs.as_good > 0, "(< 3 tokens) is among them: {programs:?}");
-    assert!(!found.controls.beaten());
+    assert_eq!(found.controls.standing(), Standing::Reached);
 }
 
 #[test]
@@ -74,17 +74,17 @@ fn a_variable_that_is_the_same_on_all_inputs_may_stand_anywhere() {
     for found in [with_constant, plain] {
         let alignments = found.controls.alignments.expect("there are two sites");
         assert_eq!(alignments.as_good, 0, "{alignments:?}");
-        assert!(found.controls.beaten(), "{:?}", found.controls);
+        assert_eq!(found.controls.standing(), Standing::Beaten, "{:?}", found.controls);
     }
 }
 
 #[test]
-fn without_time_nothing_is_beaten() {
+fn what_the_time_limit_cuts_decides_nothing() {
     let language = Language::load_shipped("rasp").expect("it is shipped");
     let network = above_three(1);
     let read = |text: &str| dsl::parse_term(text, &language, &network.domain.inputs()).expect(text);
     let claims = [Claim { subterm: read("(< 3 tokens)"), site: "m0".to_owned() }];
     let config = ScrubConfig { late: &|| true, ..ScrubConfig::default() };
     let found = scrub(&network, &language, &read("(< 3 tokens)"), &claims, None, &config).expect("outputs differ");
-    assert!(found.controls.late() && !found.controls.beaten(), "{:?}", found.controls);
+    assert_eq!(found.controls.standing(), Standing::Cut, "{:?}", found.controls);
 }

@@ -43,16 +43,28 @@ impl Test<'_> {
     /// # Errors
     /// A network that cannot be run.
     pub(super) fn controls(&self, features: &[Feature], columns: &[Column]) -> Result<Families, Error> {
-        let decode = &self.network.domain.decode;
-        // Without controls nothing is verified.
-        let late = || (self.config.deadline)() || (self.config.controls_late)();
-        let draws = Draws { n: CONTROLS, seed: self.config.seed, late: &late };
-        let (noise, observed) = (Variant::SharedNoise, self.observed);
-        let permuted = scrub::permuted_columns(self.scrubber, decode, self.hypothesis, noise, observed, &draws);
-        let circuits = scrub::random_circuits(self.scrubber, decode, self.hypothesis, &draws).map_err(failed)?;
-        let draws = Draws { n: ALTERNATIVES, ..draws };
+        let circuits =
+            scrub::random_circuits(self.scrubber, &self.network.domain.decode, self.hypothesis, &self.draws(CONTROLS));
+        let draws = self.draws(ALTERNATIVES);
         let (alignments, programs) = (self.elsewhere(columns, &draws)?, self.programs(features, columns, &draws)?);
-        Ok(Families::new(permuted.map_err(failed)?, Some(circuits), alignments, programs))
+        Ok(Families::new(self.permuted()?, Some(circuits.map_err(failed)?), alignments, programs))
+    }
+
+    /// Permuted columns alone.
+    ///
+    /// # Errors
+    /// A network that cannot be run.
+    pub(super) fn permuted_alone(&self) -> Result<Families, Error> {
+        Ok(Families::new(self.permuted()?, None, None, None))
+    }
+
+    fn permuted(&self) -> Result<Controls, Error> {
+        let (decode, noise, draws) = (&self.network.domain.decode, Variant::SharedNoise, self.draws(CONTROLS));
+        scrub::permuted_columns(self.scrubber, decode, self.hypothesis, noise, self.observed, &draws).map_err(failed)
+    }
+
+    fn draws(&self, n: usize) -> Draws<'_> {
+        Draws { n, exhaustive: false, seed: self.config.seed, late: self.config.controls_late }
     }
 
     /// The variables of the edges in another order: what some edges carried others are said to carry. All orders where there
@@ -86,10 +98,9 @@ impl Test<'_> {
             let classes = order.iter().map(|&from| own[from].clone()).collect();
             says_less.then(|| Alternative::Whole(EdgeHypothesis { classes, ..self.hypothesis.clone() }, 1.0))
         };
-        let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, ..*draws };
+        let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, exhaustive, ..*draws };
         let found = self.reach("mechanism: other sites", &draws, &alternative)?;
-        let dropped = if found.late { 0 } else { draws.n - found.draws };
-        Ok((found.draws > 0 || found.late).then_some(Controls { exhaustive, dropped, ..found }))
+        Ok((found.draws > 0 || found.late).then_some(found))
     }
 
     /// Random terms in the place of the steps of the program that edges carry; what they carry of the inputs stays.
@@ -119,7 +130,7 @@ impl Test<'_> {
             let stream = &mut rng(draws.seed, &format!("mechanism: random terms {place}"));
             pools.push(random.draw(&like, beside, stream, &made, &|classes| classes));
         }
-        if pools.iter().all(Vec::is_empty) {
+        if pools.iter().all(Vec::is_empty) && !(draws.late)() {
             return Ok(None);
         }
         let alternative = |draw: usize| {
@@ -131,7 +142,7 @@ impl Test<'_> {
             Some(Alternative::Whole(hypothesis, 1.0))
         };
         let found = self.reach("mechanism: random program", draws, &alternative)?;
-        Ok(Some(Controls { dropped: random.dropped, ..found }))
+        Ok(Some(found.without(random.dropped)))
     }
 
     fn reach(

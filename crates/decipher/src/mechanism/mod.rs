@@ -13,10 +13,11 @@ use dsl::{Language, Term};
 use graph::{Graph, Network, NodeId};
 use samples::{Sort, Symbol, rng};
 use scrub::{
-    ClassSizes, Components, Edge, Effect, Families, Interchange, Loss, Scrub, ScrubConfig, Scrubber, Variant,
+    ClassSizes, Components, Edge, Effect, Families, Interchange, Loss, Scrub, ScrubConfig, Scrubber, Standing, Variant,
     circuit_name,
 };
 
+use crate::search::CUT;
 use crate::{Aligned, Config, Error, Halves, Mechanism};
 use controls::Test;
 use features::Feature;
@@ -331,6 +332,10 @@ fn confirmed(
     let sites: Vec<Site> = plan.sites.iter().map(|site| swaps.again(site)).collect::<Result<_, _>>()?;
     let setting = Setting { scrubber: &scrubber, sample: confirm, decode, config };
     let selected = setting.together(&plan.selectors)?;
+    let parts = Parts { graph, features, found };
+    let exact = parts.untested(&found.alone(confirm, &columns), &sites);
+    let joined: Vec<Joined> = sites.iter().map(|site| parts.joined(site)).collect();
+    let reasons = missing(&scrubs, treeified.as_ref(), &exact, &joined);
     (config.progress)("mechanism: controls");
     let observed = scrubs.iter().map(|effect| effect.recovered).fold(f64::INFINITY, f64::min);
     let mut claimed: Vec<usize> = sites.iter().flat_map(|site| site.variable.iter().copied()).collect();
@@ -338,11 +343,9 @@ fn confirmed(
     claimed.dedup();
     let test =
         Test { network, scrubber: &scrubber, confirm, hypothesis: &hypothesis, found, claimed, observed, config };
-    let controls = test.controls(features, &columns)?;
-    let parts = Parts { graph, features, found };
-    let exact = parts.untested(&found.alone(confirm, &columns), &sites);
-    let joined: Vec<Joined> = sites.iter().map(|site| parts.joined(site)).collect();
-    let (mechanism, reasons) = conclude(&scrubs, treeified.as_ref(), &exact, &joined, &controls);
+    // Where something is missing anyway, what the other families say can decide nothing.
+    let controls = if reasons.is_empty() { test.controls(features, &columns)? } else { test.permuted_alone()? };
+    let (mechanism, reasons) = conclude(reasons, &joined, &controls);
     Ok(Mechanics {
         circuit: parts.circuit(components),
         n_edges: components.edges().len(),
@@ -419,14 +422,8 @@ impl Parts<'_> {
     }
 }
 
-/// What the evidence establishes, and what is missing.
-fn conclude(
-    scrubs: &[Effect],
-    treeified: Option<&Effect>,
-    exact: &[NamedEdge],
-    sites: &[Joined],
-    controls: &Families,
-) -> (Mechanism, Vec<String>) {
+/// What is missing from a verified mechanism before controls are asked, in words.
+fn missing(scrubs: &[Effect], treeified: Option<&Effect>, exact: &[NamedEdge], sites: &[Joined]) -> Vec<String> {
     let mut reasons = Vec::new();
     let worst = |of: &dyn Fn(&Effect) -> f64| scrubs.iter().chain(treeified).map(of).fold(f64::INFINITY, f64::min);
     let (matches, recovered) = (worst(&|e| e.sequence_matches), worst(&|e| e.recovered));
@@ -447,19 +444,23 @@ fn conclude(
     if sites.is_empty() {
         reasons.push("no variable of the program was found at any site".to_owned());
     }
-    // The clock, which knows nothing of results, says how many controls are drawn: those that were are enough where what they
-    // allow to say is.
-    if controls.late() && !controls.beaten() {
-        reasons.push("time was up before all controls were run".to_owned());
+    reasons
+}
+
+/// What the evidence establishes, and what is missing.
+fn conclude(mut reasons: Vec<String>, sites: &[Joined], controls: &Families) -> (Mechanism, Vec<String>) {
+    let (stands, passed) = (reasons.is_empty(), sites.iter().any(|site| site.passes));
+    let mechanism = Mechanism::of(|beaten| {
+        match (stands && beaten(controls.standing()), passed && beaten(controls.columns.standing())) {
+            (true, _) => Mechanism::Verified,
+            (false, true) => Mechanism::Partial,
+            (false, false) => Mechanism::Unverified,
+        }
+    });
+    match controls.standing() {
+        Standing::Beaten => {}
+        Standing::Reached => reasons.push("controls without content reach as much".to_owned()),
+        Standing::Cut => reasons.push(CUT.to_owned()),
     }
-    if !controls.beaten() {
-        reasons.push("controls without content reach as much".to_owned());
-    }
-    let passed = sites.iter().any(|site| site.passes);
-    let mechanism = match (reasons.is_empty(), passed && controls.columns.beaten()) {
-        (true, _) => Mechanism::Verified,
-        (false, true) => Mechanism::Partial,
-        (false, false) => Mechanism::Unverified,
-    };
     (mechanism, reasons)
 }
