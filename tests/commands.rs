@@ -142,6 +142,7 @@ fn usage_errors_have_a_code_of_their_own() {
         "nonsense",
         "decipher x --min-agreement 2",
         "decipher x --threads 0",
+        "decipher x --threads 10000",
     ] {
         let run = run(line, &[]);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "`{line}`: {}", run.stderr);

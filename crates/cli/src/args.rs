@@ -1,6 +1,5 @@
 //! The command line, as clap reads it.
 
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -26,8 +25,8 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", default_value_t = 0, global = true)]
     pub(crate) seed: u64,
     /// Threads to use (default: one per core)
-    #[arg(long, value_name = "N", global = true)]
-    pub(crate) threads: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), global = true)]
+    pub(crate) threads: Option<u16>,
     /// Give up searching after so many seconds and report what there is
     #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
     pub(crate) time_limit: Option<f64>,

@@ -66,7 +66,7 @@ fn start(cli: &Cli) -> Result<Status, Failure> {
     if let Some(threads) = cli.common.threads {
         // Results do not depend on it; a second pool cannot exist yet, so this fails only where threads cannot start.
         rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
+            .num_threads(usize::from(threads))
             .build_global()
             .map_err(|error| Failure::new(format!("cannot start {threads} threads: {error}")))?;
     }
