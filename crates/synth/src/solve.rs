@@ -42,8 +42,8 @@ pub struct Solution {
     pub cost: u32,
     /// Other terms of the same class, as they were met; not yet verified at all points.
     pub alternatives: Vec<Term>,
-    /// Every term of this cost or less was tried, and none but those reported fits; `None` where terms were forgotten.
-    pub complete_cost: Option<u32>,
+    /// Every term of this cost or less was tried, and none but those reported fits.
+    pub complete_cost: u32,
     /// Terms evaluated.
     pub n_candidates: u64,
     /// Points at which terms were evaluated in the end.
@@ -53,7 +53,7 @@ pub struct Solution {
 impl Solution {
     /// Whether no term of the profile is cheaper.
     pub fn is_minimal(&self) -> bool {
-        self.complete_cost.is_some_and(|cost| cost + 1 >= self.cost)
+        self.complete_cost + 1 >= self.cost
     }
 }
 
@@ -64,8 +64,15 @@ pub enum Outcome {
     Solved(Solution),
     /// No function of the leaves has the goal's values: they agree at these two points, the goal does not.
     Contradicted(usize, usize),
-    /// Without a term, for this reason; every term up to the cost was tried.
-    NotFound(StopReason, Option<u32>),
+    /// Without a term.
+    NotFound {
+        /// Why it ended.
+        reason: StopReason,
+        /// Every term of this cost or less was tried.
+        complete_cost: u32,
+        /// Every term of any cost was.
+        is_exhausted: bool,
+    },
 }
 
 impl Outcome {
@@ -156,6 +163,8 @@ pub(crate) fn first_points(points: &[usize], goal: &Goal, n: usize) -> Vec<usize
 struct Search<'a> {
     config: &'a SolveConfig,
     bank: Bank<'a>,
+    /// Candidates of earlier banks.
+    n_candidates: u64,
     /// The leaves' columns at the points that matter, for verification, and the goal there.
     reference: Vec<Column>,
     reference_goal: Goal,
@@ -182,20 +191,55 @@ impl<'a> Search<'a> {
         let reference_goal = goal.select(points);
         let all: Vec<usize> = (0..points.len()).collect();
         let used = first_points(&all, &reference_goal, config.first_points);
-        let mut bank_config = config.bank.clone();
-        for (leaf, column) in bank_config.leaves.iter_mut().zip(&reference) {
-            leaf.column = column.select(&used);
-        }
-        let bank = Bank::new(language, &bank_config)?;
+        let bank = bank(language, config, &reference, &used)?;
         let operators = match &config.bank.operators {
             Some(operators) => operators.clone(),
             None => language.operators().map(|(id, _)| id).collect(),
         };
         let ite = ite_operator(language, Some(&operators));
-        Ok(Self { config, bank, reference, reference_goal, used, operators, ite, best: None })
+        Ok(Self { config, bank, n_candidates: 0, reference, reference_goal, used, operators, ite, best: None })
     }
 
     fn run(mut self, deadline: &dyn Fn() -> bool) -> Result<Outcome, BankError> {
+        /// Banks that may be begun again for the sake of what is said of cheaper terms; each begins with more points.
+        const BANKS: usize = 8;
+        let mut reason = self.climb(deadline)?;
+        for _ in 1..BANKS {
+            if !self.config.minimal || !self.forgot_what_counts(reason) || deadline() {
+                break;
+            }
+            self.begin_again()?;
+            reason = self.climb(deadline)?;
+        }
+        let complete_cost = self.bank.complete_cost();
+        let n_candidates = self.n_candidates + self.bank.n_candidates();
+        let Some((cost, term, alternatives)) = self.best else {
+            let is_exhausted = reason == StopReason::Closed && !self.bank.is_forgetful();
+            return Ok(Outcome::NotFound { reason, complete_cost, is_exhausted });
+        };
+        let n_points = self.bank.n_points();
+        Ok(Outcome::Solved(Solution { term, cost, alternatives, complete_cost, n_candidates, n_points }))
+    }
+
+    /// Whether more could be said of cheaper terms if the bank had not forgotten any.
+    fn forgot_what_counts(&self, reason: StopReason) -> bool {
+        let is_settled = |complete: u32| self.best.as_ref().is_some_and(|(cost, _, _)| complete + 1 >= *cost);
+        let was_built = match reason {
+            StopReason::Cost | StopReason::Watch => self.best.is_none() || is_settled(self.bank.built_cost()),
+            reason => reason == StopReason::Closed,
+        };
+        self.bank.is_forgetful() && !is_settled(self.bank.complete_cost()) && was_built
+    }
+
+    /// An empty bank that looks at all points in use from the start.
+    fn begin_again(&mut self) -> Result<(), BankError> {
+        self.n_candidates += self.bank.n_candidates();
+        self.bank = bank(self.bank.language(), self.config, &self.reference, &self.used)?;
+        Ok(())
+    }
+
+    /// Builds terms, cost by cost, until there is one or a limit is reached.
+    fn climb(&mut self, deadline: &dyn Fn() -> bool) -> Result<StopReason, BankError> {
         for cost in 1..=self.config.limits.max_cost {
             if self.best.as_ref().is_some_and(|(best, _, _)| *best <= cost || !self.config.minimal) {
                 break;
@@ -207,19 +251,11 @@ impl<'a> Search<'a> {
             if self.config.reach_beyond {
                 self.beyond()?;
             }
-            if reason != StopReason::Cost && self.best.is_none() {
-                return Ok(Outcome::NotFound(reason, self.bank.complete_cost()));
-            }
             if reason != StopReason::Cost {
-                break;
+                return Ok(reason);
             }
         }
-        let complete_cost = self.bank.complete_cost();
-        let Some((cost, term, alternatives)) = self.best else {
-            return Ok(Outcome::NotFound(StopReason::Cost, complete_cost));
-        };
-        let (n_candidates, n_points) = (self.bank.n_candidates(), self.bank.n_points());
-        Ok(Outcome::Solved(Solution { term, cost, alternatives, complete_cost, n_candidates, n_points }))
+        Ok(StopReason::Cost)
     }
 
     /// The nonterminal of whole terms, where a grammar says so.
@@ -326,6 +362,20 @@ impl<'a> Search<'a> {
     }
 }
 
+/// A bank at some of the points.
+fn bank<'a>(
+    language: &'a Language,
+    config: &SolveConfig,
+    reference: &[Column],
+    used: &[usize],
+) -> Result<Bank<'a>, BankError> {
+    let mut own = config.bank.clone();
+    for (leaf, column) in own.leaves.iter_mut().zip(reference) {
+        leaf.column = column.select(used);
+    }
+    Bank::new(language, &own)
+}
+
 fn watch(found: &Found<'_>, start: Option<NonterminalId>, goal: &Goal, hits: &mut Vec<ClassId>) -> Watch {
     let is_whole = start.is_none_or(|start| found.nonterminal == start);
     if is_whole && found.sort == goal.sort && goal.accepts(&found.codes) {
@@ -387,7 +437,7 @@ mod tests {
         let codes = x.iter().zip(&y).map(|(&x, &y)| Some(f(x, y))).collect();
         let config = SolveConfig::new(bank, Limits { max_candidates: 200_000, ..Limits::new(12) });
         let outcome = solve(&language, &Goal { sort: Sort::Int, codes }, &config).unwrap();
-        assert!(matches!(outcome, Outcome::NotFound(..)), "{outcome:?}");
+        assert!(matches!(outcome, Outcome::NotFound { .. }), "{outcome:?}");
     }
 
     #[test]
@@ -421,7 +471,10 @@ mod tests {
         let goal = Goal::exact(&Column::new(Sort::Int, x.iter().map(|x| x * x).collect()));
         let config = SolveConfig::new(bank, Limits::new(4));
         let outcome = solve(&language, &goal, &config).unwrap();
-        assert!(matches!(outcome, Outcome::NotFound(StopReason::Cost, Some(4))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Outcome::NotFound { reason: StopReason::Cost, complete_cost: 4, is_exhausted: false }),
+            "{outcome:?}"
+        );
     }
 
     #[test]

@@ -60,8 +60,10 @@ pub struct Bank<'l> {
     /// Lengths of the lists when levels below the current one were last complete.
     settled: Marks,
     n_candidates: u64,
-    /// Whether an absorbed term was forgotten that a split class may have needed.
-    forgetful: bool,
+    /// The least cost of a term that was absorbed by a class and not kept.
+    dropped_from: u32,
+    /// The same of those that later points may have split off.
+    forgotten_from: u32,
     /// Kept between runs for their memory.
     blocks: Vec<Block>,
     sequences: Option<Points>,
@@ -109,7 +111,8 @@ impl<'l> Bank<'l> {
             frozen: Marks::default(),
             settled: Marks::default(),
             n_candidates: 0,
-            forgetful: false,
+            dropped_from: u32::MAX,
+            forgotten_from: u32::MAX,
             blocks: Vec::new(),
             sequences: None,
             holes: Vec::new(),
@@ -161,13 +164,26 @@ impl<'l> Bank<'l> {
 
     /// The greatest cost up to which every term is accounted for: those that are not in the bank have the values of
     /// one that is, or were built on classes that the watcher dropped.
-    ///
-    /// `None` when new points have split a class of which more terms had been absorbed than are kept.
-    pub fn complete_cost(&self) -> Option<u32> {
-        if self.forgetful {
-            return None;
-        }
-        Some(if self.cursor.is_done() { self.level } else { self.level.saturating_sub(1) })
+    pub fn complete_cost(&self) -> u32 {
+        self.built_cost().min(self.forgotten_from.saturating_sub(1))
+    }
+
+    /// The greatest cost up to which terms were built.
+    pub fn built_cost(&self) -> u32 {
+        if self.cursor.is_done() { self.level } else { self.level.saturating_sub(1) }
+    }
+
+    /// Whether points were added after more terms had been absorbed by a class than are kept: they may tell apart from
+    /// it what is no longer known. A new bank with all the points from the start has forgotten nothing.
+    pub fn is_forgetful(&self) -> bool {
+        self.forgotten_from < u32::MAX
+    }
+
+    /// The least cost of a class that is undefined at some point; no class cheaper than that hides terms that differ where
+    /// undefined means unknown.
+    pub fn cheapest_undefined(&self) -> Option<u32> {
+        let is_undefined = |found: &Found<'_>| found.codes.iter().any(|&code| found.sort.is_undefined(code));
+        self.classes().filter(is_undefined).map(|found| found.cost).min()
     }
 
     /// All classes, in order of discovery.
@@ -633,14 +649,18 @@ impl<'l> Bank<'l> {
         match known.map_or_else(|| self.store.probe(nonterminal, packed, fingerprint), Probe::Class) {
             Probe::Class(class) if cost < self.store.cost(class) => {
                 // Only after splits: a form that is cheaper than the one that was met first.
-                self.store.improve(class, node, cost);
+                if !self.store.improve(class, node, cost) {
+                    self.dropped_from = self.dropped_from.min(cost);
+                }
                 if !self.dropped[class as usize] {
                     self.lists.push(nonterminal, cost, self.is_constant(node), class);
                 }
                 (Some(class), Watch::Keep)
             }
             Probe::Class(class) => {
-                self.store.add_alternative(class, node);
+                if !self.store.add_alternative(class, node) {
+                    self.dropped_from = self.dropped_from.min(cost);
+                }
                 (None, Watch::Keep)
             }
             Probe::Free(slot) => {
@@ -692,6 +712,7 @@ impl<'l> Bank<'l> {
             return Err(BankError::Sequences);
         }
         let inputs = self.inputs_at(columns)?;
+        self.forgotten_from = self.forgotten_from.min(self.dropped_from);
         let n_new = inputs.first().map_or(0, Column::n_points);
         for (input, more) in self.space.inputs.iter_mut().zip(&inputs) {
             input.column.codes.extend_from_slice(&more.codes);
@@ -746,9 +767,6 @@ impl<'l> Bank<'l> {
         let mut gone: Vec<(u32, Node)> = leaving.iter().map(|(class, node, _)| (*class, *node)).collect();
         gone.sort_unstable_by_key(|(class, node)| (*class, node.production, node.args));
         let key = |&(class, node): &(u32, Node)| (class, node.production, node.args);
-        if !leaving.is_empty() {
-            self.forgetful |= leaving.iter().any(|(class, _, _)| self.store.overflowed(*class));
-        }
         self.store.extract_alternatives(|_, class, node| {
             gone.binary_search_by_key(&(class, node.production, node.args), key).is_ok()
         });

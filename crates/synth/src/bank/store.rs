@@ -238,21 +238,21 @@ impl Store {
         class
     }
 
-    /// Remembers that a node has the values of a class, up to the cap.
-    pub(crate) fn add_alternative(&mut self, class: u32, node: Node) {
+    /// Remembers that a node has the values of a class, up to the cap; whether there was room.
+    pub(crate) fn add_alternative(&mut self, class: u32, node: Node) -> bool {
         let known = self.class(class);
         let full = known.n_alternatives >= self.alternatives_cap;
         if full && known.overflowed {
-            return;
+            return false;
         }
         let is_known = || self.node(class) == node || self.alternatives(class).any(|other| other == node);
         if self.may_repeat && is_known() {
-            return;
+            return true;
         }
         let room = u32::try_from(self.alternatives.len()).ok().filter(|&index| !full && index != NIL);
         let Some(index) = room else {
             self.class_mut(class).overflowed = true;
-            return;
+            return false;
         };
         let next = known.first_alternative;
         let row = self.alternatives.append();
@@ -261,14 +261,15 @@ impl Store {
         let known = self.class_mut(class);
         known.first_alternative = index;
         known.n_alternatives += 1;
+        true
     }
 
     /// Makes `node` the representative of a class because it is cheaper; the old one becomes an alternative.
-    pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) {
+    pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) -> bool {
         let old = self.node(class);
         let known = self.class_mut(class);
         (known.production, known.args, known.cost) = (node.production, node.args, cost);
-        self.add_alternative(class, old);
+        self.add_alternative(class, old)
     }
 
     /// Adds points: `tails` holds what is new of the column of every class, one class after the other.

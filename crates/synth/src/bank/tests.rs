@@ -90,7 +90,7 @@ fn finds_every_class_at_its_least_cost() {
     let mut bank = bank(&language, &operators, &X, &Y);
     assert_eq!(run(&mut bank, 5), StopReason::Cost);
     assert_eq!(contents(&bank), brute_force(&language, &operators, &X, &Y, 5));
-    assert_eq!(bank.complete_cost(), Some(5));
+    assert_eq!(bank.complete_cost(), 5);
 }
 
 #[test]
@@ -122,11 +122,13 @@ fn later_points_give_the_same_classes_as_points_from_the_start() {
     let operators = ["+", "*", "<", "ite", "max"];
     let mut at_once = bank(&language, &operators, &X, &Y);
     run(&mut at_once, 6);
-    let mut n_complete = 0;
-    for (first, pause) in [(2, None), (3, Some(60)), (4, Some(300)), (4, Some(600))] {
+    let all = contents(&at_once);
+    let (mut n_forgetful, mut n_whole) = (0, 0);
+    let cases = [(2, None), (3, Some(60)), (4, Some(300)), (4, Some(600))];
+    for ((first, pause), alternatives) in cases.into_iter().flat_map(|case| [0, 1, 4, u8::MAX].map(|cap| (case, cap))) {
         let leaves = vec![variable(&language, "x", &X[..first]), variable(&language, "y", &Y[..first])];
         let mut config = BankConfig::new(&language, leaves).with_operators(&language, &operators);
-        config.alternatives = u8::MAX;
+        config.alternatives = alternatives;
         let mut grown = Bank::new(&language, &config).unwrap();
         if let Some(max_candidates) = pause {
             // In the middle of a level.
@@ -141,20 +143,21 @@ fn later_points_give_the_same_classes_as_points_from_the_start() {
             grown.append_points(&columns, &mut |_| Watch::Keep).unwrap();
         }
         run(&mut grown, 6);
-        n_complete += usize::from(grown.complete_cost().is_some());
-        if grown.complete_cost().is_some() {
-            assert_eq!(contents(&grown), contents(&at_once), "{first} {pause:?}");
-        } else {
-            // Something was forgotten, and the bank says so; what it has is right all the same.
-            let all = contents(&at_once);
-            assert!(contents(&grown).iter().all(|(class, cost)| all.get(class).is_some_and(|least| least <= cost)));
-        }
+        // What it has is right; of what it lacks it knows from which cost on.
+        let own = contents(&grown);
+        assert!(own.iter().all(|(class, cost)| all.get(class).is_some_and(|least| least <= cost)));
+        let complete = grown.complete_cost();
+        let lacks = all.iter().filter(|(class, least)| own.get(*class) != Some(*least));
+        assert!(lacks.into_iter().all(|(_, &least)| least > complete), "{first} {pause:?} {alternatives}: {complete}");
+        assert_eq!((grown.built_cost(), complete < 6), (6, grown.is_forgetful()));
+        n_forgetful += usize::from(grown.is_forgetful());
+        n_whole += usize::from(own == all);
         for found in grown.classes() {
             let codes = interpret(&language, &grown.term(found.id), &[("x", &X), ("y", &Y)]);
             assert_eq!(codes, *found.codes);
         }
     }
-    assert!(n_complete >= 2, "{n_complete}");
+    assert!(n_forgetful > 0 && n_whole > 0, "{n_forgetful} {n_whole}");
 }
 
 #[test]

@@ -168,14 +168,14 @@ impl Task<'_> {
             let (bound, complete) = match &outcome {
                 Outcome::Contradicted(a, b) => return Ok(Finding::Infeasible(inputs.contradiction(*a, *b))),
                 Outcome::Solved(solution) => (solution.cost, solution.complete_cost),
-                Outcome::NotFound(_, complete) => (config.limits.max_cost.saturating_add(1), *complete),
+                Outcome::NotFound { complete_cost, .. } => (config.limits.max_cost.saturating_add(1), *complete_cost),
             };
             let n_inputs = inputs.values.n_points();
             let mut filled = if n_refuted < MOST_REFUTED { holes.search(&inputs, bound, deadline)? } else { None };
             while let Some(Filled { term, cost, shape }) = filled {
                 match self.judge(&term, &inputs, solver) {
                     Judged::Holds(evidence) => {
-                        let lower_bound = complete.map_or(1, |complete| (complete + 1).min(cost));
+                        let lower_bound = (complete + 1).min(cost);
                         let (n_candidates, n_points) = (holes.tried.n_shapes, inputs.values.n_points());
                         return Ok(Finding::Solved { term, cost, lower_bound, evidence, n_candidates, n_points });
                     }
@@ -189,7 +189,8 @@ impl Task<'_> {
             if inputs.values.n_points() > n_inputs {
                 continue;
             }
-            let was_cut = matches!(outcome, Outcome::NotFound(StopReason::Candidates, _)) && limits != config.limits;
+            let was_cut =
+                matches!(outcome, Outcome::NotFound { reason: StopReason::Candidates, .. }) && limits != config.limits;
             if holes.suggest() || was_cut {
                 let limits = match &outcome {
                     Outcome::Solved(solution) => Limits { max_cost: solution.cost - 1, ..limits },
@@ -197,7 +198,7 @@ impl Task<'_> {
                 };
                 outcome = match (self.search(&inputs, &holes.tried.constants, limits, deadline)?, outcome) {
                     // The bound is that of the search with all constants.
-                    (Outcome::NotFound(_, complete_cost), Outcome::Solved(known)) => {
+                    (Outcome::NotFound { complete_cost, .. }, Outcome::Solved(known)) => {
                         Outcome::Solved(Solution { complete_cost, ..known })
                     }
                     (new, _) => new,
@@ -205,19 +206,19 @@ impl Task<'_> {
             }
             let solution = match outcome {
                 Outcome::Solved(solution) => solution,
-                Outcome::NotFound(StopReason::Closed, Some(_)) if self.are_all_tried() => {
+                Outcome::NotFound { is_exhausted: true, .. } if self.are_all_tried() => {
                     let reason = format!("no term is right at all of {} inputs", inputs.values.n_points());
                     return Ok(Finding::Infeasible(reason));
                 }
-                Outcome::NotFound(limit, complete) => {
-                    return Ok(Finding::Fail { limit, lower_bound: complete.map_or(1, |cost| cost + 1) });
+                Outcome::NotFound { reason, complete_cost, .. } => {
+                    return Ok(Finding::Fail { limit: reason, lower_bound: complete_cost + 1 });
                 }
                 Outcome::Contradicted(a, b) => return Ok(Finding::Infeasible(inputs.contradiction(a, b))),
             };
             match self.judge(&solution.term, &inputs, solver) {
                 Judged::Holds(evidence) => {
                     let Solution { term, cost, complete_cost, n_candidates, n_points, .. } = solution;
-                    let lower_bound = complete_cost.map_or(1, |complete| (complete + 1).min(cost));
+                    let lower_bound = (complete_cost + 1).min(cost);
                     return Ok(Finding::Solved { term, cost, lower_bound, evidence, n_candidates, n_points });
                 }
                 Judged::Fails(point) => inputs.add(language, wanted, &point)?,
