@@ -205,15 +205,14 @@ impl Solver<'_> {
                     return Some(Values::one(code));
                 }
                 let rest = code.checked_sub(offset).filter(|_| code != UNDEFINED)?;
-                Some(if rest % factor == 0 { Values::one(rest / factor) } else { Values::none() })
+                Some(quotient(rest, factor)?.map_or_else(Values::none, Values::one))
             }
             (Part::Linear(f, o), Part::Linear(g, p)) if self.sort == Sort::Int => {
                 let (factor, rest) = (f.checked_sub(g)?, p.checked_sub(o)?);
                 Some(match factor {
                     0 if rest == 0 => Values::all(self.sort),
                     0 => Values::none(),
-                    _ if rest % factor == 0 => Values::one(rest / factor),
-                    _ => Values::none(),
+                    _ => quotient(rest, factor)?.map_or_else(Values::none, Values::one),
                 })
             }
             (Part::Linear(..), Part::Linear(..)) => Some(Values::all(self.sort)),
@@ -237,10 +236,20 @@ impl Solver<'_> {
         Some(match factor {
             0 if offset >= 0 => Values::all(self.sort),
             0 => Values::none(),
-            f if f > 0 => Values::range(i64::MIN + 1, offset.div_euclid(f)),
-            f => Values::range(-(offset.div_euclid(f.checked_neg()?)), i64::MAX),
+            f if f > 0 => Values::range(i64::MIN + 1, bound(offset.div_euclid(f))?),
+            f => Values::range(bound(offset.div_euclid(f.checked_neg()?).checked_neg()?)?, i64::MAX),
         })
     }
+}
+
+/// The number that is `factor` times the quotient, if it is one; `None` beyond 64 bits.
+fn quotient(number: i64, factor: i64) -> Option<Option<i64>> {
+    Some(if number.checked_rem(factor)? == 0 { Some(number.checked_div(factor)?) } else { None })
+}
+
+/// A bound of a range that goes on without end to one side, of which codes show a part: `None` where that is empty or all.
+fn bound(code: i64) -> Option<i64> {
+    (code > i64::MIN + 2 && code < i64::MAX - 1).then_some(code)
 }
 
 fn scaled(part: Part, by: i64) -> Option<Part> {

@@ -65,10 +65,16 @@ impl Clauses {
         }
     }
 
-    /// Whether a function with these codes at the points breaks no clause.
-    pub(crate) fn admit(&self, codes: &[i64]) -> bool {
-        let is = |&(point, value): &(usize, bool)| (codes[point] == 1) == value;
-        !self.single.iter().any(is) && !self.others.iter().any(|clause| clause.iter().all(is))
+    /// Whether a function with these codes at the points breaks no clause; `None` where that is not known because codes
+    /// are undefined.
+    pub(crate) fn admit(&self, codes: &[i64]) -> Option<bool> {
+        let is = |&(point, value): &(usize, bool)| codes[point] == i64::from(value);
+        let may_be = |literal: &(usize, bool)| is(literal) || !matches!(codes[literal.0], 0 | 1);
+        if self.single.iter().any(is) || self.others.iter().any(|clause| clause.iter().all(is)) {
+            return Some(false);
+        }
+        let is_known = !self.single.iter().any(may_be) && !self.others.iter().any(|clause| clause.iter().all(may_be));
+        is_known.then_some(true)
     }
 
     /// As examples; `None` if some clause is neither a value nor an implication.
@@ -104,11 +110,14 @@ mod tests {
         clauses.add(&[0, 2], &|values| values & 1 == 0);
         let expected = Examples { hold: vec![1], fail: vec![0], implied: vec![(4, 2)] };
         assert_eq!(clauses.examples(), Some(expected));
-        assert!(clauses.admit(&[0, 1, 1, 0, 1]));
-        assert!(clauses.admit(&[0, 1, 0, 0, 0]));
-        assert!(!clauses.admit(&[0, 1, 0, 0, 1]));
-        assert!(!clauses.admit(&[1, 1, 1, 1, 1]));
-        assert!(!clauses.admit(&[0, 0, 1, 1, 1]));
+        let undefined = samples::UNDEFINED;
+        assert_eq!(clauses.admit(&[0, 1, 1, 0, 1]), Some(true));
+        assert_eq!(clauses.admit(&[0, undefined, 1, 0, 1]), None);
+        assert_eq!(clauses.admit(&[1, undefined, 1, 1, 1]), Some(false));
+        assert_eq!(clauses.admit(&[0, 1, 0, 0, 0]), Some(true));
+        assert_eq!(clauses.admit(&[0, 1, 0, 0, 1]), Some(false));
+        assert_eq!(clauses.admit(&[1, 1, 1, 1, 1]), Some(false));
+        assert_eq!(clauses.admit(&[0, 0, 1, 1, 1]), Some(false));
         clauses.add(&[0, 1], &|values| values != 3);
         assert_eq!(clauses.examples(), None, "not both is no implication");
     }

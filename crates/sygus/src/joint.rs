@@ -23,6 +23,9 @@ const FIRST_VALUATIONS: usize = 24;
 /// Combinations of bodies that are tried between two looks at the clock.
 const SLICE: u64 = 10_000;
 
+/// A limit: banks are closed, and do not know whether that is all.
+pub(crate) const NO_FURTHER_TERMS: &str = "the grammars have no further terms";
+
 /// What a joint search needs from outside.
 pub(crate) struct JointJudge<'a> {
     /// Whether bodies, one for each function of the search, are right for all inputs.
@@ -230,17 +233,31 @@ impl<'p> Joint<'p> {
             let Some(places) = places else { return };
             for row in 0..n {
                 let points: Vec<usize> = places.iter().map(|place| place[first + row]).collect();
-                clauses.add(&points, &|combination| values[combination][row] == 1);
+                // What is not known forbids nothing.
+                clauses.add(&points, &|combination| values[combination][row] != 0);
             }
         }
         self.clauses = Some(clauses);
+    }
+
+    /// Those of some valuations at which all arguments have values of 64 bits.
+    fn within_reach(&self, mut valuations: Vec<Vec<i64>>) -> Vec<Vec<i64>> {
+        let (vars, n) = (self.variables(&valuations), valuations.len());
+        let args = self.problem.applications.iter().flat_map(|own| &own.args);
+        let columns: Vec<Column> = args.filter_map(|arg| evaluate(arg, &self.problem.language, &vars, n)).collect();
+        let mut row = 0;
+        valuations.retain(|_| {
+            row += 1;
+            columns.iter().all(|column| !column.sort.is_undefined(column.codes[row - 1]))
+        });
+        valuations
     }
 
     /// Looks at more valuations: their points are added to the banks.
     fn activate(&mut self, valuations: Vec<Vec<i64>>) -> Result<(), Failure> {
         let error = |_| Failure::Limit("points that the bank does not take".to_owned());
         let known = self.active.len();
-        self.active.extend(valuations);
+        self.active.extend(self.within_reach(valuations));
         let vars = self.variables(&self.active);
         let n = self.active.len();
         let mut fresh: Vec<Vec<Vec<i64>>> = vec![Vec::new(); self.functions.len()];
@@ -296,11 +313,7 @@ impl<'p> Joint<'p> {
             match self.level(total, judge)? {
                 Step::Solved(bodies) => {
                     let n_candidates = self.banks.iter().map(Bank::n_candidates).sum::<u64>() + self.n_checks;
-                    // Together they are minimal if every combination of lower total cost was refuted; a bank that forgot
-                    // terms which points split off later does not know.
-                    let is_known = |bank: &Bank<'_>| bank.complete_cost().is_some_and(|cost| cost + n >= total);
-                    let is_minimal =
-                        self.least_open.is_none_or(|open| open >= total) && self.banks.iter().all(is_known);
+                    let is_minimal = self.refutes_below(total);
                     let solution = |(slot, (body, cost)): (usize, (Term, u32))| {
                         let n_points = self.banks[slot].n_points();
                         let scope = self.scope(slot);
@@ -320,10 +333,26 @@ impl<'p> Joint<'p> {
                     if total > greatest && is_closed.iter().all(|&closed| closed) {
                         return Err(self.exhausted());
                     }
+                    if (judge.is_late)() {
+                        return Err(Failure::Limit("time".to_owned()));
+                    }
                     total += 1;
                 }
             }
         }
+    }
+
+    /// Whether every combination of bodies of lower total cost was refuted: a bank that forgot terms which points split off
+    /// later does not know, nor do values that are not known.
+    pub(crate) fn refutes_below(&self, total: u32) -> bool {
+        let n = self.functions.len() as u32;
+        let is_known = |bank: &Bank<'_>| bank.complete_cost() + n >= total;
+        self.least_open.is_none_or(|open| open >= total) && self.banks.iter().all(is_known)
+    }
+
+    /// Whether banks forgot terms.
+    pub(crate) fn is_forgetful(&self) -> bool {
+        self.banks.iter().any(Bank::is_forgetful)
     }
 
     /// Whether bodies that were found elsewhere are terms of the grammars, each costing its nodes.
@@ -348,13 +377,14 @@ impl<'p> Joint<'p> {
     /// All values that the grammars have were tried.
     fn exhausted(&self) -> Failure {
         let are_all = (0..self.banks.len()).all(|slot| self.scope(slot) != BoundScope::ConstantsTried);
-        match are_all && self.least_open.is_none() {
-            true => {
-                let n = self.active.len();
-                Failure::Infeasible(format!("no terms of the grammars are right at {n} valuations"))
-            }
-            false => Failure::Limit("the grammars have no further terms of the constants tried".to_owned()),
+        if !are_all {
+            return Failure::Limit("the grammars have no further terms of the constants tried".to_owned());
         }
+        if self.least_open.is_some() || self.is_forgetful() {
+            return Failure::Limit(NO_FURTHER_TERMS.to_owned());
+        }
+        let n = self.active.len();
+        Failure::Infeasible(format!("no terms of the grammars are right at {n} valuations"))
     }
 
     fn scope(&self, slot: usize) -> BoundScope {
@@ -374,7 +404,7 @@ impl<'p> Joint<'p> {
             };
             match bank.run(&limits, &mut |_| Watch::Keep) {
                 StopReason::Cost => return Ok(false),
-                StopReason::Closed => return Ok(bank.complete_cost().is_some()),
+                StopReason::Closed => return Ok(true),
                 StopReason::Candidates if bank.n_candidates() < most => {}
                 other => return Err(Failure::Limit(other.to_string())),
             }
@@ -410,7 +440,9 @@ impl<'p> Joint<'p> {
                     let costs = hit.iter().zip(&self.banks).map(|(&class, bank)| bank.cost(class));
                     return Ok(Step::Solved(bodies.into_iter().zip(costs).collect()));
                 }
-                Verification::Counterexample(valuation) if !self.active.contains(&valuation) => {
+                Verification::Counterexample(valuation)
+                    if !self.active.contains(&valuation) && !self.within_reach(vec![valuation.clone()]).is_empty() =>
+                {
                     self.activate(vec![valuation])?;
                     return Ok(Step::Refined);
                 }
@@ -447,18 +479,29 @@ impl<'p> Joint<'p> {
             if self.n_checks.is_multiple_of(SLICE) && judge.is_over(self.n_checks) {
                 return Some(None);
             }
-            if self.is_right(chosen, vars)
-                && let Some(found) = self.descend(rest - cost, chosen, vars, undecided, judge)
-            {
-                return Some(found);
+            match self.is_right(chosen, vars) {
+                Some(true) => {
+                    if let Some(found) = self.descend(rest - cost, chosen, vars, undecided, judge) {
+                        return Some(found);
+                    }
+                }
+                Some(false) => {}
+                None => self.leave_open(chosen, rest - cost),
             }
             chosen.pop();
         }
         None
     }
 
-    /// Whether the formulas that became known with the last class chosen hold at the active valuations.
-    fn is_right(&self, chosen: &[ClassId], vars: &[(Symbol, Column)]) -> bool {
+    /// Bodies that cost as much, with others of what is left, may be right: no bound goes beyond their cost.
+    fn leave_open(&mut self, chosen: &[ClassId], rest: u32) {
+        let total = rest + chosen.iter().zip(&self.banks).map(|(&class, bank)| bank.cost(class)).sum::<u32>();
+        self.least_open = Some(self.least_open.map_or(total, |open| open.min(total)));
+    }
+
+    /// Whether the formulas that became known with the last class chosen hold at the active valuations; `None` if they are
+    /// false nowhere and not known somewhere, where values go beyond 64 bits or numbers are divided by zero.
+    fn is_right(&self, chosen: &[ClassId], vars: &[(Symbol, Column)]) -> Option<bool> {
         if let (Some(clauses), &[class]) = (&self.clauses, chosen) {
             return clauses.admit(&self.banks[0].class(class).codes);
         }
@@ -479,9 +522,15 @@ impl<'p> Joint<'p> {
                 None => continue,
             }
         }
-        let own = self.formulas.iter().filter(|formula| formula.needs == chosen.len());
-        own.into_iter()
-            .all(|formula| self.holds(formula, vars, &known).is_none_or(|codes| codes.iter().all(|&c| c == 1)))
+        let mut is_known = true;
+        for formula in self.formulas.iter().filter(|formula| formula.needs == chosen.len()) {
+            let Some(codes) = self.holds(formula, vars, &known) else { continue };
+            if codes.contains(&0) {
+                return Some(false);
+            }
+            is_known &= codes.iter().all(|&code| code == 1);
+        }
+        is_known.then_some(true)
     }
 
     /// The values of an application, given those of the variables and of the applications within it.

@@ -70,6 +70,9 @@ pub fn list(
     let mut bank = Bank::new(&problem.language, &config).map_err(|error| error.to_string())?;
     let mut found = Found { spec: &spec, best: 0, front: Vec::new(), right: Vec::new() };
     let mut complete = found.fill(&mut bank, solution.cost, options, is_late);
+    if bank.cheapest_undefined().is_some() {
+        complete = complete.and(Err("values beyond 64 bits, or divisions by zero".to_owned()));
+    }
     let front = found.front.iter().map(|&(id, cost, right)| Fit { body: bank.term(id), cost, right }).collect();
     let mut solutions: Vec<Solution> = Vec::new();
     for &id in &found.right {

@@ -20,6 +20,8 @@ const SLICE: u64 = 200_000;
 const CASES_AFTER: (u64, usize) = (20_000, 48);
 /// Points that the bank begins with.
 const FIRST_POINTS: usize = 12;
+/// Banks that may be begun again for the sake of what is said of cheaper terms; each begins with more points.
+const BANKS: usize = 8;
 /// Points that are added when a candidate fails.
 const MORE_POINTS: usize = 4;
 
@@ -115,8 +117,12 @@ pub(crate) struct Search<'s, 'p> {
     least_open: Option<u32>,
     /// Candidates when the best was found.
     found_at: u64,
-    /// Whether the bank holds every value that a term can have at the active points.
+    /// Whether the bank has no further values at the active points.
     is_closed: bool,
+    /// Whether this is not the first bank.
+    is_again: bool,
+    /// Candidates of earlier banks.
+    n_candidates: u64,
 }
 
 enum Step {
@@ -154,13 +160,7 @@ impl<'s, 'p> Search<'s, 'p> {
                 grammar.nonterminals[extra.nonterminal.0 as usize].productions.push(leaf);
             }
         }
-        let columns = extras.iter().map(|extra| extra.column.clone()).collect();
-        let config = BankConfig {
-            leaves: leaves(spec, &extras, columns, &active),
-            alternatives: 6,
-            ..BankConfig::from_grammar(grammar.clone(), Vec::new())
-        };
-        let bank = Bank::new(&spec.problem.language, &config)?;
+        let bank = bank(spec, &grammar, &extras, &active)?;
         let undecided = FxHashSet::default();
         Ok(Self {
             spec,
@@ -178,6 +178,8 @@ impl<'s, 'p> Search<'s, 'p> {
             least_open: None,
             found_at: 0,
             is_closed: false,
+            is_again: false,
+            n_candidates: 0,
         })
     }
 
@@ -186,42 +188,103 @@ impl<'s, 'p> Search<'s, 'p> {
         Self { choice, ..self }
     }
 
-    /// Looks for a smallest body; `known` are terms that may be right.
-    pub(crate) fn run(&mut self, known: &[Term], judge: &mut Judge<'_>) -> Result<Solution, Failure> {
+    /// Looks for a smallest body; `known` are terms that may be right, with what they cost at most.
+    pub(crate) fn run(&mut self, known: &[(Term, u32)], judge: &mut Judge<'_>) -> Result<Solution, Failure> {
         let (language, function) = (&self.spec.problem.language, &self.spec.problem.functions[self.spec.function]);
         let grammar = function.has_grammar.then(|| self.grammar.clone());
-        let own = known.iter().filter(|term| match &grammar {
+        let own = known.iter().filter(|(term, _)| match &grammar {
             Some(grammar) => grammar.derives(term),
             None => dsl::sort_of(term, language, &function.params) == Ok(function.sort),
         });
-        own.for_each(|term| self.offer(term, judge));
+        own.for_each(|(term, cost)| self.offer(term, *cost, judge));
+        let mut reason = self.climb(judge)?;
+        for _ in 1..BANKS {
+            if !self.forgot_what_counts() || (judge.is_late)() || self.begin_again().is_err() {
+                break;
+            }
+            reason = self.climb(judge)?;
+        }
+        let (n_candidates, n_points) = (self.n_candidates + self.bank.n_candidates(), self.bank.n_points());
+        match self.best.take() {
+            Some((cost, body)) => {
+                let searched = if self.is_exhausted() { cost } else { (self.bank.complete_cost() + 1).min(cost) };
+                let lower_bound = self.least_open(searched);
+                Ok(Solution { body, cost, lower_bound, scope: self.scope(), n_candidates, n_points })
+            }
+            None if self.is_exhausted()
+                && self.least_open(u32::MAX) == u32::MAX
+                && self.scope() != BoundScope::ConstantsTried =>
+            {
+                let n = self.active.len();
+                Err(Failure::Infeasible(format!("no term of the grammar is right at {n} inputs")))
+            }
+            None if reason.is_empty() => Err(Failure::Limit("candidates".to_owned())),
+            None => Err(Failure::Limit(reason)),
+        }
+    }
+
+    /// Whether the bank holds every value that a term can have at the active points.
+    fn is_exhausted(&self) -> bool {
+        self.is_closed && !self.bank.is_forgetful()
+    }
+
+    /// Whether more could be said of cheaper terms if the bank had not forgotten any.
+    fn forgot_what_counts(&self) -> bool {
+        let is_settled = |complete: u32| self.best.as_ref().is_some_and(|(cost, _)| complete + 1 >= *cost);
+        let was_built = self.is_closed || is_settled(self.bank.built_cost());
+        self.bank.is_forgetful() && !is_settled(self.bank.complete_cost()) && was_built && self.least_open.is_none()
+    }
+
+    /// An empty bank that looks at all active points from the start; for what it says of cheaper terms, so that nothing but
+    /// levels is looked at.
+    fn begin_again(&mut self) -> Result<(), BankError> {
+        let spent = self.bank.n_candidates();
+        self.n_candidates += spent;
+        self.found_at = spent;
+        self.is_closed = false;
+        self.is_again = true;
+        self.bank = bank(self.spec, &self.grammar, &self.extras, &self.active)?;
+        Ok(())
+    }
+
+    /// No bound goes beyond the cost of a term that may be right: a candidate that the solver could not decide, or one whose
+    /// values are not known at some point, because they go beyond 64 bits or a division by zero has part in them.
+    fn least_open(&self, most: u32) -> u32 {
+        let open = [self.least_open, self.bank.cheapest_undefined()].into_iter().flatten();
+        open.fold(most, u32::min)
+    }
+
+    /// Builds terms, cost by cost, until there is a smallest that is right; why it ended, if not for that.
+    fn climb(&mut self, judge: &mut Judge<'_>) -> Result<String, Failure> {
         let mut level = 1;
         let mut seen = (0, 0);
-        let reason = loop {
+        loop {
             if let Some(point) = self.spec.contradiction() {
                 return Err(Failure::Infeasible(format!("no value is right for {}", self.show_point(point))));
             }
             if self.best.as_ref().is_some_and(|(cost, _)| *cost <= level) {
-                break String::new();
+                return Ok(String::new());
             }
             match self.level(level, judge) {
                 Step::Done => {}
-                Step::Solved => break String::new(),
-                Step::Late => break "time".to_owned(),
+                Step::Solved => return Ok(String::new()),
+                Step::Late => return Ok("time".to_owned()),
                 Step::Stopped(StopReason::Closed) => {
+                    self.is_closed = true;
                     self.trees(judge);
-                    let is_refuted = self.best.is_none() && self.least_open.is_none();
-                    if is_refuted && self.bank.complete_cost().is_some() && self.scope() != BoundScope::ConstantsTried {
-                        let n = self.active.len();
-                        return Err(Failure::Infeasible(format!("no term of the grammar is right at {n} inputs")));
-                    }
-                    self.is_closed = self.bank.complete_cost().is_some();
-                    break "the grammar has no further term".to_owned();
+                    return Ok("the grammar has no further term".to_owned());
                 }
                 Step::Stopped(reason) => {
                     self.trees(judge);
-                    break reason.to_string();
+                    return Ok(reason.to_string());
                 }
+            }
+            if self.is_again {
+                if (judge.is_late)() {
+                    return Ok("time".to_owned());
+                }
+                level += 1;
+                continue;
             }
             // Where weights are charged most levels are empty.
             let now = (self.bank.len(), self.active.len());
@@ -242,24 +305,12 @@ impl<'s, 'p> Search<'s, 'p> {
                 self.shrink(judge);
             }
             if self.best.is_some() && spent >= self.most_candidates() {
-                break String::new();
+                return Ok(String::new());
             }
             if (judge.is_late)() {
-                break "time".to_owned();
+                return Ok("time".to_owned());
             }
             level += 1;
-        };
-        let (n_candidates, n_points) = (self.bank.n_candidates(), self.bank.n_points());
-        match self.best.take() {
-            Some((cost, body)) => {
-                // Where the bank forgot terms that points split off later, it says nothing.
-                let complete = self.bank.complete_cost().unwrap_or(0);
-                let searched = if self.is_closed { cost } else { (complete + 1).min(cost) };
-                let lower_bound = self.least_open.map_or(searched, |open| open.min(searched));
-                Ok(Solution { body, cost, lower_bound, scope: self.scope(), n_candidates, n_points })
-            }
-            None if reason.is_empty() => Err(Failure::Limit("candidates".to_owned())),
-            None => Err(Failure::Limit(reason)),
         }
     }
 
@@ -274,8 +325,7 @@ impl<'s, 'p> Search<'s, 'p> {
     }
 
     /// A term that is known to be right, or may be.
-    fn offer(&mut self, term: &Term, judge: &mut Judge<'_>) {
-        let cost = theory::nodes(term) as u32;
+    fn offer(&mut self, term: &Term, cost: u32, judge: &mut Judge<'_>) {
         if self.best.as_ref().is_none_or(|(best, _)| cost < *best) && matches!(self.examine(term, judge), Exam::Right) {
             self.accept(cost, term.clone());
         }
@@ -421,6 +471,7 @@ impl<'s, 'p> Search<'s, 'p> {
         let leaves = leaves(self.spec, &self.extras, own, &new);
         let columns: Vec<Column> = leaves.into_iter().map(|leaf| leaf.column).collect();
         self.active.extend(&new);
+        self.is_closed = false;
         match self.bank.append_points(&columns, &mut |_| Watch::Keep) {
             Ok(()) => Exam::Wrong,
             Err(_) => Exam::Open,
@@ -495,7 +546,8 @@ impl<'s, 'p> Search<'s, 'p> {
 
     /// Replaces parts of the best solution by cheaper terms with the same values at the active points.
     fn shrink(&mut self, judge: &mut Judge<'_>) {
-        let Some((cost, term)) = self.best.clone() else { return };
+        // Where weights are charged, nodes say nothing.
+        let Some((cost, term)) = self.best.clone().filter(|_| !self.is_weighted) else { return };
         let columns = self.spec.columns_at(&self.active);
         let smaller = self.smaller(&term, NonterminalId(0), &columns);
         let own = theory::nodes(&smaller) as u32;
@@ -525,6 +577,22 @@ impl<'s, 'p> Search<'s, 'p> {
         let new = Term::app(func.clone(), args);
         if self.grammar.derives(&new) { new } else { term.clone() }
     }
+}
+
+/// An empty bank at points.
+fn bank<'p>(
+    spec: &Pointwise<'p>,
+    grammar: &Grammar,
+    extras: &[Extra],
+    active: &[usize],
+) -> Result<Bank<'p>, BankError> {
+    let columns = extras.iter().map(|extra| extra.column.clone()).collect();
+    let config = BankConfig {
+        leaves: leaves(spec, extras, columns, active),
+        alternatives: 6,
+        ..BankConfig::from_grammar(grammar.clone(), Vec::new())
+    };
+    Bank::new(&spec.problem.language, &config)
 }
 
 fn is_right(spec: &Pointwise<'_>, active: &[usize], codes: &[i64]) -> bool {

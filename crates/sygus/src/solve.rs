@@ -7,7 +7,7 @@ use samples::{Symbol, Value};
 use smt::Solver;
 use synth::{BankError, BoundScope, Closure, ClosureLimits};
 
-use crate::joint::{Joint, JointJudge, Patience};
+use crate::joint::{Joint, JointJudge, NO_FURTHER_TERMS, Patience};
 use crate::problem::{Problem, WeightBound, WeightSum, is_weighted};
 use crate::sampling::{constants, sample};
 use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
@@ -84,6 +84,9 @@ pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late:
 
 /// Solves a problem with the costs that its productions have.
 fn solve_charged(problem: &Problem, options: &Options, solver: &mut Solver, is_late: &dyn Fn() -> bool) -> Answer {
+    if let Some(answer) = constraints_alone(problem, options, solver) {
+        return answer;
+    }
     let mut solutions: Vec<Option<Solution>> = vec![None; problem.functions.len()];
     for component in components(problem) {
         let mut session = Session { problem, options, solver: &mut *solver, is_late };
@@ -98,6 +101,24 @@ fn solve_charged(problem: &Problem, options: &Options, solver: &mut Solver, is_l
         }
     }
     Answer::Solved(solutions.into_iter().flatten().collect())
+}
+
+/// What there is to say where constraints that mention no function to find do not hold.
+fn constraints_alone(problem: &Problem, options: &Options, solver: &mut Solver) -> Option<Answer> {
+    let mentions_none = |formula: &Term| functions_of(problem, formula).is_empty();
+    // What is assumed of functions is not known before they are; then verification has the word.
+    if !problem.constraints.iter().any(mentions_none) || !problem.assumptions.iter().all(mentions_none) {
+        return None;
+    }
+    match verify::verify(problem, &[], &bodies(problem, &[], &[]), solver, options.solver) {
+        Verification::Valid => None,
+        Verification::Counterexample(_) => {
+            Some(Answer::Infeasible("a constraint that mentions no function to find does not hold".to_owned()))
+        }
+        Verification::Unknown(reason) => {
+            Some(Answer::Fail(format!("a constraint that mentions no function to find was not proved: {reason}")))
+        }
+    }
 }
 
 fn written(solutions: &[Solution]) -> Vec<Term> {
@@ -136,8 +157,11 @@ fn exceeds(problem: &Problem, bound: &WeightBound, solutions: &[Solution]) -> bo
 /// Functions that constraints mention together, in order.
 fn components(problem: &Problem) -> Vec<Vec<usize>> {
     let mut label: Vec<usize> = (0..problem.functions.len()).collect();
-    for constraint in &problem.constraints {
-        let used = functions_of(problem, constraint);
+    // What an assumption says of a function is granted wherever it is granted.
+    let all: Vec<usize> = (0..problem.functions.len()).collect();
+    let assumed = problem.assumptions.iter().any(|own| !functions_of(problem, own).is_empty()).then_some(all);
+    let constrained = problem.constraints.iter().map(|constraint| functions_of(problem, constraint));
+    for used in constrained.chain(assumed) {
         if let Some(&first) = used.first() {
             let target = label[first];
             for &other in &used[1..] {
@@ -294,7 +318,7 @@ impl<'p> Session<'_, 'p> {
         let patience = if joint.takes_conjunctions() { CLAUSES_PATIENCE } else { JOINT_PATIENCE };
         let first = self.try_jointly(&mut joint, component, patience, u32::MAX);
         if !is_spent(&first) {
-            return first;
+            return self.settled(joint, component, formulas, first);
         }
         let found = match self.conjoin(&mut joint, component, formulas)? {
             Some(body) => Some(vec![body]),
@@ -311,6 +335,39 @@ impl<'p> Session<'_, 'p> {
         let below = known.iter().map(|solution| solution.cost).sum();
         let mut smaller = joint.afresh(formulas)?;
         self.try_jointly(&mut smaller, component, JOINT_IMPROVE, below).or(Ok(known))
+    }
+
+    /// The outcome of a search with what banks that have forgotten nothing say of cheaper bodies.
+    fn settled(
+        &mut self,
+        mut joint: Joint<'_>,
+        component: &[usize],
+        formulas: &[Term],
+        mut outcome: Result<Vec<Solution>, Failure>,
+    ) -> Result<Vec<Solution>, Failure> {
+        /// Searches that may be begun again; each begins with more valuations.
+        const SEARCHES: usize = 8;
+        for _ in 1..SEARCHES {
+            let (patience, below) = match &outcome {
+                Ok(known) if known.iter().any(|own| own.lower_bound < own.cost) => {
+                    (JOINT_IMPROVE, known.iter().map(|own| own.cost).sum())
+                }
+                Err(Failure::Limit(reason)) if reason == NO_FURTHER_TERMS => (Patience::ENDLESS, u32::MAX),
+                _ => break,
+            };
+            if !joint.is_forgetful() || (self.is_late)() {
+                break;
+            }
+            joint = joint.afresh(formulas)?;
+            match (self.try_jointly(&mut joint, component, patience, below), &mut outcome) {
+                (Err(Failure::Limit(_)), Ok(known)) if joint.refutes_below(below) => {
+                    known.iter_mut().for_each(|own| own.lower_bound = own.cost);
+                }
+                (Err(_), Ok(_)) => {}
+                (new, _) => outcome = new,
+            }
+        }
+        outcome
     }
 
     /// A conjunction for the only function of a component.
@@ -405,9 +462,10 @@ fn strategies(
     judge: &mut Judge<'_>,
 ) -> Result<Solution, Failure> {
     let failed = |error: BankError| Failure::Limit(error.to_string());
-    let mut known: Vec<Term> = hints.to_vec();
+    let priced = |terms: &[Term]| terms.iter().map(|term| (term.clone(), theory::nodes(term) as u32)).collect();
+    let mut known: Vec<(Term, u32)> = priced(hints);
     let first = SearchLimits { max_candidates: limits.max_candidates.min(PATIENCE), ..limits };
-    let outcome = Search::new(spec, grammar, &known, first).map_err(failed)?.run(&known, judge);
+    let outcome = Search::new(spec, grammar, hints, first).map_err(failed)?.run(&known, judge);
     let is_minimal = matches!(&outcome, Ok(solution) if solution.lower_bound == solution.cost);
     let is_infeasible = matches!(&outcome, Err(Failure::Infeasible(_)));
     if !is_minimal
@@ -428,7 +486,7 @@ fn strategies(
     for other in &others {
         let mut search = Search::new(spec, other, helpful, own).map_err(failed)?.with_choice(choice.clone());
         if let Ok(solution) = search.run(&[], judge) {
-            known.push(solution.body);
+            known.push((solution.body, solution.cost));
             break;
         }
     }

@@ -25,7 +25,7 @@ pub(crate) enum Verification {
     Unknown(String),
 }
 
-/// Whether the bodies satisfy the constraints that mention some functions.
+/// Whether the bodies satisfy the constraints that mention some functions, or none at all.
 pub(crate) fn verify(
     problem: &Problem,
     functions: &[usize],
@@ -56,19 +56,21 @@ struct Script<'p> {
 }
 
 impl<'p> Script<'p> {
-    /// With definitions of all functions to find, and the constraints that mention some of them.
+    /// With definitions of all functions to find, and the constraints that mention some of them, or none at all.
     fn new(problem: &'p Problem, functions: &[usize], define: &dyn Fn(usize) -> String) -> Self {
         let mut script = Self { text: String::new(), constraints: Vec::new(), assumptions: Vec::new() };
         let mut formulas = problem.constraints.iter();
-        let own = |name: &samples::Symbol| {
-            problem.applications.iter().any(|own| own.name == *name && functions.contains(&own.function))
+        let is_own = |term: &Term| {
+            let names = names(term);
+            let mut used = problem.applications.iter().filter(|own| names.contains(&own.name)).peekable();
+            used.peek().is_none() || used.any(|own| functions.contains(&own.function))
         };
         for item in &problem.script {
             match item {
                 ScriptItem::Text(line) => script.text.push_str(line),
                 ScriptItem::Function(index) => script.text.push_str(&define(*index)),
                 ScriptItem::Constraint(formula) => {
-                    if formulas.next().is_some_and(|term| names(term).iter().any(own)) {
+                    if formulas.next().is_some_and(is_own) {
                         script.constraints.push(formula);
                     }
                 }

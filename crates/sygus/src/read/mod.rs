@@ -401,7 +401,8 @@ impl<'s> Reader<'s> {
         if let Some(known) = known {
             return Term::var(known.name);
         }
-        let name = Symbol::new(&format!("{}@{}", self.problem.functions[function].name, applications.len()));
+        // No file can name this: a symbol has no `|` in it.
+        let name = Symbol::new(&format!("{}|{}", self.problem.functions[function].name, applications.len()));
         applications.push(Application { name, function, args });
         Term::var(name)
     }
