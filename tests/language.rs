@@ -89,6 +89,36 @@ fn an_unsound_rule_is_an_error_with_its_counterexample() {
 }
 
 #[test]
+fn what_does_not_hold_is_underlined_in_the_file_that_says_so() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let base = "(include \"integers\")
+(define-fun diff ((a Int) (b Int)) Int
+  (- a b)
+  :commutative)
+(define-table t (Bool) Bool ((true) false) :total)
+(rewrite wrong (- a b) (- b a))
+(check (= 1 1) (= (diff 1 2) 1))
+";
+    write(folder.path(), "base.dsl", base);
+    let own = write(folder.path(), "own.dsl", "(include \"base\")\n(rewrite fine (diff a a) 0 :when (defined a))\n");
+    let checked = run("dsl check {0}", &[&own]);
+    assert_eq!(checked.code, 3, "{}", checked.stderr);
+    for shown in [
+        " --> base:4:3\n  |\n4 |   :commutative)\n  |   ^^^^^^^^^^^^\n  = found: a = 1, b = 0: the left side is 1",
+        " --> base:6:1\n  |\n6 | (rewrite wrong (- a b) (- b a))\n  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^",
+        "\n5 | (define-table t (Bool) Bool ((true) false) :total)\n  |                                            ^^^^^^\n",
+        "\n7 | (check (= 1 1) (= (diff 1 2) 1))\n  |                ^^^^^^^^^^^^^^^^\n  = found: false\n",
+        "own.dsl: rules and facts that hold: 1, others: 0\n  proved      fine ",
+        "\nbase, included: rules and facts that hold: 0, others: 2\n  unsound     diff-commutative ",
+    ] {
+        assert!(checked.stdout.contains(shown), "{shown}\n{}", checked.stdout);
+    }
+    let result = run("dsl check {0} --format json", &[&own]).json();
+    let rules = result["rules"].as_array().expect("a list");
+    assert!(rules.iter().all(|rule| rule["underlined"].is_string() == (rule["file"] == "base")), "{rules:?}");
+}
+
+#[test]
 fn worked_examples_are_checked_and_run() {
     let examples = root().join("dsl/examples");
     for name in ["lights", "my_rasp", "registers", "frames"] {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use ::dsl::Language;
+use ::dsl::sexpr::report_at;
+use ::dsl::{Language, Place};
 use ::synth::{
     CheckReport, Extent, OperatorReport, RuleReport, Verdict, VerifyLimits, check_language, check_operators, run_checks,
 };
-use report::{DslCheckResult, OperatorResult, RuleResult, SCHEMA, SelfTestResult};
+use report::{DslCheckResult, LanguageFile, OperatorResult, RuleResult, SCHEMA, SelfTestResult};
 use smt::Solver;
 
 use crate::args::{Common, DslCommand, Format};
@@ -30,8 +31,9 @@ pub(crate) fn run(command: &DslCommand, common: &Common) -> Result<Status, Failu
 fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
     let progress = Progress::new(common);
     let (origin, text) = language::text_of(file)?;
-    let (language, _) = language::parse(&origin, &text, &[language::folder(file)])?;
+    let (language, files) = language::parse(&origin, &text, &[language::folder(file)])?;
     language::warn(&language, common);
+    let texts = Texts { origin: &origin, files: &files };
     progress.say("verifying every rule and fact");
     let (solver, limits) = (&mut Solver::new(), VerifyLimits::default());
     let rules = check_language(&language, solver, &limits);
@@ -43,12 +45,12 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
         && checks.iter().all(|report| report.passed);
     let result = DslCheckResult {
         schema: SCHEMA,
-        file: origin,
+        file: origin.clone(),
         n_operators: language.operators.len(),
         sound,
-        rules: rules.iter().map(rule_result).collect(),
-        operators: operators.iter().map(|report| operator_result(report, &language)).collect(),
-        checks: checks.iter().map(|report| check_result(report, &language)).collect(),
+        rules: rules.iter().map(|report| rule_result(report, &texts)).collect(),
+        operators: operators.iter().map(|report| operator_result(report, &language, &texts)).collect(),
+        checks: checks.iter().map(|report| check_result(report, &language, &texts)).collect(),
     };
     output::to_stdout(&match common.format {
         Format::Json => output::json_text(&result)?,
@@ -57,20 +59,49 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
     Ok(if sound { Status::Done } else { Status::NotEstablished })
 }
 
-pub(crate) fn rule_result(report: &RuleReport) -> RuleResult {
-    let (status, detail) = match &report.verdict {
+/// The texts that a language was read from.
+struct Texts<'a> {
+    origin: &'a str,
+    files: &'a LanguageFile,
+}
+
+impl Texts<'_> {
+    /// What is said of a place, with the place underlined, or a keyword at it.
+    fn underline(&self, place: &Place, keyword: Option<&str>, message: String, found: &str) -> String {
+        let included =
+            || self.files.includes.iter().find(|(name, _)| *name == place.origin).map(|(_, text)| text.as_str());
+        let text = match place.origin == self.origin {
+            true => Some(self.files.root.as_str()),
+            false => included().or_else(|| Language::shipped(&place.origin)),
+        };
+        report_at(text.unwrap_or_default(), place, keyword, message).found(found).to_string()
+    }
+}
+
+/// The word for what is known of a rule, and the scope, the counterexample or the reason.
+pub(crate) fn verdict_of(report: &RuleReport) -> (&'static str, String) {
+    match &report.verdict {
         Verdict::Proved { scope } => ("proved", scope.clone()),
         Verdict::Exhaustive { scope } => ("exhaustive", scope.clone()),
         Verdict::Assumed { reason } => ("assumed", format!("not proved: {reason}")),
         Verdict::Unsound { counterexample } => ("unsound", counterexample.to_string()),
         Verdict::Vacuous => ("vacuous", "its conditions are never true".to_owned()),
         Verdict::Undecided { reason } => ("undecided", reason.clone()),
-    };
-    let kind = if report.is_fact { "fact" } else { "rule" };
-    RuleResult { name: report.rule.to_string(), kind, place: report.place.to_string(), status, detail }
+    }
 }
 
-fn operator_result(report: &OperatorReport, language: &Language) -> OperatorResult {
+fn rule_result(report: &RuleReport, texts: &Texts<'_>) -> RuleResult {
+    let (status, detail) = verdict_of(report);
+    let kind = if report.is_fact { "fact" } else { "rule" };
+    let (name, file, place) = (report.rule.to_string(), report.place.origin.clone(), report.place.to_string());
+    // Facts are called OPERATOR-FACT, and those of two sides OPERATOR-FACT-left too.
+    let keyword = name.trim_end_matches("-left").rsplit('-').next().filter(|_| report.is_fact);
+    let message = format!("the {kind} {name} is {status}");
+    let underlined = (!report.verdict.holds()).then(|| texts.underline(&report.place, keyword, message, &detail));
+    RuleResult { name, kind, file, place, status, detail, underlined }
+}
+
+fn operator_result(report: &OperatorReport, language: &Language, texts: &Texts<'_>) -> OperatorResult {
     let condition = language.operator(report.name.as_str()).and_then(|id| language.op(id).condition.clone());
     let condition = condition.map(|condition| format!("defined where {}; ", ::dsl::print(&condition, language)));
     let (status, detail) = match &report.extent {
@@ -81,17 +112,23 @@ fn operator_result(report: &OperatorReport, language: &Language) -> OperatorResu
         }
         Extent::Undecided { reason } => ("undecided", reason.clone()),
     };
-    let (name, place) = (report.name.to_string(), report.place.to_string());
-    OperatorResult { name, place, status, detail, holds: report.holds() }
+    let (name, place, holds) = (report.name.to_string(), report.place.to_string(), report.holds());
+    let message = format!("the operator {name} is said to be total, which is not shown");
+    let underlined = (!holds).then(|| texts.underline(&report.place, Some("total"), message, &detail));
+    OperatorResult { name, place, status, detail, holds, underlined }
 }
 
-fn check_result(report: &CheckReport, language: &Language) -> SelfTestResult {
+fn check_result(report: &CheckReport, language: &Language, texts: &Texts<'_>) -> SelfTestResult {
+    let (kind, wanted) = if report.check.holds { ("check", "true") } else { ("fail", "false, or no value") };
+    let message = format!("a test of the file does not come to {wanted}");
+    let place = &report.check.place;
     SelfTestResult {
-        kind: if report.check.holds { "check" } else { "fail" },
+        kind,
         term: ::dsl::print(&report.check.term, language),
-        place: report.check.place.to_string(),
+        place: place.to_string(),
         value: report.value.clone(),
         passed: report.passed,
+        underlined: (!report.passed).then(|| texts.underline(place, None, message, &report.value)),
     }
 }
 

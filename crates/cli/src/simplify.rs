@@ -14,7 +14,7 @@ use synth::{
 };
 
 use crate::args::{Common, Format, SimplifyArgs};
-use crate::dsl::rule_result;
+use crate::dsl::verdict_of;
 use crate::failure::Failure;
 use crate::progress::Progress;
 use crate::{Status, language, output};
@@ -101,7 +101,7 @@ impl Rules<'_> {
     }
 
     fn result(&self, term: &Term, to: &Term, stop: SaturationStop) -> SimplifyResult {
-        let count = |status: &str| self.reports.iter().filter(|report| rule_result(report).status == status).count();
+        let count = |status: &str| self.reports.iter().filter(|report| verdict_of(report).0 == status).count();
         SimplifyResult {
             schema: SCHEMA,
             term: dsl::print(term, self.language),
@@ -143,7 +143,7 @@ impl Rules<'_> {
         StepResult {
             rule: step.rule.to_string(),
             direction: if step.forward { "forward" } else { "backward" },
-            status: report.map_or("evaluated", |report| rule_result(report).status),
+            status: report.map_or("evaluated", |report| verdict_of(report).0),
             position: step.position.clone(),
             term: dsl::print(&step.term, self.language),
         }

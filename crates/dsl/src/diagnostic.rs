@@ -92,6 +92,13 @@ impl<'a> Source<'a> {
         Place { origin: self.origin.to_owned(), line: line + 1, column }
     }
 
+    /// The byte at which a place of this text is.
+    pub(crate) fn byte(&self, place: &Place) -> usize {
+        let line_start = self.lines.get(place.line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let line = self.text.get(line_start..).unwrap_or_default();
+        line.char_indices().nth(place.column.saturating_sub(1)).map_or(self.text.len(), |(i, _)| line_start + i)
+    }
+
     /// The greatest character boundary that is not beyond `byte`.
     fn floor(&self, byte: usize) -> usize {
         let mut byte = byte.min(self.text.len());

@@ -2,7 +2,7 @@
 //!
 //! Nesting and size are limited, so that no text can exhaust the stack or the memory.
 
-use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Place, Source, Span, line_starts};
 
 /// Lists within lists that are accepted.
 pub(crate) const NESTING_LIMIT: usize = 256;
@@ -46,6 +46,15 @@ impl Sexpr {
             Kind::List(items) => Some(items),
             _ => None,
         }
+    }
+
+    /// What begins at a byte: it, or a part of it.
+    fn starting_at(&self, byte: usize) -> Option<&Self> {
+        if self.span.start == byte {
+            return Some(self);
+        }
+        let inside = self.list().filter(|_| self.span.start < byte && byte < self.span.end);
+        inside.into_iter().flatten().find_map(|item| item.starting_at(byte))
     }
 
     /// The name, if it is one.
@@ -307,6 +316,20 @@ pub(crate) fn tokens(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<
     }
     let mut lexer = Lexer { source, at: 0, problems };
     std::iter::from_fn(|| lexer.next()).collect()
+}
+
+/// A diagnostic of what is written at a place of a text: the first line of it is underlined, or a keyword in it if one is
+/// given and it is there.
+pub fn report_at(text: &str, place: &Place, keyword: Option<&str>, message: impl Into<String>) -> Diagnostic {
+    let lines = line_starts(text);
+    let source = Source::new(&place.origin, text, &lines);
+    let start = source.byte(place);
+    let items = read(source, &mut Vec::new());
+    let item = items.iter().find_map(|item| item.starting_at(start));
+    let of_keyword = |item: &Sexpr| item.list()?.iter().find(|own| own.keyword() == keyword).map(|own| own.span);
+    let span =
+        item.map_or(Span { start, end: start }, |item| keyword.and_then(|_| of_keyword(item)).unwrap_or(item.span));
+    source.report(span, message)
 }
 
 /// The s-expressions of a text. What cannot be read is reported and left out.

@@ -1115,12 +1115,17 @@ pub struct RuleResult {
     pub name: String,
     /// `rule` or `fact`.
     pub kind: &'static str,
+    /// The file that it is written in, as its include names it.
+    pub file: String,
     /// Where it is written.
     pub place: String,
     /// `proved`, `exhaustive`, `assumed`, `unsound`, `vacuous` or `undecided`.
     pub status: &'static str,
     /// The scope, the counterexample or the reason.
     pub detail: String,
+    /// Of what may not be used: the place underlined, as in an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub underlined: Option<String>,
 }
 
 /// What was found of an operator.
@@ -1136,6 +1141,9 @@ pub struct OperatorResult {
     pub detail: String,
     /// Whether what the file claims of it is so.
     pub holds: bool,
+    /// Where it is not: the claim underlined, as in an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub underlined: Option<String>,
 }
 
 /// What a test of a DSL file came to.
@@ -1151,6 +1159,9 @@ pub struct SelfTestResult {
     pub value: String,
     /// Whether that is what the file says.
     pub passed: bool,
+    /// Where it did not pass: the test underlined, as in an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub underlined: Option<String>,
 }
 
 /// What `ventris dsl infer` prints.

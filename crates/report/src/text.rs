@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::result::{
     AgreementEvidence, CheckResult, CircuitEvidence, ControlsEvidence, CounterexampleReport, DecipherResult,
     DescriptionEvidence, DslCheckResult, FamilyEvidence, FullControl, InferResult, InterchangeEvidence,
-    ProofCheckResult, RivalsEvidence, ScrubEvidence, ScrubResult, YardstickEvidence,
+    ProofCheckResult, RivalsEvidence, RuleResult, ScrubEvidence, ScrubResult, YardstickEvidence,
 };
 
 /// A deciphering. `pretty` is the program laid out over several lines.
@@ -485,16 +485,39 @@ pub fn dsl_check_text(result: &DslCheckResult) -> String {
         count("vacuous"),
         count("undecided")
     );
-    let width = result.rules.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
-    for rule in &result.rules {
-        let _ = writeln!(text, "  {:10}  {:width$}  {}", rule.status, rule.name, rule.detail);
-        if !matches!(rule.status, "proved" | "exhaustive") {
-            let _ = writeln!(text, "  {:10}  {:width$}  at {}", "", "", rule.place);
-        }
+    let underlined = result.rules.iter().filter_map(|rule| rule.underlined.as_ref());
+    let underlined = underlined.chain(result.operators.iter().filter_map(|operator| operator.underlined.as_ref()));
+    for shown in underlined.chain(result.checks.iter().filter_map(|check| check.underlined.as_ref())) {
+        let _ = writeln!(text, "{shown}\n");
     }
+    dsl_rules_text(result, &mut text);
     dsl_operators_text(result, &mut text);
     dsl_checks_text(result, &mut text);
     text
+}
+
+/// The rules and facts, file by file, that which was checked first.
+fn dsl_rules_text(result: &DslCheckResult, text: &mut String) {
+    let mut files = vec![result.file.as_str()];
+    for rule in &result.rules {
+        if !files.contains(&rule.file.as_str()) {
+            files.push(&rule.file);
+        }
+    }
+    let width = result.rules.iter().map(|rule| rule.name.len()).max().unwrap_or(0);
+    for file in files {
+        let own: Vec<&RuleResult> = result.rules.iter().filter(|rule| rule.file == file).collect();
+        if own.is_empty() {
+            continue;
+        }
+        let n_others = own.iter().filter(|rule| rule.underlined.is_some()).count();
+        let included = if file == result.file { "" } else { ", included" };
+        let _ =
+            writeln!(text, "{file}{included}: rules and facts that hold: {}, others: {n_others}", own.len() - n_others);
+        for rule in own {
+            let _ = writeln!(text, "  {:10}  {:width$}  {}", rule.status, rule.name, rule.detail);
+        }
+    }
 }
 
 /// Where each operator has a value.
@@ -503,9 +526,6 @@ fn dsl_operators_text(result: &DslCheckResult, text: &mut String) {
     let width = result.operators.iter().map(|operator| operator.name.len()).max().unwrap_or(0);
     for operator in &result.operators {
         let _ = writeln!(text, "  {:10}  {:width$}  {}", operator.status, operator.name, operator.detail);
-        if !operator.holds {
-            let _ = writeln!(text, "  {:10}  {:width$}  said to be total at {}", "", "", operator.place);
-        }
     }
 }
 
@@ -517,9 +537,6 @@ fn dsl_checks_text(result: &DslCheckResult, text: &mut String) {
     for check in &result.checks {
         let status = if check.passed { "passed" } else { "FAILED" };
         let _ = writeln!(text, "  {status:10}  ({} {})", check.kind, check.term);
-        if !check.passed {
-            let _ = writeln!(text, "  {:10}  its value is {}, at {}", "", check.value, check.place);
-        }
     }
 }
 
