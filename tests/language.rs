@@ -214,6 +214,29 @@ fn equal_parts_are_paid_for_once_on_demand() {
 }
 
 #[test]
+fn rules_that_are_not_proved_are_used_on_demand_and_named() {
+    let simplify = |rest: &[&str]| {
+        let fixed = ["dsl", "simplify", "integers", "(% (+ (% x 3) y) 3)", "--vars", "x:Int,y:Int"];
+        ventris(fixed.into_iter().chain(rest.iter().copied()))
+    };
+    let plain = simplify(&["--format", "json"]).json();
+    assert_eq!((&plain["simplified"], &plain["rests_on"]), (&plain["term"], &serde_json::json!([])), "{plain}");
+    let text = simplify(&["--unproved"]).stdout;
+    assert!(
+        text.starts_with("(% (+ x y) 3)\n") && text.contains("not proved:\n  mod-add-left  exhaustive  "),
+        "{text}"
+    );
+    let named = simplify(&["--unproved", "--format", "json"]).json();
+    let rules: Vec<&serde_json::Value> =
+        named["rests_on"].as_array().into_iter().flatten().map(|r| &r["rule"]).collect();
+    assert_eq!(rules, ["mod-add-left"], "{named}");
+    let to = ["--to", "(% (+ x y) 3)"];
+    assert_eq!(simplify(&to).code, 3);
+    let chain = simplify(&[&to[..], &["--unproved"]].concat());
+    assert!(chain.code == 0 && chain.stdout.contains("mod-add-left"), "{}", chain.stdout);
+}
+
+#[test]
 fn terms_are_not_simplified_by_rules_that_do_not_hold() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let dsl = "(include \"integers\")\n(rewrite wrong (- a b) 0)\n";

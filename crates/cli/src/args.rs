@@ -226,6 +226,9 @@ pub(crate) struct SimplifyArgs {
     /// Instead, pay for equal parts once and bind them by `let` where the DSL has it; scans and lets stay as they are
     #[arg(long, conflicts_with_all = ["explain", "to"])]
     pub(crate) shared: bool,
+    /// Use rules too that are not proved, but held on all inputs of a stated scope or are assumed; the answer names those it rests on
+    #[arg(long, conflicts_with = "shared")]
+    pub(crate) unproved: bool,
 }
 
 #[derive(Args, Debug)]

@@ -1,6 +1,7 @@
 //! `ventris dsl simplify`: the simplest term that the rules of a DSL prove equal to a given one, and how; or how they lead
 //! from one term to another.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use ::dsl::{Language, Term};
@@ -37,8 +38,11 @@ pub(crate) fn run(args: &SimplifyArgs, common: &Common) -> Result<Status, Failur
         left_out(&reports).for_each(|name| output::to_stderr(&format!("warning: {name} was not shown to hold")));
     }
     let known: Vec<Known> = vars.iter().map(|&(name, sort)| Known::input(name, sort)).collect();
-    let rules = Rules { set: &RuleSet::from_reports(&language, &reports), reports: &reports, language: &language };
+    let mut rules = Rules { set: RuleSet::proved(&language, &reports), reports: &reports, language: &language };
     progress.say("applying the rules");
+    if args.unproved {
+        rules.add_needed(&term, to.as_ref(), &known);
+    }
     let (result, status) = match &to {
         Some(to) => rules.chain(&term, to, &known),
         None if args.shared => rules.shared(&term, &known),
@@ -52,19 +56,63 @@ pub(crate) fn run(args: &SimplifyArgs, common: &Common) -> Result<Status, Failur
     Ok(status)
 }
 
-/// The rules that hold, and what is known of all.
+/// The rules in use, and what is known of all: those that are proved and, where asked for, those others that are needed.
 struct Rules<'a> {
-    set: &'a RuleSet,
+    set: RuleSet,
     reports: &'a [RuleReport],
     language: &'a Language,
 }
 
 impl Rules<'_> {
+    /// Adds rules that are not proved: those on the way to a term that the proved ones do not lead to. No others have a part in
+    /// what follows, not even through what they would say of a condition, so that what is named is all that it rests on.
+    fn add_needed(&mut self, term: &Term, to: Option<&Term>, known: &[Known]) {
+        let all = RuleSet::accepted(self.language, self.reports, |report| report.verdict.holds());
+        let Some((cost, steps)) = self.lead(&all, term, to, known) else { return };
+        if self.lead(&self.set, term, to, known).is_some_and(|(proved, _)| proved <= cost) {
+            return;
+        }
+        let needed: BTreeSet<Symbol> = steps.iter().flat_map(Step::rules).collect();
+        let accepts =
+            |report: &RuleReport| report.verdict.is_proved() || report.verdict.holds() && needed.contains(&report.rule);
+        self.set = RuleSet::accepted(self.language, self.reports, accepts);
+    }
+
+    /// What some rules lead to: the cost of the term, and the way; nothing where they do not lead to what was to be reached.
+    fn lead(&self, set: &RuleSet, term: &Term, to: Option<&Term>, known: &[Known]) -> Option<(f64, Vec<Step>)> {
+        let cost = |term: &Term| dsl::cost(term, self.language);
+        if let Some(to) = to {
+            return self.way(set, term, to, known).1.map(|steps| (cost(to), steps));
+        }
+        let found = simplify_explained(term, self.language, set, known, &SaturationLimits::new());
+        Some((cost(&found.term), found.steps().cloned().collect()))
+    }
+
+    /// The steps by which some rules lead from one term to another, if they do, and why saturation ended.
+    fn way(&self, set: &RuleSet, from: &Term, to: &Term, known: &[Known]) -> (SaturationStop, Option<Vec<Step>>) {
+        let mut store = Equalities::new(self.language, set, known).with_explanations();
+        store.add(from);
+        store.add(to);
+        let stop = store.saturate(&SaturationLimits::new());
+        (stop, store.explain(from, to))
+    }
+
+    /// The rules in use that are not proved.
+    fn unproved(&self) -> Vec<UnprovedResult> {
+        let is_used = |report: &&RuleReport| self.set.names().any(|name| name == report.rule);
+        let unproved = self.reports.iter().filter(|report| !report.verdict.is_proved()).filter(is_used);
+        let result = |report: &RuleReport| {
+            let (status, detail) = verdict_of(report);
+            UnprovedResult { rule: report.rule.to_string(), status, detail }
+        };
+        unproved.map(result).collect()
+    }
+
     /// The cheapest term that is equal to a term.
     fn simplified(&self, term: &Term, known: &[Known], explained: bool) -> (SimplifyResult, Status) {
         let work = if explained { simplify_explained } else { simplify };
         let Simplified { term: simple, stop, parts, .. } =
-            work(term, self.language, self.set, known, &SaturationLimits::new());
+            work(term, self.language, &self.set, known, &SaturationLimits::new());
         let parts = explained.then(|| parts.iter().map(|part| self.part(part)).collect::<Vec<PartResult>>());
         let is_refused = parts.iter().flatten().any(|part| part.refused.is_some());
         let result = SimplifyResult { parts, ..self.result(term, &simple, stop) };
@@ -73,7 +121,7 @@ impl Rules<'_> {
 
     /// The cheapest term that is equal to a term where equal parts are paid for once.
     fn shared(&self, term: &Term, known: &[Known]) -> (SimplifyResult, Status) {
-        let mut store = Equalities::new(self.language, self.set, known);
+        let mut store = Equalities::new(self.language, &self.set, known);
         let id = store.add(term);
         let stop = store.saturate(&SaturationLimits::new());
         let dag = store.dag(id, &LanguageCost(self.language), &DagLimits::new());
@@ -87,11 +135,7 @@ impl Rules<'_> {
 
     /// How the rules lead from one term to another.
     fn chain(&self, term: &Term, to: &Term, known: &[Known]) -> (SimplifyResult, Status) {
-        let mut store = Equalities::new(self.language, self.set, known).with_explanations();
-        store.add(term);
-        store.add(to);
-        let stop = store.saturate(&SaturationLimits::new());
-        let steps = store.explain(term, to);
+        let (stop, steps) = self.way(&self.set, term, to, known);
         let (from, to, known) = (term.clone(), to.clone(), known.to_vec());
         let part = steps.map(|steps| self.part(&Part { from, to: to.clone(), known, steps }));
         let is_shown = part.as_ref().is_some_and(|part| part.refused.is_none());
@@ -119,6 +163,7 @@ impl Rules<'_> {
                 assumed: count("assumed"),
                 left_out: left_out(self.reports).count(),
             },
+            rests_on: self.unproved(),
             equal: None,
             shared: None,
             parts: None,
@@ -126,7 +171,7 @@ impl Rules<'_> {
     }
 
     fn part(&self, part: &Part) -> PartResult {
-        let verdict = recheck(self.language, self.set, &part.known, &part.from, &part.to, &part.steps);
+        let verdict = recheck(self.language, &self.set, &part.known, &part.from, &part.to, &part.steps);
         let Checked { n_points, .. } = verdict.clone().unwrap_or_default();
         PartResult {
             from: dsl::print(&part.from, self.language),
@@ -186,6 +231,8 @@ struct SimplifyResult {
     /// `saturated`: the rules have no more to say; `rounds` or `nodes`: that limit was reached.
     stop: &'static str,
     rules: RuleCounts,
+    /// The rules that the answer rests on and that are not proved.
+    rests_on: Vec<UnprovedResult>,
     /// Whether the rules lead to the term that was to be reached, if there was one. `false` says nothing of the terms.
     #[serde(skip_serializing_if = "Option::is_none")]
     equal: Option<bool>,
@@ -205,14 +252,26 @@ struct SharedResult {
     least: bool,
 }
 
-/// On what the rules in use rest.
+/// What is known of the rules of the DSL.
 #[derive(Serialize)]
 struct RuleCounts {
     proved: usize,
+    /// Held on all inputs of a stated scope, and used only where asked for.
     exhaustive: usize,
+    /// Nothing was shown, and used only where asked for.
     assumed: usize,
     /// Not used.
     left_out: usize,
+}
+
+/// A rule that is not proved, and what is known of it.
+#[derive(Serialize)]
+struct UnprovedResult {
+    rule: String,
+    /// `exhaustive` or `assumed`.
+    status: &'static str,
+    /// The scope, or why nothing was shown.
+    detail: String,
 }
 
 #[derive(Serialize)]
@@ -252,6 +311,12 @@ fn text_of(result: &SimplifyResult) -> String {
         let least = if least { "and no less is possible by the rules" } else { "less may be possible" };
         let _ = writeln!(text, "\nequal parts paid for once, it costs {cost}; {least}");
     }
+    if !result.rests_on.is_empty() {
+        text.push_str("\nit rests on rules that are not proved:\n");
+    }
+    for UnprovedResult { rule, status, detail } in &result.rests_on {
+        let _ = writeln!(text, "  {rule}  {status}  {detail}");
+    }
     let Some(parts) = &result.parts else { return text };
     if parts.is_empty() && result.equal.is_some() {
         let _ = match result.stop {
@@ -272,7 +337,7 @@ fn text_of(result: &SimplifyResult) -> String {
     let RuleCounts { proved, exhaustive, assumed, left_out } = result.rules;
     let _ = writeln!(
         text,
-        "\nrules: {proved} proved, {exhaustive} exhaustive over a stated scope, {assumed} assumed, {left_out} not used"
+        "\nrules: {proved} proved, {left_out} not used; by --unproved alone: {exhaustive} exhaustive over a stated scope, {assumed} assumed"
     );
     text
 }
@@ -301,11 +366,11 @@ mod tests {
     #[test]
     fn a_chain_that_leads_elsewhere_is_refused() -> Result<(), dsl::Diagnostics> {
         let language = Language::load_shipped("booleans")?;
-        let rules = RuleSet::assumed(&language);
+        let set = RuleSet::assumed(&language);
         let term = |text| dsl::parse_term(text, &language, &[("p".into(), Sort::Bool)]);
         let known = vec![Known::input("p", Sort::Bool)];
         let part = Part { from: term("(not (not p))")?, to: term("p")?, known, steps: Vec::new() };
-        let result = Rules { set: &rules, reports: &[], language: &language }.part(&part);
+        let result = Rules { set, reports: &[], language: &language }.part(&part);
         assert!(!result.checked && result.refused.is_some());
         let mut text = String::new();
         part_text(&result, &mut text);

@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for case in cases() {
         let language = Language::load_shipped(case.dsl)?;
         let reports = check_language(&language, &mut Solver::new(), &VerifyLimits::default());
-        let rules = RuleSet::from_reports(&language, &reports);
+        let rules = RuleSet::proved(&language, &reports);
         let space = Space::new(&case, &language)?;
         for size in 3..=case.max_size {
             let row = space.row(size, &rules)?;

@@ -29,6 +29,14 @@ pub struct Step {
     pub term: Term,
 }
 
+impl Step {
+    /// The rules of the step and of what it rests on, with repetitions.
+    pub fn rules(&self) -> Vec<Symbol> {
+        let grounds = self.grounds.iter().flat_map(|ground| &ground.steps);
+        std::iter::once(self.rule).chain(grounds.flat_map(Self::rules)).collect()
+    }
+}
+
 /// A term that is equal to what a variable of a rule stands for, and of whose values more is known.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ground {

@@ -9,7 +9,7 @@ use samples::{Sort, Symbol, encode_value};
 
 use super::abstraction::{Abstract, of_term};
 use super::graph::{EGraph, ENode, Head, Heads, Values};
-use crate::verify::verified_widths;
+use crate::verify::{RuleReport, verified_widths};
 
 /// What the name of a rule that is applied from right to left ends with.
 pub(crate) const BACKWARDS: &str = " (backwards)";
@@ -28,16 +28,16 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    /// Those of a language's rules and facts that were found to hold, by name, in the language's order.
-    pub fn verified(language: &Language, holds: impl Fn(Symbol) -> bool) -> Self {
+    /// Those of a language's rules and facts whose verdicts are accepted, in the language's order.
+    pub fn accepted(language: &Language, reports: &[RuleReport], accepts: impl Fn(&RuleReport) -> bool) -> Self {
         let mut all = Self::assumed(language);
-        all.rules.retain(|rule| holds(rule.name));
+        all.rules.retain(|rule| reports.iter().any(|report| report.rule == rule.name && accepts(report)));
         all
     }
 
-    /// Those that reports say hold.
-    pub fn from_reports(language: &Language, reports: &[crate::RuleReport]) -> Self {
-        Self::verified(language, |name| reports.iter().any(|report| report.rule == name && report.verdict.holds()))
+    /// Those that were proved.
+    pub fn proved(language: &Language, reports: &[RuleReport]) -> Self {
+        Self::accepted(language, reports, |report| report.verdict.is_proved())
     }
 
     /// All rules and facts of a language, unverified: for languages whose verification is a test.

@@ -212,6 +212,27 @@ fn a_rule_that_does_not_hold_is_not_used() {
     assert_eq!(verdict("sub-add"), Some(true));
 }
 
+#[test]
+fn a_rule_that_held_in_a_scope_alone_is_no_equality() {
+    // 134476, 117367 and -159380 solve it.
+    let text = "(constants Int 39)
+        (define-fun + ((a Int) (b Int)) Int (+ a b))
+        (define-fun cube ((a Int)) Int (* (* a a) a))
+        (define-fun = ((a 'T) (b 'T)) Bool (= a b))
+        (define-fun given ((a 'T)) Bool (defined a))
+        (constants Bool false)
+        (rewrite cubes (= (+ (+ (cube a) (cube b)) (cube c)) 39) false :when ((given a) (given b) (given c)))";
+    let language = crate::testing::language(text);
+    let reports = check_language(&language, &mut Solver::new(), &VerifyLimits::new());
+    let cubes = reports.iter().find(|report| report.rule == Symbol::new("cubes")).unwrap();
+    assert!(cubes.verdict.holds() && !cubes.verdict.is_proved(), "{cubes:?}");
+    let term = dsl::parse_term("(= (+ (+ (cube x) (cube y)) (cube d)) 39)", &language, &sorts()).unwrap();
+    let simple = simplify(&term, &language, &RuleSet::proved(&language, &reports), &inputs(), &SaturationLimits::new());
+    assert_eq!(simple.term, term);
+    let mut book = super::RuleBook::new(&language, crate::VerifyLimits::new());
+    assert_eq!(book.simplify(&term, &inputs(), &SaturationLimits::new()).term, term);
+}
+
 fn parse(text: &str, language: &Language) -> Term {
     dsl::parse_term(text, language, &sorts()).unwrap_or_else(|problems| panic!("{problems}"))
 }
@@ -443,7 +464,7 @@ fn rules_for_every_width_are_used_where_they_were_verified() {
         let vars = [("x".into(), Sort::BitVec(width))];
         let term = dsl::parse_term("(bvurem (ones x) (three x))", &language, &vars).expect("is read");
         let known = [Known::input("x", Sort::BitVec(width))];
-        let rules = RuleSet::from_reports(&language, &reports);
+        let rules = RuleSet::proved(&language, &reports);
         dsl::print(&simplify(&term, &language, &rules, &known, &SaturationLimits::new()).term, &language)
     };
     assert_eq!(simplified(8), "(zero x)");

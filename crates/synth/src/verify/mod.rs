@@ -74,7 +74,13 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Whether the rule may be used: it was proved, held on every input of a stated scope, or is assumed.
+    /// Whether it was shown for all values: such rules alone make terms equal without a word on what that rests on.
+    pub fn is_proved(&self) -> bool {
+        matches!(self, Self::Proved { .. })
+    }
+
+    /// Whether nothing speaks against the rule: it was proved, held on every input of a stated scope, or is assumed. Who uses
+    /// one that is not proved says so.
     pub fn holds(&self) -> bool {
         matches!(self, Self::Proved { .. } | Self::Exhaustive { .. } | Self::Assumed { .. })
     }
