@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{NETWORKS, network, run, skipped, words, write};
+use crate::harness::{NETWORKS, copy_of, network, run, skipped, words, write};
 
 #[test]
 fn shipped_networks_are_deciphered_and_their_files_hold() {
@@ -131,6 +131,21 @@ fn traces_have_three_forms() {
         assert!(run("trace {0} --dot", &[&model]).stdout.starts_with("digraph"));
         assert!(run("trace {0}", &[&model]).stdout.contains("parameters"));
     }
+}
+
+#[test]
+fn a_network_whose_state_never_varies_is_deciphered() {
+    let model = copy_of("saturating_counter");
+    let path = model.path().join("model.safetensors");
+    let mut bytes = std::fs::read(&path).expect("there");
+    let header: [u8; 8] = bytes[..8].try_into().expect("eight bytes");
+    let weights = 8 + u64::from_le_bytes(header) as usize;
+    bytes[weights..].fill(0);
+    std::fs::write(&path, bytes).expect("written");
+    let done = run("decipher {0} --format json", &[model.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let result = done.json();
+    assert_eq!((&result["verdict"], &result["mechanism"]), (&"accepted".into(), &"unverified".into()), "{result}");
 }
 
 #[test]

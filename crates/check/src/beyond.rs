@@ -96,7 +96,7 @@ fn far(
     run_prog: Oracle<'_>,
 ) -> Result<Option<Vec<i64>>, Error> {
     let cost = (network.n_parameters() * FAR_SEQUENCES) as f64;
-    let length = ((FAR_WORK / cost) as usize).clamp(length, FAR_LENGTH);
+    let length = ((FAR_WORK / cost) as usize).clamp(length, FAR_LENGTH.max(length));
     let all = periodic(network, length, &mut rng(seed, "beyond far"));
     // Constant sequences first: every eighth one.
     let mut rows: Vec<usize> = (0..SEQUENCES).collect();

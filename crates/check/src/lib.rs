@@ -336,7 +336,7 @@ impl Judge<'_> {
         let rows: Vec<usize> = (0..batch.n_sequences()).collect();
         let points = batch.points();
         let chunks: Vec<&[usize]> = rows.chunks(CHUNK).collect();
-        let mut total = Run::default();
+        let (mut total, mut n_run) = (Run::default(), 0);
         let by_sequence = scored.is_some();
         let possible = if by_sequence { batch.n_sequences() } else { points.len() } as f64;
         for (wave, group) in chunks.chunks(WAVE).enumerate() {
@@ -355,9 +355,10 @@ impl Judge<'_> {
                 for run in runs {
                     total = total.plus(run?);
                 }
+                n_run += part.len();
                 let unit = if by_sequence { Unit::Sequences } else { Unit::Outputs };
                 if counts(unit, total.tally).1 as f64 > (1.0 - least) * possible {
-                    total.complete = false;
+                    total.complete = n_run == chunks.len();
                     return Ok(Some(total));
                 }
             }

@@ -576,9 +576,26 @@ fn relative(total: &DMatrix<f64>, left: &DMatrix<f64>) -> Vec<f64> {
     let kept: Vec<usize> = (0..eigen.eigenvalues.len())
         .filter(|&i| largest > 0.0 && eigen.eigenvalues[i] > largest * NEGLIGIBLE)
         .collect();
+    // A state that never varies has no directions.
+    if kept.is_empty() {
+        return Vec::new();
+    }
     let white = DMatrix::from_fn(total.nrows(), kept.len(), |i, k| {
         eigen.eigenvectors[(i, kept[k])] / eigen.eigenvalues[kept[k]].sqrt()
     });
     let inner = white.transpose() * left * &white;
     SymmetricEigen::new(inner).eigenvalues.iter().map(|share| share.clamp(0.0, 1.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_that_never_varies_has_no_directions() {
+        let nothing = DMatrix::zeros(3, 3);
+        assert_eq!(relative(&nothing, &nothing), [0.0; 0]);
+        let one = DMatrix::from_diagonal_element(1, 1, 4.0);
+        assert_eq!(relative(&one, &(&one * 0.25)), [0.25]);
+    }
 }

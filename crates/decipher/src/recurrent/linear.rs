@@ -13,6 +13,8 @@ use super::oracle::Recording;
 
 const MAX_OUTPUT_LAG: usize = 4;
 const MAX_INPUT_LAG: usize = 8;
+/// Points that coefficients are fitted to, far more than there are coefficients; a sequence is taken whole.
+const MOST_POINTS: usize = 200_000;
 const MAX_DENOMINATOR: i64 = 12;
 /// Constants beyond this are no constants that anybody wrote.
 const MAX_CONSTANT: f64 = 1e12;
@@ -66,7 +68,8 @@ impl Regression {
         let width = 1 + MAX_OUTPUT_LAG * n_outputs + (max_lag + 1) * dim;
         let (mut gram, mut targets) = (DMatrix::zeros(width, width), DMatrix::zeros(width, n_outputs));
         let mut row = vec![0.0; width];
-        for sequence in 0..recording.n {
+        let n_sequences = recording.n.min(MOST_POINTS / recording.length.max(1)).max(1);
+        for sequence in 0..n_sequences.min(recording.n) {
             for t in max_lag.max(1)..recording.length {
                 let at = |lag: usize| (sequence * recording.length + t).checked_sub(lag).filter(|_| t >= lag);
                 row[0] = 1.0;
