@@ -219,9 +219,12 @@ OPERATORS = {
     "isqrt": whole(lambda a: math.isqrt(a) if a >= 0 else NONE), "to_real": whole(float), "/": whole(lambda a, b: a / b if b != 0 else NONE),
     "ite": lambda c, a, b: NONE if c is NONE else a if c else b, "default": lambda a, b: b if a is NONE else a,
 }
+# What the files of the shipped languages say of further ones: parameters, meaning, and where they have one.
 MEANINGS = {
-    ">": "(> a b)", ">=": "(>= a b)", "to_real": "(to_real a)", "/": "(/ a b)", "selector_width": "(width s)", "aggregate": "(copy s v)",
-    "mean": "(mean s v)", "sel_and": "(sel_and s t)", "sel_or": "(sel_or s t)", "sel_not": "(sel_not s)", "default": "(ite (defined a) a b)",
+    ">": "(a b) (> a b)", ">=": "(a b) (>= a b)", "to_real": "(a) (to_real a)", "/": "(a b) (/ a b) (distinct b 0.0)",
+    "isqrt": "(a) (isqrt a) (>= a 0)", "selector_width": "(s) (width s)", "aggregate": "(s v) (copy s v)", "mean": "(s v) (mean s v)",
+    "sel_and": "(s t) (sel_and s t)", "sel_or": "(s t) (sel_or s t)", "sel_not": "(s) (sel_not s)",
+    "default": "(a b) (ite (defined a) a b)",
 }
 
 
@@ -246,8 +249,8 @@ def known_language(text):
         if form[:1] == ["include"] and form[1] not in ("integers", "elementary"):
             raise Fails(f"the language includes {form[1]}, which is not known here")
         if form[:1] == ["define-fun"]:
-            expected = MEANINGS.get(form[1])
-            if expected is None or form[4] != words(expected)[0]:
+            where = form[form.index(":when") + 1:][:1] if ":when" in form else []
+            if [[name for name, _ in form[2]], form[4], *where] != words(MEANINGS.get(form[1], "")):
                 raise Fails(f"the language gives {form[1]} a meaning that is not known here")
         elif form[:1] == ["define-table"]:
             raise Fails("the language has tables of its own")

@@ -60,31 +60,42 @@ pub(crate) type Layer<'a> = (&'a [&'a [f32]], &'a [f32]);
 /// A folder with a network on pairs of numbers in a range: one hidden number, by ReLU layers from itself and the pair, is the
 /// output.
 pub(crate) fn pairs([lo, hi]: [i64; 2], layers: &[Layer<'_>]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut header = serde_json::Map::new();
-    let mut data: Vec<u8> = Vec::new();
-    let mut tensor = |name: String, shape: &[usize], numbers: &[f32]| {
-        let start = data.len();
-        data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-        header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] }));
-    };
     let readout: Layer<'_> = (&[&[1.0]], &[0.0]);
     let named = layers.iter().enumerate().map(|(k, layer)| (format!("hmlp.layers.{k}"), layer));
-    for (name, (weight, bias)) in named.chain([("ymlp.layers.0".to_owned(), &readout)]) {
-        tensor(format!("{name}.weight"), &[weight.len(), weight[0].len()], &weight.concat());
-        tensor(format!("{name}.bias"), &[bias.len()], bias);
-    }
-    let header = Json::Object(header).to_string();
-    let size = u64::try_from(header.len()).expect("small").to_le_bytes();
-    write(folder.path(), "model.safetensors", [&size[..], header.as_bytes(), &data].concat());
+    let tensors = named.chain([("ymlp.layers.0".to_owned(), &readout)]).flat_map(|(name, (weight, bias))| {
+        let weight = (format!("{name}.weight"), vec![weight.len(), weight[0].len()], weight.concat());
+        [weight, (format!("{name}.bias"), vec![bias.len()], bias.to_vec())]
+    });
     let config = json!({
         "model_type": "rnn", "cell": "mlp", "input_dim": 2, "hidden_dim": 1, "output_dim": 1, "hidden_mlp_depth": layers.len(),
         "hidden_mlp_width": layers[0].1.len(), "output_mlp_depth": 1, "output_mlp_width": 0, "activation": "relu", "h0": "zeros"
     });
+    recurrent(
+        &config,
+        json!({ "kind": "integers", "dim": 2, "range": [lo, hi], "encoding": "scalar", "length": 4 }),
+        tensors,
+    )
+}
+
+/// A recurrent network with such tensors (name, shape, numbers), whose outputs are rounded.
+pub(crate) fn recurrent(
+    config: &Json,
+    input: Json,
+    tensors: impl IntoIterator<Item = (String, Vec<usize>, Vec<f32>)>,
+) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut header = serde_json::Map::new();
+    let mut data: Vec<u8> = Vec::new();
+    for (name, shape, numbers) in tensors {
+        let start = data.len();
+        data.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+        header.insert(name, json!({ "dtype": "F32", "shape": shape, "data_offsets": [start, data.len()] }));
+    }
+    let header = Json::Object(header).to_string();
+    let size = u64::try_from(header.len()).expect("small").to_le_bytes();
+    write(folder.path(), "model.safetensors", [&size[..], header.as_bytes(), &data].concat());
     write(folder.path(), "config.json", config.to_string());
-    let input = json!({ "kind": "integers", "dim": 2, "range": [lo, hi], "encoding": "scalar", "length": 4 });
-    let task =
-        json!({ "name": "pairs", "input": input, "output": { "kind": "integers", "dim": 1, "decode": "round" } });
+    let task = json!({ "name": "made", "input": input, "output": { "kind": "integers", "dim": 1, "decode": "round" } });
     write(folder.path(), "task.json", task.to_string());
     folder
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::{Value as Json, json};
 
 use crate::harness::{copy_of, network, root, run, skipped, write};
-use crate::proofs::pairs;
+use crate::proofs::{pairs, recurrent};
 
 /// Whether Python is there with what the script needs; says so where it is not.
 fn has_python() -> bool {
@@ -95,7 +95,7 @@ fn a_proof_of_a_recurrent_network_is_confirmed_and_no_changed_one_is() {
     let out = tempfile::tempdir().expect("a temporary folder");
     let refused = confirmed(model.path(), out.path());
     refused("/program", json!("(min x0 x1)"));
-    refused("/scope", json!("length <= 4"));
+    refused("/scope", json!("length <= many"));
     refused("/regions/boxes/nodes/0/region", json!([[0.0, 1.0]]));
 }
 
@@ -112,4 +112,59 @@ fn a_proof_by_a_box_that_moves_is_confirmed_and_no_changed_one_is() {
     refused("/program", json!("(scan ((y 0 (max y (- x0 x1)))) y')"));
     refused("/regions/moving/matrix/0", json!(2.0));
     refused("/scope", json!("all lengths"));
+}
+
+/// The element before this one, by two units: the first knows this element, the second what the first one knew. Unit 0 is far
+/// below 0 for a 0 and far above for a 1; gates are open or shut by their biases, so that a cell is `tanh` of these sums, or near it.
+fn previous(cell: &str, gates: &[f32], candidate: usize) -> tempfile::TempDir {
+    let n = 2 * gates.len();
+    let (mut of_input, mut of_state, mut bias) = (vec![0.0; n], vec![0.0; 2 * n], Vec::new());
+    bias.extend(gates.iter().flat_map(|&gate| [gate, gate]));
+    let at = 2 * candidate;
+    of_input[at] = 20.0;
+    of_state[2 * (at + 1)] = 20.0;
+    (bias[at], bias[at + 1]) = (-10.0, -10.0);
+    let shapes = [("rnn.weight_ih_l0", vec![n, 1], of_input), ("rnn.weight_hh_l0", vec![n, 2], of_state)];
+    let biases = [("rnn.bias_ih_l0", vec![n], bias), ("rnn.bias_hh_l0", vec![n], vec![0.0; n])];
+    let readout = [("ymlp.layers.0.weight", vec![1, 2], vec![0.0, 0.6]), ("ymlp.layers.0.bias", vec![1], vec![0.5])];
+    let tensors = shapes.into_iter().chain(biases).chain(readout);
+    let config = json!({
+        "model_type": "rnn", "cell": cell, "input_dim": 1, "hidden_dim": 2, "output_dim": 1, "output_mlp_depth": 1,
+        "output_mlp_width": 0, "nonlinearity": "tanh", "h0": "zeros"
+    });
+    let input = json!({ "kind": "integers", "dim": 1, "range": [0, 1], "encoding": "scalar", "length": 8 });
+    recurrent(&config, input, tensors.map(|(name, shape, numbers)| (name.to_owned(), shape, numbers)))
+}
+
+#[test]
+fn proofs_of_cells_with_gates_are_confirmed_and_no_changed_ones_are() {
+    if !has_python() {
+        return;
+    }
+    let open = 12.0;
+    // Elman; GRU with r open and z shut; LSTM with i and o open and f shut.
+    let cells: [(&str, &[f32], usize); 3] =
+        [("elman", &[0.0], 0), ("gru", &[open, -open, 0.0], 2), ("lstm", &[open, -open, 0.0, open], 2)];
+    for (cell, gates, candidate) in cells {
+        let (model, out) = (previous(cell, gates, candidate), tempfile::tempdir().expect("a temporary folder"));
+        let refused = confirmed(model.path(), out.path());
+        refused("/program", json!("(scan ((s 0 x)) (- 1 s))"));
+        refused("/regions/boxes/nodes/0/next", json!([0, 0]));
+        let single = refused("/gap", json!(1e-12));
+        assert!(single.contains("single precision"), "{cell}: {single}");
+    }
+}
+
+#[test]
+fn a_proof_up_to_a_length_is_confirmed_up_to_there() {
+    if !has_python() {
+        return;
+    }
+    let (model, out) = (network("saturating_counter"), tempfile::tempdir().expect("a temporary folder"));
+    let refused = confirmed(&model, out.path());
+    refused("/scope", json!("length <= 500"));
+    refused("/scope", json!("all lengths"));
+    refused("/scope", json!("length <= many"));
+    // Another meaning for a name that programs use.
+    refused("/dsl/root", json!("(include \"integers\") (define-fun isqrt ((a Int)) Int (isqrt a) :when (>= a 9))"));
 }

@@ -626,36 +626,30 @@ impl Shares {
         if self.above && m > 0 { 0.0 } else { 1.0 / if self.above { 1.0 } else { m as f64 + 1.0 } }
     }
 
-    /// The sum, at most, of how far all shares are from the nominal ones, where `m` are selected.
+    /// The sum, at most, of how far all shares are from the nominal ones, where `m` are selected. Among those that are meant to
+    /// share it is twice what some of them can have above their due: most where these have their greatest weights and all others
+    /// their least. What leaks to the rest counts twice, for what it gets and for what is missing elsewhere.
     fn deviation(&self, m: usize) -> f64 {
         let ((lo, hi), (_, out)) = (self.chosen, self.left);
-        let slack = self.slack;
-        let others = (self.keys - 1).saturating_sub(m) as f64;
-        if self.above && m == 0 {
-            let rest = others * out.exp() * slack;
-            return 2.0 * rest * slack / (1.0 + rest) * UP + 1e-12;
-        }
-        // Relative to the greatest score, so that nothing overflows.
-        let base = if self.above { hi } else { 0.0 };
-        let (least, most) = ((lo - base).exp() / slack, (hi - base).exp() * slack);
-        let rest = others * (out - base).exp() * slack;
-        let (bos_least, bos_most) = ((-base).exp() / slack, (-base).exp() * slack);
-        let n = m as f64;
-        let share = 1.0 / if self.above { n } else { n + 1.0 };
-        // One selected key, all others taken at their most or least.
-        let lowest = least / (least + (n - 1.0) * most + bos_most + rest);
-        let highest = most / (most + (n - 1.0) * least + if self.above { 0.0 } else { bos_least });
-        let one = if m == 0 { 0.0 } else { (share - lowest).max(highest - share).max(0.0) };
-        let of_bos = bos_most / (bos_most + n * least);
-        let of_bos = if self.above {
-            of_bos
-        } else {
-            (of_bos - share).max(share - bos_least / (bos_least + n * most + rest)).max(0.0)
+        let with_bos = !(self.above && m > 0);
+        // Relative to the greatest score of those that share, so that nothing overflows.
+        let base = if with_bos { hi.max(0.0) } else { hi };
+        let weights = |lo: f64, hi: f64| ((lo - base).exp() / self.slack, (hi - base).exp() * self.slack);
+        let ((least, most), (bos_least, bos_most)) = (weights(lo, hi), weights(0.0, 0.0));
+        let (n, bos) = (m as f64, f64::from(u8::from(with_bos)));
+        let beyond = |k: usize, b: f64| {
+            let (k, up) = (k as f64, k as f64 * most + b * bos_most);
+            let down = (n - k) * least + (bos - b) * bos_least;
+            up / (up + down) - (k + b) / (n + bos)
         };
-        let of_rest = if rest > 0.0 { rest / (rest + n * least + bos_least) } else { 0.0 };
-        let total = (n * one + of_bos + of_rest) * UP + 1e-12;
+        // Where none are taken nothing is beyond its due.
+        let sets = (0..=m).flat_map(|k| [(k, 0.0), (k, bos)]).filter(|&(k, b)| k > 0 || b > 0.0);
+        let beyond = sets.map(|(k, b)| beyond(k, b)).fold(0.0, f64::max);
+        let rest = (self.keys - 1).saturating_sub(m) as f64 * weights(out, out).1;
+        let rest = if with_bos { rest / (bos_least + n * least) } else { (bos_most + rest) / (n * least) };
+        let total = (2.0 * beyond + 2.0 * rest / (1.0 + rest)) * UP + 1e-12;
         // What is no number bounds nothing.
-        if least.is_finite() && most.is_finite() && total.is_finite() { total } else { f64::INFINITY }
+        if most.is_finite() && total.is_finite() { total } else { f64::INFINITY }
     }
 
     /// How far what is written may be from what the nominal shares make of it: shares sum to 1, so what they differ by
@@ -705,4 +699,57 @@ fn stands(score: &Values) -> Option<Table<Stand>> {
     };
     let cells = (0..score.n_cells()).map(stand).collect::<Option<Vec<_>>>()?;
     Some(Table { atoms: score.atoms.clone(), cells })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rand::Rng as _;
+    use samples::rng;
+
+    use super::*;
+
+    /// How far the shares of some scores, BOS first, are from the nominal ones in sum; the first `m` keys are selected.
+    fn apart(shares: &Shares, scores: &[f64], m: usize) -> f64 {
+        let total: f64 = scores.iter().map(|score| score.exp()).sum();
+        let due = |key: usize| match key {
+            0 => shares.nominal_bos(m),
+            key if key <= m => shares.nominal(m),
+            _ => 0.0,
+        };
+        scores.iter().enumerate().map(|(key, score)| (score.exp() / total - due(key)).abs()).sum()
+    }
+
+    proptest! {
+        /// Whatever the scores are within their ranges, shares are no farther from the nominal ones than is said; and where those
+        /// that are not selected get next to nothing, some scores come close to it.
+        #[test]
+        fn shares_stay_within_what_is_said(seed in 0_u64..1_000_000, keys in 2_usize..9, above: bool) {
+            let mut rng = rng(seed, "shares");
+            let m = rng.random_range(0..keys);
+            let middle = if above { rng.random_range(2.0..20.0) } else { rng.random_range(-0.4..0.4) };
+            let half = 10_f64.powf(rng.random_range(-6.0..0.0));
+            let (lo, hi) = (middle - half, middle + half);
+            let out = if above { 0.0 } else { middle } - rng.random_range(2.0..40.0);
+            let shares = Shares::new((Some((lo, hi)), Some((f64::NEG_INFINITY, out))), keys, above, 1.0);
+            let (said, mut most) = (shares.deviation(m), 0.0_f64);
+            for _ in 0..60 {
+                let ends = rng.random::<bool>();
+                let selected = |rng: &mut samples::Rng| match ends {
+                    true => if rng.random() { lo } else { hi },
+                    false => rng.random_range(lo..=hi),
+                };
+                let score = |key: usize, rng: &mut samples::Rng| match key {
+                    0 => 0.0,
+                    key if key <= m => selected(rng),
+                    _ => out,
+                };
+                let scores: Vec<f64> = (0..keys).map(|key| score(key, &mut rng)).collect();
+                let apart = apart(&shares, &scores, m);
+                prop_assert!(apart <= said, "{apart} > {said}");
+                most = most.max(apart);
+            }
+            prop_assert!(said <= 2.5 * most + 1e-9, "{said} where {most} was seen");
+        }
+    }
 }
