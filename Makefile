@@ -15,7 +15,7 @@ demo: build
 	@echo "== an attention network that this project built from a program: is a letter the same as the first one? =="
 	@target/release/ventris decipher benchmarks/networks/same_as_first --out out/same_as_first
 	@echo
-	@echo "Written to out/: program.dsl, program.py, hypothesis.json, result.json of each."
+	@echo "Written to out/: program.dsl, program.py, hypothesis.json, result.json and proof.json of each."
 
 test: setup
 	$(CARGO) test --workspace $(FEATURES)

@@ -1,8 +1,10 @@
 //! The commands on the shipped networks, from a network to a program and back.
 
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::harness::{NETWORKS, copy_of, network, run, skipped, words, write};
+use crate::harness::{NETWORKS, copy_of, network, root, run, skipped, words, write};
 
 #[test]
 fn shipped_networks_are_deciphered_and_their_files_hold() {
@@ -131,6 +133,24 @@ fn traces_have_three_forms() {
         assert!(run("trace {0} --dot", &[&model]).stdout.starts_with("digraph"));
         assert!(run("trace {0}", &[&model]).stdout.contains("parameters"));
     }
+}
+
+#[test]
+fn a_network_exported_as_the_documentation_says_is_deciphered() {
+    let text = std::fs::read_to_string(root().join("docs/models.md")).expect("the page is there");
+    let script = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = folder.path().join("sum");
+    let python = |args: &[&str]| Command::new("python3").args(args).output();
+    if !python(&["-c", "import torch, safetensors.torch"]).is_ok_and(|out| out.status.success()) {
+        skipped!("the export of docs/models.md: no python3 with torch and safetensors");
+        return;
+    }
+    let path = write(folder.path(), "export.py", script);
+    let exported = python(&[&path, &model].map(|path| path.to_str().expect("UTF-8"))).expect("python3 runs");
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    let done = run("decipher {0} --format json", &[&model]).json();
+    assert_eq!(done["program"], "(scan ((y 0 (+ y x))) y')", "{done}");
 }
 
 #[test]
