@@ -5,7 +5,9 @@ use decipher::mechanism::{CarriedTerms, Joined, Mechanics};
 use decipher::{Mechanism, Outcome, Rivals, Separation, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
-use scrub::{Ablation, Beside, CircuitReport, Controls, Exchange, Interchange, Loss, Part, Scrub, Standing, Variant};
+use scrub::{
+    Ablation, Beside, CircuitReport, Controls, Exchange, Extent, Interchange, Loss, Part, Scrub, Standing, Variant,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -546,6 +548,9 @@ pub struct FamilyEvidence {
     /// Whether these are all of their kind, and not a sample.
     #[serde(skip_serializing_if = "is_false")]
     pub exhaustive: bool,
+    /// Whether no more could be drawn, so that every one has to be worse and no level is asked for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub few: bool,
     /// Whether the rest was not run because of those that reach as much: it could change nothing.
     #[serde(skip_serializing_if = "is_false")]
     pub settled: bool,
@@ -1011,7 +1016,8 @@ impl FamilyEvidence {
             p_value: rounded(controls.p_value),
             corrected: rounded(controls.corrected),
             dropped: controls.dropped,
-            exhaustive: controls.exhaustive,
+            exhaustive: controls.extent == Extent::All,
+            few: controls.extent == Extent::Few,
             settled: controls.settled,
             ended_early: controls.late,
         }

@@ -374,17 +374,21 @@ fn full_control_lines(text: &mut String, controls: &[FullControl]) {
 }
 
 fn family_line(text: &mut String, family: &FamilyEvidence) {
-    let rest = match (family.exhaustive, family.dropped) {
-        (_, 0) => String::new(),
-        (_, n) => format!("; {n} more say as much and were left out"),
+    let rest = match family.dropped {
+        0 => String::new(),
+        n => format!("; {n} more say as much and were left out"),
     };
-    let _ = match (family.exhaustive, family.draws) {
+    let _ = match (family.exhaustive || family.few, family.draws) {
         (true, n) => writeln!(
             text,
             "  control     {}: {} of {} reach as much, {:.3} on average{rest}",
             family.kind,
             family.as_good,
-            if family.settled || family.ended_early { format!("the first {n}") } else { format!("all {n}") },
+            match (family.settled || family.ended_early, family.few) {
+                (true, _) => format!("the first {n}"),
+                (false, true) => format!("the {n} that could be drawn"),
+                (false, false) => format!("all {n}"),
+            },
             family.null_mean
         ),
         (false, n) => writeln!(

@@ -18,7 +18,7 @@ use rand::Rng as _;
 use samples::{Batch, Column, Decode, Rng, rng};
 
 use crate::classes::Classes;
-use crate::controls::{Controls, Draws};
+use crate::controls::{Controls, Draws, Extent};
 use crate::determined::{equal_rows, mixed};
 use crate::engine::{EdgeHypothesis, Scrubber, Treatment};
 use crate::statistics::{pool_losses, recovered};
@@ -112,9 +112,6 @@ pub(crate) struct Sites<'a> {
     observed: f64,
 }
 
-/// Random terms that are kept for every site.
-const KEPT: usize = 40;
-
 impl<'a> Sites<'a> {
     /// `hypothesis` has one variable for every site, in the order of `claimed`; `recovered` is what it recovers with shared noise.
     pub(crate) fn new(
@@ -190,7 +187,8 @@ impl<'a> Sites<'a> {
             }
             Some(Alternative::Whole(self.moved(&places, &own)?, determined))
         };
-        let draws = Draws { n: if exhaustive { all as usize } else { draws.n }, exhaustive, ..*draws };
+        let extent = if exhaustive { Extent::All } else { Extent::Sample };
+        let draws = Draws { n: if exhaustive { all as usize } else { draws.n }, extent, ..*draws };
         alternatives(self.scrubber, self.decode, self.observed, "scrub alignment", &draws, &alternative).map(Some)
     }
 
@@ -253,7 +251,7 @@ impl<'a> Sites<'a> {
     ) -> Result<Option<Controls>, Error> {
         let (points, vars) = (batch.points(), network.domain.columns(batch));
         let env = Env { language, points: &points, vars: &vars, causal: network.is_causal() };
-        let mut random = RandomControls::new(RandomTerms::new(language, &network.domain), KEPT, draws);
+        let mut random = RandomControls::new(RandomTerms::new(language, &network.domain), draws);
         let mut pools: Vec<Vec<(Told, f64)>> = Vec::with_capacity(self.claimed.len());
         for (place, claim) in self.claimed.iter().enumerate() {
             let told = |terms: &[Term]| -> Option<Told> {
@@ -272,12 +270,9 @@ impl<'a> Sites<'a> {
         if pools.iter().all(Vec::is_empty) && !(draws.late)() {
             return Ok(None);
         }
+        let draws = &independent(&pools, draws);
         let alternative = |draw: usize| {
-            let mut rng = rng(draws.seed, &format!("scrub program {draw}"));
-            let drawn: Vec<Option<&(Told, f64)>> = pools
-                .iter()
-                .map(|pool| if pool.is_empty() { None } else { pool.get(rng.random_range(0..pool.len())) })
-                .collect();
+            let drawn: Vec<Option<&(Told, f64)>> = pools.iter().map(|pool| pool.iter().cycle().nth(draw)).collect();
             let determined = drawn.iter().flatten().map(|(_, fits)| *fits).fold(1.0, f64::min);
             if determined < self.observed {
                 return Some(Alternative::Undetermined(determined));
@@ -308,9 +303,9 @@ pub struct RandomControls<'a, 'd> {
 }
 
 impl<'a, 'd> RandomControls<'a, 'd> {
-    /// Keeps so many at most of every place.
-    pub fn new(terms: RandomTerms<'a>, most: usize, draws: &Draws<'d>) -> Self {
-        Self { terms, most, late: draws.late, dropped: 0 }
+    /// Keeps one of every place for each draw, as far as there are.
+    pub fn new(terms: RandomTerms<'a>, draws: &Draws<'d>) -> Self {
+        Self { terms, most: draws.n, late: draws.late, dropped: 0 }
     }
 
     /// What is kept in the place of some terms with classes of their own, beside what is known of the inputs anyway. `made` makes
@@ -339,6 +334,13 @@ impl<'a, 'd> RandomControls<'a, 'd> {
         }
         kept
     }
+}
+
+/// As many draws as alternatives can be made of what was drawn for every place, each with a term of its own somewhere: more
+/// would repeat what others have shown, and make rare what was only drawn once.
+pub fn independent<'d, T>(pools: &[Vec<T>], draws: &Draws<'d>) -> Draws<'d> {
+    let n = pools.iter().map(Vec::len).max().unwrap_or(0).min(draws.n);
+    Draws { n, extent: if n < draws.n { Extent::Few } else { draws.extent }, ..*draws }
 }
 
 /// What becomes of random classes in the place of others.

@@ -36,12 +36,23 @@ pub struct Controls {
     at_best: f64,
     /// Draws that were left out: they say as much as the hypothesis or more, so that they are no controls.
     pub dropped: usize,
-    /// Whether these are all alternatives of their kind, and not a sample of them.
-    pub exhaustive: bool,
+    /// What they are of all that there might be.
+    pub extent: Extent,
     /// Whether the rest was not run because of those that reach as much: it could change nothing.
     pub settled: bool,
     /// Whether the time limit cut them before all were run, or enough to settle the matter.
     pub late: bool,
+}
+
+/// What a family of controls is of all that there might be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// A sample, as large as was asked for: of it a level can be asked.
+    Sample,
+    /// All different ones that could be drawn, fewer than were asked for.
+    Few,
+    /// All alternatives of their kind.
+    All,
 }
 
 /// What a family of controls says of the observation, or all families do.
@@ -68,7 +79,7 @@ impl Controls {
             corrected: p_value,
             at_best: p_value,
             dropped: 0,
-            exhaustive: false,
+            extent: Extent::Sample,
             settled: false,
             late: false,
         }
@@ -76,17 +87,17 @@ impl Controls {
 
     /// Whether the observation is beyond them: a sample is beaten at the 5 % level, after correction for all families. Of
     /// all alternatives that there are, every one has to be worse: where there are few, no level can be reached, and
-    /// nothing has to be inferred. Where there is none, nothing can be permuted. What the time limit cut is neither beaten nor
-    /// not, so that no verdict depends on the speed of a machine; nor is what only the correction for such families decides.
+    /// nothing has to be inferred. The same is asked of the few that could be drawn, which say no more than they do. Where
+    /// there is none, nothing can be permuted. What the time limit cut is neither beaten nor not, so that no verdict
+    /// depends on the speed of a machine; nor is what only the correction for such families decides.
     pub fn standing(&self) -> Standing {
         let beyond = |p_value: f64| self.draws > 0 && p_value <= LEVEL;
-        match self.exhaustive {
+        match self.extent {
             _ if self.late => Standing::Cut,
-            true if self.as_good == 0 => Standing::Beaten,
-            true => Standing::Reached,
-            false if beyond(self.corrected) => Standing::Beaten,
-            false if beyond(self.at_best) => Standing::Cut,
-            false => Standing::Reached,
+            Extent::Sample if beyond(self.corrected) => Standing::Beaten,
+            Extent::Sample if beyond(self.at_best) => Standing::Cut,
+            Extent::Few | Extent::All if self.draws > 0 && self.as_good == 0 => Standing::Beaten,
+            _ => Standing::Reached,
         }
     }
 
@@ -94,6 +105,12 @@ impl Controls {
     fn stopped(self) -> Self {
         let p_value = self.as_good as f64 / self.draws.max(1) as f64;
         Self { p_value, corrected: p_value, at_best: p_value, settled: true, ..self }
+    }
+
+    /// These, where fewer than were asked for could be drawn.
+    pub(crate) fn of_few(self, asked: usize) -> Self {
+        let is_few = self.extent == Extent::Sample && self.draws < asked && !self.settled && !self.late;
+        Self { extent: if is_few { Extent::Few } else { self.extent }, ..self }
     }
 
     /// These, with what was left out.
@@ -116,21 +133,25 @@ pub struct Families {
 }
 
 impl Families {
-    /// Puts families together; their p-values are corrected for all of them that are samples.
+    /// Puts families together; their p-values are corrected for all of them that are samples. Of the last two those without
+    /// members are absent.
     pub fn new(
         columns: Controls,
         circuits: Option<Controls>,
         alignments: Option<Controls>,
         programs: Option<Controls>,
     ) -> Self {
+        let [alignments, programs] = [alignments, programs].map(|found| found.filter(|f| f.draws > 0 || f.late));
         let mut families = Self { columns, circuits, alignments, programs };
         let holm = |of_late: f64| {
-            let sampled = families.all().filter(|f| !f.exhaustive);
+            let sampled = families.all().filter(|f| f.extent == Extent::Sample);
             holm(&sampled.map(|f| if f.late { of_late } else { f.p_value }).collect::<Vec<f64>>()).into_iter()
         };
         let mut corrected = holm(1.0).zip(holm(0.0));
         let all = [Some(&mut families.columns), families.circuits.as_mut(), families.alignments.as_mut()];
-        for family in all.into_iter().chain([families.programs.as_mut()]).flatten().filter(|f| !f.exhaustive) {
+        for family in
+            all.into_iter().chain([families.programs.as_mut()]).flatten().filter(|f| f.extent == Extent::Sample)
+        {
             (family.corrected, family.at_best) = corrected.next().unwrap_or((1.0, 1.0));
         }
         families
@@ -159,8 +180,8 @@ impl Families {
 pub struct Draws<'a> {
     /// Controls.
     pub n: usize,
-    /// Whether these are all alternatives of their kind.
-    pub exhaustive: bool,
+    /// What these are of all that there might be.
+    pub extent: Extent,
     /// The seed of everything random.
     pub seed: u64,
     /// True when time is up.
@@ -176,11 +197,8 @@ impl Draws<'_> {
         control: impl Fn(usize) -> Result<Option<f64>, Error> + Sync,
     ) -> Result<Controls, Error> {
         let (mut nulls, mut dropped) = (Vec::with_capacity(self.n), 0);
-        let end = |nulls: &[f64], dropped: usize| Controls {
-            dropped,
-            exhaustive: self.exhaustive,
-            ..Controls::of(observed, nulls)
-        };
+        let end =
+            |nulls: &[f64], dropped: usize| Controls { dropped, extent: self.extent, ..Controls::of(observed, nulls) };
         let timely = |draw: usize| if (self.late)() { Ok(None) } else { control(draw).map(Some) };
         for first in (0..self.n).step_by(BLOCK) {
             let block = (first..self.n.min(first + BLOCK)).into_par_iter().map(timely);
@@ -197,10 +215,10 @@ impl Draws<'_> {
         Ok(end(&nulls, dropped))
     }
 
-    /// How many controls that reach as much settle that they are not beaten: one of all that there are, of a sample so many
+    /// How many controls that reach as much settle that they are not beaten: one of all that there are or could be drawn, of a sample so many
     /// that their p-value is above the level wherever drawing ends with the last of them.
     fn enough(&self) -> usize {
-        if self.exhaustive { 1 } else { (LEVEL * self.n as f64) as usize + 1 }
+        if self.extent == Extent::Sample { (LEVEL * self.n as f64) as usize + 1 } else { 1 }
     }
 }
 
@@ -276,6 +294,7 @@ impl Classes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::independent;
 
     fn sample(observed: f64, n: usize) -> Controls {
         Controls::of(observed, &vec![0.0; n])
@@ -283,7 +302,7 @@ mod tests {
 
     #[test]
     fn samples_are_corrected_for_each_other_and_enumerations_are_not() {
-        let all = Controls { exhaustive: true, ..sample(1.0, 3) };
+        let all = Controls { extent: Extent::All, ..sample(1.0, 3) };
         let families = Families::new(sample(1.0, 39), Some(sample(1.0, 39)), Some(all), None);
         assert_eq!((families.columns.corrected, families.alignments.map(|f| f.corrected)), (0.05, Some(0.25)));
         assert_eq!(families.standing(), Standing::Beaten);
@@ -294,10 +313,26 @@ mod tests {
 
     #[test]
     fn one_alternative_of_all_that_is_as_good_is_enough() {
-        let all = |observed: f64| Controls { exhaustive: true, ..Controls::of(observed, &[0.3, 0.9]) };
+        let all = |observed: f64| Controls { extent: Extent::All, ..Controls::of(observed, &[0.3, 0.9]) };
         assert_eq!((all(0.95).standing(), all(0.9).standing()), (Standing::Beaten, Standing::Reached));
         assert_eq!(Controls { late: true, ..all(0.95) }.standing(), Standing::Cut, "not all were run");
         assert_eq!(sample(1.0, 0).standing(), Standing::Reached, "nothing was run");
+    }
+
+    #[test]
+    fn of_few_that_could_be_drawn_every_one_is_worse_and_no_level_is_asked() {
+        let few = |observed: f64| Controls::of(observed, &[0.3, 0.9]).of_few(39);
+        assert_eq!((few(0.95).standing(), few(0.9).standing()), (Standing::Beaten, Standing::Reached));
+        assert_eq!(few(0.95).p_value, 1.0 / 3.0, "what two draws say and no more");
+        assert_eq!(sample(1.0, 39).of_few(39).extent, Extent::Sample);
+        // The others are not corrected for it, nor is it there without members.
+        let families = |programs: Controls| Families::new(sample(1.0, 39), Some(sample(1.0, 39)), None, Some(programs));
+        assert_eq!(families(few(0.95)).columns.corrected, 0.05);
+        assert_eq!(families(sample(1.0, 0).of_few(39)).programs, None);
+        let pools = [vec![1; 7], vec![2; 3], Vec::new()];
+        let draws = |n: usize| independent(&pools, &Draws { n, extent: Extent::Sample, seed: 0, late: &|| false });
+        assert_eq!((draws(7).n, draws(7).extent), (7, Extent::Sample));
+        assert_eq!((draws(8).n, draws(8).extent), (7, Extent::Few), "no more than were drawn for some place");
     }
 
     #[test]
@@ -312,7 +347,7 @@ mod tests {
 
     #[test]
     fn what_ends_early_says_so() {
-        let draws = Draws { n: 5, exhaustive: false, seed: 0, late: &|| true };
+        let draws = Draws { n: 5, extent: Extent::Sample, seed: 0, late: &|| true };
         let found = draws.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails");
         assert!(found.late && found.draws == 0 && found.p_value == 1.0);
         assert!(!Draws { late: &|| false, ..draws }.run(1.0, |_| Ok(Some(0.0))).expect("nothing fails").late);
@@ -321,7 +356,7 @@ mod tests {
     #[test]
     fn drawing_ends_where_the_rest_can_change_nothing() {
         for n in 1..200 {
-            let draws = Draws { n, exhaustive: false, seed: 0, late: &|| false };
+            let draws = Draws { n, extent: Extent::Sample, seed: 0, late: &|| false };
             for every in [1, 7, 20, 25, 60, n + 1] {
                 let control = |draw: usize| Ok(Some(f64::from(u8::from(draw % every == every - 1))));
                 let found = draws.run(1.0, control).expect("nothing fails");
@@ -333,7 +368,7 @@ mod tests {
                 assert!(!found.settled || found.draws == found.as_good * every, "{n} {every} {found:?}");
             }
         }
-        let all = Draws { n: 9, exhaustive: true, seed: 0, late: &|| false };
+        let all = Draws { n: 9, extent: Extent::All, seed: 0, late: &|| false };
         let found = all.run(1.0, |draw| Ok((draw > 0).then_some(1.0))).expect("nothing fails");
         assert_eq!((found.draws, found.dropped, found.settled, found.standing()), (1, 1, true, Standing::Reached));
     }
@@ -345,7 +380,7 @@ mod tests {
         let low = (0..runs).filter(|&seed| {
             let mut values = rng(seed, "test");
             let drawn: Vec<f64> = (0..40).map(|_| rand::Rng::random(&mut values)).collect();
-            let draws = Draws { n: 39, exhaustive: false, seed, late: &|| false };
+            let draws = Draws { n: 39, extent: Extent::Sample, seed, late: &|| false };
             draws.run(drawn[39], |draw| Ok(Some(drawn[draw]))).expect("nothing fails").p_value <= 0.2
         });
         assert!(low.count() as f64 <= 0.22 * runs as f64);

@@ -31,13 +31,13 @@ use dsl::{Env, Language, Node, Scan, Term};
 use graph::{Graph, Matrix, Network, NodeId, Recurrence};
 use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
 
-pub use alternatives::{Alternative, RandomControls, alternatives};
+pub use alternatives::{Alternative, RandomControls, alternatives, independent};
 use alternatives::{Claimed, Sites, Usable, share, usable};
 pub use circuit::{Ablated, CircuitConfig, CircuitReport, CircuitTests, circuit_tests, test_circuit};
 pub use classes::{ClassSizes, Classes};
 use components::is_writer;
 pub use components::{Components, Edge, circuit_name};
-pub use controls::{Controls, Draws, Families, Standing, permuted_columns, random_circuits};
+pub use controls::{Controls, Draws, Extent, Families, Standing, permuted_columns, random_circuits};
 pub use determined::undetermined;
 pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Along, Interchange, Swap, along, counterfactual, interchange, partners};
@@ -289,7 +289,8 @@ fn scrub_at(
     // Controls run with shared noise and on fewer sequences, which is cheap, and so does what they are held against.
     let controls = |Posed { batch, columns, pool, hypothesis }: &Posed| -> Result<Families, Error> {
         let scrubber = Scrubber::new(&graph, &components, pool);
-        let draws = Draws { n: CONTROLS.min(config.controls), exhaustive: false, seed: config.seed, late: config.late };
+        let draws =
+            Draws { n: CONTROLS.min(config.controls), extent: Extent::Sample, seed: config.seed, late: config.late };
         let observed = share(&scrubber, decode, hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
         let permuted = permuted_columns(&scrubber, decode, hypothesis, Variant::SharedNoise, observed, &draws)?;
         let circuits = match circuit.is_some() {

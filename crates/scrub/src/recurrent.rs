@@ -13,7 +13,7 @@ use rand::seq::SliceRandom as _;
 use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
 
 use crate::classes::{ClassSizes, Classes};
-use crate::controls::{Draws, Families};
+use crate::controls::{Draws, Extent, Families};
 use crate::statistics::{Effect, Losses, losses, recovered};
 use crate::{CONTROLS, Error, ScrubConfig, Usable, usable};
 
@@ -104,7 +104,8 @@ impl<'a> Chain<'a> {
         config: &ScrubConfig<'_>,
     ) -> Result<Families, Error> {
         let observed = recovered(&self.observed()).ok_or(Error::Constant)?;
-        let draws = Draws { n: CONTROLS.min(config.controls), exhaustive: false, seed: self.seed, late: config.late };
+        let draws =
+            Draws { n: CONTROLS.min(config.controls), extent: Extent::Sample, seed: self.seed, late: config.late };
         let permuted = |draw: usize| {
             let mut rng = rng(self.seed, &format!("scrub control {draw}"));
             let permutation = permutation(self.batch.n_sequences(), &mut rng);
@@ -130,10 +131,8 @@ impl<'a> Chain<'a> {
             Some(random) if draws.n > 0 => Some(draws.run(observed, |draw| other(random, draw))?),
             _ => None,
         };
-        // Where hardly any random program says less than the variables and yet something, there is nothing to be beaten.
-        let programs = programs.filter(|found| found.late || found.draws >= found.dropped);
         let dropped = dropped.into_inner();
-        Ok(Families::new(columns, None, None, programs.map(|found| found.without(dropped))))
+        Ok(Families::new(columns, None, None, programs.map(|found| found.of_few(draws.n).without(dropped))))
     }
 
     fn observed(&self) -> Vec<Losses> {

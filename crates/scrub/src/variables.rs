@@ -15,7 +15,7 @@ use nalgebra::{DMatrix, SymmetricEigen};
 use rand::Rng as _;
 use samples::{Column, Rng, Sort, Symbol, UNDEFINED, rng};
 
-use crate::controls::{Controls, Draws};
+use crate::controls::{Controls, Draws, Extent};
 use crate::statistics::p_value;
 use crate::{Error, ScrubConfig};
 
@@ -336,7 +336,10 @@ impl<'a> Test<'a> {
         let observed = along.iter().map(|own| own.3).fold(f64::INFINITY, f64::min);
         let pairs = (0..along.len()).flat_map(|a| (0..along.len()).map(move |b| (a, b))).filter(|(a, b)| a != b);
         let (alike, different): (Vec<_>, Vec<_>) = pairs.partition(|&(a, b)| along[a].2.is_read_like(along[b].2));
-        let draws = Draws { n: different.len(), exhaustive: true, seed: config.seed, late: config.late };
+        if different.is_empty() {
+            return Ok(None);
+        }
+        let draws = Draws { n: different.len(), extent: Extent::All, seed: config.seed, late: config.late };
         let other = |draw: usize| {
             let (variable, name, ..) = along[different[draw].0];
             let pairs = self.pairs(variable, false, config.seed);

@@ -137,7 +137,7 @@ fn a_pruned_random_network_may_do_a_task_and_is_no_mechanism() {
     // The same with its units taken as one: they do carry the label, together with the token, and that is no claim of
     // this hypothesis; permuted columns are beaten by any hypothesis that knows the label.
     let noise = Variant::SharedNoise;
-    let draws = scrub::Draws { n: 19, exhaustive: false, seed: 0, late: &|| false };
+    let draws = scrub::Draws { n: 19, extent: scrub::Extent::Sample, seed: 0, late: &|| false };
     let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &draws).expect("it runs");
     let none = scrub::Draws { late: &|| true, ..draws };
     let late = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &none).expect("it runs");

@@ -48,7 +48,7 @@ fn the_true_variables_do_better_at_their_sites_than_at_others_and_than_random_te
     let alignments = found.controls.alignments.expect("there are two sites");
     // Two variables at two sites in three other ways: both at one, both at the other, exchanged. An MLP with the token passes
     // by scrubbing alone.
-    assert_eq!((alignments.draws, alignments.exhaustive, alignments.as_good), (3, true, 0), "{alignments:?}");
+    assert_eq!((alignments.draws, alignments.extent, alignments.as_good), (3, scrub::Extent::All, 0), "{alignments:?}");
     let programs = found.controls.programs.expect("there are other truth values");
     assert_eq!(programs.as_good, 0, "{programs:?}");
     assert!(programs.dropped > 0, "some random terms are the variable itself: {programs:?}");

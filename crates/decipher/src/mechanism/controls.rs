@@ -3,11 +3,11 @@
 use check::RandomTerms;
 use dsl::Term;
 use graph::Network;
-use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use samples::{Column, rng};
 use scrub::{
-    Alternative, Classes, Controls, Draws, EdgeHypothesis, Families, RandomControls, Scrubber, Variant, alternatives,
+    Alternative, Classes, Controls, Draws, EdgeHypothesis, Extent, Families, RandomControls, Scrubber, Variant,
+    alternatives,
 };
 
 use super::features::{Feature, Kind};
@@ -21,8 +21,6 @@ use crate::Config;
 /// two, 1/40, at most twice. Where one is as good some tens more would change nothing, and each costs passes of the network.
 const CONTROLS: usize = 39;
 const ALTERNATIVES: usize = 79;
-/// Random terms that are kept for every variable.
-const KEPT: usize = 20;
 
 /// A hypothesis on a sample, with what its joint scrub recovered at the worst.
 pub(super) struct Test<'a> {
@@ -64,7 +62,7 @@ impl Test<'_> {
     }
 
     fn draws(&self, n: usize) -> Draws<'_> {
-        Draws { n, exhaustive: false, seed: self.config.seed, late: self.config.controls_late }
+        Draws { n, extent: Extent::Sample, seed: self.config.seed, late: self.config.controls_late }
     }
 
     /// The variables of the edges in another order: what some edges carried others are said to carry. All orders where there
@@ -98,9 +96,10 @@ impl Test<'_> {
             let classes = order.iter().map(|&from| own[from].clone()).collect();
             says_less.then(|| Alternative::Whole(EdgeHypothesis { classes, ..self.hypothesis.clone() }, 1.0))
         };
-        let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, exhaustive, ..*draws };
+        let extent = if exhaustive { Extent::All } else { Extent::Sample };
+        let draws = Draws { n: if exhaustive { orders as usize - 1 } else { draws.n }, extent, ..*draws };
         let found = self.reach("mechanism: other sites", &draws, &alternative)?;
-        Ok((found.draws > 0 || found.late).then_some(found))
+        Ok(Some(found))
     }
 
     /// Random terms in the place of the steps of the program that edges carry; what they carry of the inputs stays.
@@ -111,7 +110,7 @@ impl Test<'_> {
             self.confirm.classes(&key)
         };
         let terms = RandomTerms::new(self.config.language, &self.network.domain);
-        let (mut random, mut pools) = (RandomControls::new(terms, KEPT, draws), Vec::new());
+        let (mut random, mut pools) = (RandomControls::new(terms, draws), Vec::new());
         for (place, carried) in self.found.carried.iter().enumerate() {
             let (steps, given): (Vec<usize>, Vec<usize>) =
                 carried.key.iter().copied().partition(|&f| features[f].kind == Kind::Program);
@@ -133,11 +132,13 @@ impl Test<'_> {
         if pools.iter().all(Vec::is_empty) && !(draws.late)() {
             return Ok(None);
         }
+        let draws = &scrub::independent(&pools, draws);
         let alternative = |draw: usize| {
-            let mut rng = rng(draws.seed, &format!("mechanism: random program {draw}"));
             let mut hypothesis = self.hypothesis.clone();
-            for (classes, pool) in hypothesis.classes.iter_mut().zip(&pools).filter(|(_, pool)| !pool.is_empty()) {
-                classes.clone_from(&pool[rng.random_range(0..pool.len())]);
+            for (classes, pool) in hypothesis.classes.iter_mut().zip(&pools) {
+                if let Some(drawn) = pool.iter().cycle().nth(draw) {
+                    classes.clone_from(drawn);
+                }
             }
             Some(Alternative::Whole(hypothesis, 1.0))
         };
