@@ -196,7 +196,8 @@ fn a_trained_transformer_is_deciphered_with_its_mechanism() {
     assert_eq!((&result["verdict"], &result["mechanism"]), (&json!("accepted"), &json!("verified")), "{result:#}");
     let evidence = &result["evidence"];
     assert_eq!(evidence["agreement"]["unit"], "sequences");
-    assert_eq!(evidence["agreement"]["inputs"], 40, "half of the recorded sequences are kept for judging");
+    // The network has 80 recorded sequences, of which some are equal and stay together.
+    assert_eq!(evidence["agreement"]["inputs"], 44, "half of the different ones are kept for judging");
     let variables = evidence["edges"]["variables"].as_array().expect("variables");
     assert!(!variables.is_empty());
     for variable in variables {

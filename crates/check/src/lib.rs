@@ -104,7 +104,8 @@ pub struct Agreement {
     /// of these.
     pub uniform: Option<Tally>,
     /// An upper bound on the share of the domain's sequences on which both differ somewhere: that share itself where
-    /// all were run, else Clopper and Pearson's bound for uniform sequences, every length alike. 1 after an early end.
+    /// all were run, else Clopper and Pearson's bound for uniform sequences, every length alike, or for recorded
+    /// ones, of which equal ones count once. 1 after an early end.
     pub error_bound: f64,
     /// The confidence of the bound.
     pub confidence: f64,
@@ -242,7 +243,12 @@ pub fn agreement_of(
     let judge = Judge { domain, network, program, config };
     if let Elements::Recorded { inputs, scored, .. } = &domain.elements {
         let run = judge.run(inputs, Some(scored), false, config.min_agreement)?.unwrap_or_default();
-        let bound = clopper_pearson_upper(run.tally.wrong_sequences, run.tally.sequences, config.confidence);
+        // Copies tell nothing more. Which of the wrong ones are copies is not known, and no more can differ than there are.
+        let different = run.tally.sequences.min(inputs.equal_sequences().n_classes() as u64);
+        let bound = match run.complete {
+            true => clopper_pearson_upper(run.tally.wrong_sequences.min(different), different, config.confidence),
+            false => 1.0,
+        };
         return judge.agreement(Kind::Sampled, Unit::Sequences, run, None, (bound, config.confidence), false);
     }
     let longest = Domain { length: (longest_length(domain), longest_length(domain)), ..domain.clone() };
@@ -431,5 +437,35 @@ pub fn tolerance_in_words(decode: &Decode) -> &'static str {
         Decode::Number => "numbers within 0.01",
         Decode::Argmax(_) | Decode::NextToken => "the value with the largest output",
         Decode::LegalTokens => "the set of values with a positive output",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use samples::Sort;
+
+    use super::*;
+
+    #[test]
+    fn copies_of_recorded_inputs_add_no_confidence() {
+        let bound = |copies: usize, wrong: i64| {
+            let inputs = Batch::from_sequences(1, (0..20 * copies as i64).map(|n| [n % 20]));
+            let scored = vec![true; inputs.n_sequences()];
+            let vocab = (0..20).map(Value::Int).collect();
+            let elements = Elements::Recorded { vocab, inputs, scored };
+            let domain = Domain { elements, length: (1, 1), decode: Decode::Round, n_outputs: 1 };
+            let same = |batch: &Batch| Ok(vec![Column::new(Sort::Int, batch.coordinate(0))]);
+            let other = |batch: &Batch| {
+                let codes = batch.coordinate(0).iter().map(|&code| if code < wrong { -1 } else { code }).collect();
+                Ok(vec![Column::new(Sort::Int, codes)])
+            };
+            let config = CheckConfig { min_agreement: 0.5, ..CheckConfig::default() };
+            let found = agreement_of(&domain, true, &same, &other, &config).expect("both run");
+            assert_eq!((found.inputs, found.mismatches), (20 * copies as u64, wrong as u64 * copies as u64));
+            found.error_bound
+        };
+        assert_eq!(bound(1, 0), clopper_pearson_upper(0, 20, 0.99));
+        assert_eq!(bound(50, 0), bound(1, 0));
+        assert!(bound(50, 1) >= bound(1, 1), "which ones are copies is not known");
     }
 }

@@ -149,11 +149,29 @@ pub fn decipher(
     }
     let halves = Halves::of(network, config.seed);
     let outcome = concluded(&halves.judge, Some(&halves), config, limits, stage)?;
+    let outcome = if_enough(outcome, &halves.judge.domain.elements);
     stage(Stage::Check);
     (config.progress)("the network against itself, and where the program parts from it");
     let accepted = outcome.hypothesis.as_ref().filter(|_| outcome.verdict == Verdict::Accepted);
     let behaviour = causal::behaviour(network, accepted.map(|hypothesis| &hypothesis.program), config)?;
     Ok(Outcome { behaviour: Some(behaviour), ..outcome })
+}
+
+/// An outcome, undecided where so few different inputs are recorded that agreement on all of them would leave it open whether
+/// program and network differ on half of such inputs.
+fn if_enough(mut outcome: Outcome, judged_on: &Elements) -> Outcome {
+    if let Elements::Recorded { inputs, .. } = judged_on
+        && let different = inputs.equal_sequences().n_classes() as u64
+        && check::clopper_pearson_upper(0, different, confidence_of(1)) > 0.5
+        && outcome.verdict == Verdict::Accepted
+    {
+        outcome.verdict = Verdict::Undecided;
+        outcome.mechanism = Mechanism::Unverified;
+        outcome.reason.push_str(&format!(
+            "; {different} different ones to judge by are too few to decide anything: record more of them"
+        ));
+    }
+    outcome
 }
 
 /// `network` has the inputs that are judged on; with halves, hypotheses come from the other ones.
@@ -406,6 +424,27 @@ fn stands(
 /// # Errors
 /// A program that cannot be evaluated or read again.
 pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeLimits) -> Result<Agreement, Error> {
+    judge_at(network, program, config, limits, CONFIDENCE)
+}
+
+/// The confidence of error bounds.
+const CONFIDENCE: f64 = 0.99;
+
+/// The confidence at which the `nth` program (from 1) is judged that is held against the same inputs, so that the bounds of all
+/// of them, however many follow, hold together with [`CONFIDENCE`]: what it leaves is spent in parts of `1 / (n (n + 1))`, whose
+/// sum is 1.
+fn confidence_of(nth: usize) -> f64 {
+    1.0 - (1.0 - CONFIDENCE) / (nth as f64 * (nth as f64 + 1.0))
+}
+
+/// As [`judge`], with an error bound of some confidence.
+fn judge_at(
+    network: &Network,
+    program: &Term,
+    config: &Config<'_>,
+    limits: &JudgeLimits,
+    confidence: f64,
+) -> Result<Agreement, Error> {
     let program = &reread(network, program, config.language)?;
     let quick = CheckConfig {
         seed: config.seed,
@@ -413,7 +452,7 @@ pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &Ju
         samples: QUICK_SAMPLES,
         // A hypothesis that misses the share on few inputs by bad luck is judged on many.
         min_agreement: 1.0 - 4.0 * (1.0 - config.min_agreement),
-        confidence: 0.99,
+        confidence,
         deadline: config.deadline,
     };
     // Recorded inputs are all that there are: few of them are looked at no sooner.
@@ -434,9 +473,11 @@ pub fn judge(network: &Network, program: &Term, config: &Config<'_>, limits: &Ju
     check::agreement(network, program, config.language, &full).map_err(|e| Error::Term(e.to_string()))
 }
 
-/// Agreements of programs, by what these say on recorded inputs: those that say the same there are judged once.
+/// Agreements of programs, by what these say on recorded inputs: those that say the same there are judged once. Their error
+/// bounds hold together.
 #[derive(Default)]
 struct Agreements {
+    n_judged: usize,
     known: Vec<(Vec<Column>, Agreement)>,
 }
 
@@ -450,7 +491,7 @@ impl Agreements {
         limits: &JudgeLimits,
     ) -> Result<Agreement, Error> {
         let Elements::Recorded { inputs, .. } = &network.domain.elements else {
-            return judge(network, program, config, limits);
+            return self.judge(network, program, config, limits);
         };
         let again = reread(network, program, config.language)?;
         let says = check::run_program(network, &again, config.language)(inputs);
@@ -458,9 +499,24 @@ impl Agreements {
         if let Some((_, agreement)) = self.known.iter().find(|(other, _)| *other == says) {
             return Ok(agreement.clone());
         }
-        let agreement = judge(network, program, config, limits)?;
+        let agreement = self.judge(network, program, config, limits)?;
         self.known.push((says, agreement.clone()));
         Ok(agreement)
+    }
+
+    fn judge(
+        &mut self,
+        network: &Network,
+        program: &Term,
+        config: &Config<'_>,
+        limits: &JudgeLimits,
+    ) -> Result<Agreement, Error> {
+        self.n_judged += 1;
+        let agreement = judge_at(network, program, config, limits, confidence_of(self.n_judged))?;
+        Ok(match agreement.kind {
+            check::Kind::Sampled => Agreement { confidence: CONFIDENCE, ..agreement },
+            check::Kind::Exhaustive => agreement,
+        })
     }
 }
 
@@ -735,5 +791,32 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         rivals: None,
         circuit: None,
         description: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_of_all_programs_hold_together() {
+        let spent: f64 = (1..100_000).map(|nth| 1.0 - confidence_of(nth)).sum();
+        assert!(spent <= 1.0 - CONFIDENCE && spent > 0.99 * (1.0 - CONFIDENCE), "{spent}");
+        let bound = |nth| check::clopper_pearson_upper(0, 10_000, confidence_of(nth));
+        assert!(bound(1) < bound(2) && bound(2) < bound(500));
+    }
+
+    #[test]
+    fn few_recorded_inputs_decide_nothing() {
+        let verdict = |different: i64, copies: i64| {
+            let inputs = Batch::from_sequences(1, (0..different * copies).map(|n| [n % different]));
+            let scored = vec![true; inputs.n_sequences()];
+            let elements = Elements::Recorded { vocab: Vec::new(), inputs, scored };
+            if_enough(blank(Verdict::Accepted, "it agrees".to_owned(), 1), &elements).verdict
+        };
+        assert_eq!(
+            (verdict(7, 1), verdict(7, 100), verdict(8, 1)),
+            (Verdict::Undecided, Verdict::Undecided, Verdict::Accepted)
+        );
     }
 }

@@ -121,13 +121,15 @@ pub fn claims(hypothesis: &Hypothesis) -> Vec<Claim> {
 /// mechanism.
 const LEAST_RECOVERED: f64 = 0.95;
 const LEAST_ACCURACY: f64 = 0.99;
+/// The least share of the outputs that values replaced by others' say something of.
+const LEAST_TESTED: f64 = 0.5;
 /// The share of points that may share a site's value with points at which the variable is another.
 const UNDETERMINED: f64 = 0.01;
 /// Outputs that an interchange must change for its accuracy to say anything.
 const LEAST_CHANGED: usize = 50;
 
 /// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
-/// controls, and draw from classes that are not mostly single samples; then every site counts that
+/// controls, and say something of most outputs; then every site counts that
 /// determines its variables and whose interchange moves the output as the program says. All sites, beyond every family of
 /// controls: verified; some, beyond permuted columns: partial.
 fn mechanism(
@@ -139,7 +141,7 @@ fn mechanism(
     let Ok(scrub) = scrub else { return Mechanism::Unverified };
     let stands = scrub.interval.0 >= LEAST_RECOVERED
         && scrub.controls.columns.null_mean < scrub.interval.0
-        && scrub.classes.vacuous_share() < 0.5;
+        && scrub.tested >= LEAST_TESTED;
     let mut sites: Vec<&str> =
         hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
     sites.sort_unstable();
@@ -183,7 +185,7 @@ fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, varia
     // Outputs that are the same for all inputs leave nothing to recover; exchanges between elements still do.
     let (scrubbed, contradicted) = match scrub {
         Ok(scrub) => {
-            let sound = scrub.classes.vacuous_share() < 0.5;
+            let sound = scrub.tested >= LEAST_TESTED;
             let stands = (scrub.interval.0 >= LEAST_RECOVERED).then(|| scrub.controls.standing());
             (stands.filter(|_| sound), sound && scrub.interval.0 < LEAST_RECOVERED)
         }

@@ -456,6 +456,8 @@ pub struct ScrubEvidence {
     pub classes: usize,
     /// The share of samples alone in their class, which tests nothing.
     pub vacuous: f64,
+    /// The share of outputs for which there were donors beside the inputs themselves; all else speaks of these alone.
+    pub tested: f64,
     /// Edges of the circuit that were not tested, because their writer carries no variable.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub untested: Vec<(String, String)>,
@@ -979,6 +981,7 @@ impl ScrubEvidence {
             worst: rounded(scrub.worst),
             classes: scrub.classes.classes,
             vacuous: rounded(scrub.classes.vacuous_share()),
+            tested: rounded(scrub.tested),
             untested: scrub.exact_edges.clone(),
         }
     }

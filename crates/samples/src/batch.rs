@@ -1,5 +1,7 @@
 //! Batches of input sequences, and where their elements lie in a column.
 
+use crate::Partition;
+
 /// Input sequences. An element is `dim` integers: the numbers themselves, or one token id.
 ///
 /// Every sequence has an *origin*, the position id of its first element, for networks with absolute positions that were
@@ -94,6 +96,11 @@ impl Batch {
             chosen.push_at(self.sequence(row), self.origin(row));
         }
         chosen
+    }
+
+    /// Which sequences are equal, wherever they begin.
+    pub fn equal_sequences(&self) -> Partition {
+        Partition::from_keys((0..self.n_sequences()).map(|row| self.sequence(row)))
     }
 
     /// The rows that have each length, ascending by length: networks run rectangles.

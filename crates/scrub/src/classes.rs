@@ -65,6 +65,11 @@ impl Classes {
         }
     }
 
+    /// Whether a cell has a donor beside itself, so that replacing its value tests anything.
+    pub fn has_donor(&self, cell: usize) -> bool {
+        self.peers(cell).len() > 1
+    }
+
     /// For every cell a donor drawn uniformly, with replacement, from its whole class, itself included: so the
     /// distribution within a class is kept.
     pub fn draw(&self, rng: &mut Rng) -> Vec<usize> {

@@ -95,6 +95,12 @@ impl EdgeHypothesis {
         })
     }
 
+    /// Whether every variable that an edge carries has a donor beside a cell itself. Where one has not, its edges stay as they
+    /// are, and an output that is left as it was is no evidence.
+    pub fn has_donors(&self, cell: usize) -> bool {
+        self.carried().all(|(_, variable)| self.classes[variable].has_donor(cell))
+    }
+
     /// The sizes of the classes of all edges that carry a variable.
     pub fn sizes(&self) -> ClassSizes {
         let mut sizes = ClassSizes::default();

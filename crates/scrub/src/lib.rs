@@ -100,6 +100,9 @@ pub struct Scrub {
     pub worst: f64,
     /// How large the classes were that donors were drawn from.
     pub classes: ClassSizes,
+    /// The share of outputs for which there were donors beside the inputs themselves. Others say nothing, and the rest of
+    /// this speaks of these alone.
+    pub tested: f64,
     /// Edges that were not tested, because their writer carries no variable.
     pub exact_edges: Vec<(String, String)>,
     /// What hypotheses without content reach.
@@ -129,6 +132,11 @@ pub enum Error {
     /// All outputs are the same.
     #[error("the outputs hardly differ between inputs, so there is nothing to recover")]
     Constant,
+    /// No value can be replaced.
+    #[error(
+        "no other input has the same values of the variables, so there is nothing to replace and nothing is tested"
+    )]
+    Vacuous,
     /// The treeified graph is too large.
     #[error("the treeified graph evaluates {found} nodes, at most {limit} are allowed; use the shared-noise variant")]
     TooDeep {
@@ -194,7 +202,7 @@ fn inputs_of_length(network: &Network, n: usize, length: usize, seed: u64) -> Ba
 /// that of another cell of its role.
 ///
 /// # Errors
-/// [`Error::Constant`].
+/// [`Error::Constant`], [`Error::Vacuous`].
 pub fn effect(
     decode: &Decode,
     pool: &Pool,
@@ -204,7 +212,7 @@ pub fn effect(
 ) -> Result<Effect, Error> {
     let partner = roles.permute(&mut rng(config.seed, "scrub shuffle"));
     let losses = pool_losses(decode, pool, &partner, outputs);
-    Effect::of(&losses, config.bootstrap, &mut rng(config.seed, "scrub bootstrap")).ok_or(Error::Constant)
+    Effect::of(&losses, config.bootstrap, &mut rng(config.seed, "scrub bootstrap"))
 }
 
 /// Multiply-adds that one scrub of a transformer may cost, about: fewer sequences are run where it is large.
@@ -225,7 +233,7 @@ const CONTROLS: usize = 39;
 /// Controls of the kinds of which most are beaten before they are run.
 const CHEAP: usize = 99;
 
-/// Scrubs at the greatest length at which the outputs differ between inputs at all.
+/// Scrubs at the greatest length at which the outputs differ between inputs at all, and values have others to be replaced by.
 fn scrub_graph(
     network: &Network,
     language: &Language,
@@ -238,9 +246,14 @@ fn scrub_graph(
         samples::Elements::Recorded { .. } => longest,
         _ => network.domain.length.0.min(longest),
     };
-    let at = |length: usize| scrub_at(network, language, claims, circuit, length, config);
-    let varied = (shortest..=longest).rev().map(at).find(|result| !matches!(result, Err(Error::Constant)));
-    varied.unwrap_or(Err(Error::Constant))
+    let mut found = Err(Error::Constant);
+    for length in (shortest..=longest).rev() {
+        found = scrub_at(network, language, claims, circuit, length, config);
+        if !matches!(found, Err(Error::Constant | Error::Vacuous)) {
+            break;
+        }
+    }
+    found
 }
 
 /// A hypothesis on some input sequences.
@@ -248,8 +261,11 @@ struct Posed {
     batch: Batch,
     /// The values of all claimed terms.
     columns: Vec<Column>,
+    /// It counts the outputs that the hypothesis says something of.
     pool: Pool,
     hypothesis: EdgeHypothesis,
+    /// Their share.
+    tested: f64,
 }
 
 fn scrub_at(
@@ -270,7 +286,8 @@ fn scrub_at(
         let columns = evaluate(network, language, claims, &batch)?;
         let pool = Pool::new(network, &graph, &batch, None)?;
         let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);
-        Ok(Posed { batch, columns, pool, hypothesis })
+        let tested = pool.tested(&hypothesis);
+        Ok(Posed { batch, columns, pool: pool.with_tested(&hypothesis), hypothesis, tested })
     };
     let all = posed(n)?;
     let Posed { pool, hypothesis, .. } = &all;
@@ -287,7 +304,7 @@ fn scrub_at(
     let outputs = run(hypothesis, &mut rng(config.seed, "scrub donors"))?;
     let effect = effect(decode, pool, &hypothesis.roles, &outputs, config)?;
     // Controls run with shared noise and on fewer sequences, which is cheap, and so does what they are held against.
-    let controls = |Posed { batch, columns, pool, hypothesis }: &Posed| -> Result<Families, Error> {
+    let controls = |Posed { batch, columns, pool, hypothesis, .. }: &Posed| -> Result<Families, Error> {
         let scrubber = Scrubber::new(&graph, &components, pool);
         let draws =
             Draws { n: CONTROLS.min(config.controls), extent: Extent::Sample, seed: config.seed, late: config.late };
@@ -322,6 +339,7 @@ fn scrub_at(
         tail: effect.tail,
         worst: effect.worst,
         classes: hypothesis.sizes(),
+        tested: all.tested,
         exact_edges: components.edges().iter().filter(exact).map(name).collect(),
         controls,
     })
@@ -415,24 +433,19 @@ fn scrub_states(
         let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
         Ok(Chain::new(net, decode, batch, carried, shown, config.seed))
     };
-    let scrubbed = |batch: Batch| -> Result<(Chain<'_>, Effect), Error> {
-        let chain = posed(batch)?;
-        let effect = chain.effect(config.bootstrap)?;
-        Ok((chain, effect))
-    };
     let vacuous = |chain: &Chain<'_>| chain.sizes().vacuous_share();
-    let (mut chain, mut effect) = scrubbed(inputs(network, config.samples, config.seed))?;
+    let mut chain = posed(inputs(network, config.samples, config.seed))?;
     // Where states hardly ever repeat there are no donors; sequences of few different elements meet in more states.
     for kinds in [3, 2] {
         if vacuous(&chain) < VACUOUS {
             break;
         }
-        let few = scrubbed(recurrent::few_elements(network, config.samples, kinds, config.seed));
-        match few {
-            Ok(few) if vacuous(&few.0) < vacuous(&chain) => (chain, effect) = few,
-            _ => {}
+        let few = posed(recurrent::few_elements(network, config.samples, kinds, config.seed))?;
+        if vacuous(&few) < vacuous(&chain) && few.effect(0).is_ok() {
+            chain = few;
         }
     }
+    let effect = chain.effect(config.bootstrap)?;
     let controls = |chain: &Chain<'_>| {
         let random =
             |more: usize, rng: &mut Rng| random_states(network, language, program, claims, chain.batch(), (more, rng));
@@ -451,6 +464,7 @@ fn scrub_states(
         tail: effect.tail,
         worst: effect.worst,
         classes: chain.sizes(),
+        tested: 1.0 - vacuous(&chain),
         exact_edges: Vec::new(),
         controls,
     })

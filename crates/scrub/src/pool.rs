@@ -10,6 +10,7 @@ use samples::{Batch, Points};
 
 use crate::Error;
 use crate::classes::Classes;
+use crate::engine::EdgeHypothesis;
 use crate::statistics::counts;
 
 /// Inputs with the values of all nodes on them.
@@ -76,6 +77,19 @@ impl Pool {
     /// The number of points whose outputs count.
     pub fn n_counted(&self) -> usize {
         self.counted.iter().map(Vec::len).sum()
+    }
+
+    /// The share of the outputs that count at whose cell every variable of a hypothesis has a donor beside the cell itself.
+    pub fn tested(&self, hypothesis: &EdgeHypothesis) -> f64 {
+        let tested = self.counted.iter().flatten().filter(|&&point| hypothesis.has_donors(self.cell(point)));
+        tested.count() as f64 / self.n_counted().max(1) as f64
+    }
+
+    /// The same pool, where no others count.
+    pub(crate) fn with_tested(mut self, hypothesis: &EdgeHypothesis) -> Self {
+        let mut counted = std::mem::take(&mut self.counted);
+        counted.iter_mut().for_each(|points| points.retain(|&point| hypothesis.has_donors(self.cell(point))));
+        Self { counted, ..self }
     }
 
     /// The network's own raw output at a point.

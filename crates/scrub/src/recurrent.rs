@@ -36,7 +36,7 @@ const DRAWN: usize = 16;
 /// Outputs that are rounded to integers are compared as these: what rounding takes away is no behaviour.
 ///
 /// That the read-out gives equal outputs for equal outputs of the program adds nothing to their agreement; the content
-/// is in the chain of states. Without a variable nothing is claimed to be carried from step to step, and the controls
+/// is in the chain of states: what counts are outputs after a state that had another donor than itself. Without a variable nothing is claimed to be carried from step to step, and the controls
 /// permute the outputs.
 pub(crate) struct Chain<'a> {
     net: &'a Recurrence,
@@ -82,15 +82,16 @@ impl<'a> Chain<'a> {
     /// What scrubbing does, with an interval from so many resamples.
     ///
     /// # Errors
-    /// [`Error::Constant`].
+    /// [`Error::Constant`], [`Error::Vacuous`].
     pub(crate) fn effect(&self, bootstrap: usize) -> Result<Effect, Error> {
-        Effect::of(&self.observed(), bootstrap, &mut rng(self.seed, "scrub bootstrap")).ok_or(Error::Constant)
+        Effect::of(&self.observed(), bootstrap, &mut rng(self.seed, "scrub bootstrap"))
     }
 
-    /// The sizes of the classes that the next step draws from.
+    /// The sizes of the classes that the next step draws from, after every element but the last.
     pub(crate) fn sizes(&self) -> ClassSizes {
         let mut sizes = ClassSizes::default();
-        self.steps(&self.carried, None).iter().for_each(|(carried, _)| sizes.add(carried));
+        let steps = self.steps(&self.carried, None);
+        steps.iter().take(self.length.saturating_sub(1)).for_each(|(carried, _)| sizes.add(carried));
         sizes
     }
 
@@ -142,7 +143,8 @@ impl<'a> Chain<'a> {
     fn losses(&self, classes: &StepClasses, rng: &mut Rng) -> Vec<Losses> {
         let scrubbed = read(scrubbed(self.net, &self.x, classes, rng), self.decode);
         let (own, other) = (|row, at: usize| self.own[at].row(row), |row, at: usize| scrubbed[at].row(row));
-        losses(self.decode, self.batch.n_sequences(), self.length, own, other, &self.partner)
+        let tested = |row, at: usize| at.checked_sub(1).is_some_and(|before| classes[before].0.has_donor(row));
+        losses(self.decode, self.batch.n_sequences(), self.length, own, other, tested, &self.partner)
     }
 
     /// Classes by some variables, step by step. One permutation for all variables of a site, so that their joint classes keep

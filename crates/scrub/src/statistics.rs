@@ -4,6 +4,7 @@ use graph::Matrix;
 use rand::Rng as _;
 use samples::{Decode, Rng};
 
+use crate::Error;
 use crate::pool::Pool;
 
 /// The losses of one sequence, each a mean over its counted outputs.
@@ -54,17 +55,24 @@ impl Effect {
         worst: 0.0,
     };
 
-    /// Puts together the losses of all sequences; `None` where the outputs hardly differ between inputs.
-    pub(crate) fn of(losses: &[Losses], bootstrap: usize, rng: &mut Rng) -> Option<Self> {
-        let value = recovered(losses)?;
-        let interval = if bootstrap == 0 { (value, value) } else { interval(losses, bootstrap, rng)? };
+    /// Puts together the losses of all sequences.
+    ///
+    /// # Errors
+    /// [`Error::Vacuous`] where there are none, [`Error::Constant`] where the outputs hardly differ between inputs.
+    pub(crate) fn of(losses: &[Losses], bootstrap: usize, rng: &mut Rng) -> Result<Self, Error> {
+        if losses.is_empty() {
+            return Err(Error::Vacuous);
+        }
+        let value = recovered(losses).ok_or(Error::Constant)?;
+        let interval =
+            if bootstrap == 0 { (value, value) } else { interval(losses, bootstrap, rng).ok_or(Error::Constant)? };
         let n = losses.len() as f64;
         let shuffled = losses.iter().map(|l| l.shuffled).sum::<f64>() / n;
         let mut sorted: Vec<f64> = losses.iter().map(|l| l.scrubbed).collect();
         sorted.sort_by(f64::total_cmp);
         let at = |share: f64| sorted[((n - 1.0) * share).ceil() as usize] / shuffled;
         let outputs: usize = losses.iter().map(|l| l.outputs).sum();
-        Some(Self {
+        Ok(Self {
             recovered: value,
             interval,
             sequences: losses.len(),
@@ -192,20 +200,21 @@ fn top(raw: &[f32]) -> usize {
     (1..raw.len()).fold(0, |best, i| if raw[i] > raw[best] { i } else { best })
 }
 
-/// Losses per sequence: `own`, `scrubbed` and `shuffled` give the raw outputs at (sequence, position).
+/// Losses per sequence: `own` and `scrubbed` give the raw outputs at (sequence, position), `tested` those that count.
 pub(crate) fn losses<'a>(
     decode: &Decode,
     n_sequences: usize,
     length: usize,
     own: impl Fn(usize, usize) -> &'a [f32],
     scrubbed: impl Fn(usize, usize) -> &'a [f32],
+    tested: impl Fn(usize, usize) -> bool,
     partner: &[usize],
 ) -> Vec<Losses> {
     let loss = Loss::of(decode);
     let of_sequence = |row: usize| {
         let mut sum = Losses::default();
         let mut counted = 0.0;
-        for at in (0..length).filter(|&at| counts(decode, own(row, at))) {
+        for at in (0..length).filter(|&at| tested(row, at) && counts(decode, own(row, at))) {
             counted += 1.0;
             sum.scrubbed += loss.between(decode, own(row, at), scrubbed(row, at));
             sum.shuffled += loss.between(decode, own(row, at), own(partner[row], at));

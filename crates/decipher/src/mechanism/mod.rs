@@ -94,6 +94,8 @@ pub struct Mechanics {
     pub treeified: Option<Effect>,
     /// How large the classes were, over all edges.
     pub classes: ClassSizes,
+    /// The share of outputs at which every variable had a donor beside the input itself.
+    pub tested: f64,
     /// Variables, with the sites that carry them.
     pub sites: Vec<Joined>,
     /// What the heads select whose outputs matter.
@@ -124,6 +126,7 @@ impl Mechanics {
             tail: effect.tail,
             worst: effect.worst,
             classes: self.classes,
+            tested: self.tested,
             exact_edges: self.exact.clone(),
             controls: self.controls,
         }
@@ -354,6 +357,7 @@ fn confirmed(
         scrubs,
         treeified,
         classes: hypothesis.sizes(),
+        tested: confirm.pool.tested(&hypothesis),
         sites: joined,
         selectors: plan.selectors.found.clone(),
         selected,
