@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{NETWORKS, copy_of, network, root, run, skipped, words, write};
 
@@ -204,6 +204,18 @@ fn a_trained_transformer_is_deciphered_with_its_mechanism() {
         assert!(variable["accuracy"].as_f64() > variable["by_chance"].as_f64(), "{variable}");
     }
     assert!(!evidence["edges"]["selectors"].as_array().expect("selectors").is_empty());
+
+    // The file alone is judged as strictly, and does not stand with a claim about a site that carries something else.
+    let path = out.path().join("hypothesis.json");
+    let scrubbed = run("scrub {0} {1} --format json", &[&model, &path]);
+    let judged = scrubbed.json();
+    assert_eq!((scrubbed.code, &judged["verdict"]), (0, &json!("accepted")), "{judged:#}");
+    assert_eq!((&judged["mechanism"], &judged["interchange"]), (&result["mechanism"], &evidence["interchange"]));
+    let mut file: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("written")).expect("JSON");
+    file["alignment"][0]["site"] = json!("pos_embed");
+    let moved = write(out.path(), "moved.json", &file.to_string());
+    let scrubbed = run("scrub {0} {1} --format json", &[&model, &moved]);
+    assert_eq!((scrubbed.code, &scrubbed.json()["verdict"]), (3, &json!("undecided")), "{}", scrubbed.stdout);
 
     // Programs in the language of sequences run without being told so.
     let inputs = write(out.path(), "inputs.jsonl", "[\"<bos>\", \"b\", \"d\"]\n");

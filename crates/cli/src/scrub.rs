@@ -1,6 +1,7 @@
 //! `ventris scrub`: does the network compute it this way?
 
-use report::{ControlsEvidence, HypothesisFile, SCHEMA, ScrubEvidence, ScrubResult};
+use decipher::Mechanism;
+use report::{HypothesisFile, SCHEMA, ScrubResult};
 use scrub::Standing;
 
 use crate::args::{Common, Format, ScrubArgs};
@@ -37,28 +38,28 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         min_agreement: 1.0,
         progress: &|message: &str| progress.say(message),
     };
-    let scrub = decipher::scrub_alignment(&network, &hypothesis, &config, &decipher::JudgeLimits::default())
-        .map_err(|error| Failure::at(&args.hypothesis, error))?;
+    let judged = decipher::judge_claims(&network, &hypothesis, &config, &decipher::JudgeLimits::default());
+    let scrub = judged.scrub.as_ref().map_err(|error| Failure::at(&args.hypothesis, error))?;
     progress.finish();
     let enough = scrub.interval.0 >= args.min_recovered;
-    let beats = scrub.controls.standing() == Standing::Beaten;
-    let reason = match (enough, beats) {
-        (true, true) => "the interval lies above the fraction asked for, and no control comes near",
-        (true, false) => "enough is recovered, but controls without content recover as much",
-        (false, _) => "the interval reaches below the fraction asked for",
+    let (verdict, reason) = match (enough, scrub.controls.standing(), judged.mechanism) {
+        (false, ..) => ("refuted", "the interval reaches below the fraction asked for"),
+        (true, Standing::Reached, _) => {
+            ("refuted", "enough is recovered, but controls without content recover as much")
+        }
+        (true, _, Mechanism::Verified) => (
+            "accepted",
+            "the interval lies above the fraction asked for, no control comes near, and interventions do what the program says",
+        ),
+        _ => (
+            "undecided",
+            "enough is recovered, but interventions do not show of every variable that it is where it is claimed",
+        ),
     };
-    let holds = enough && beats;
-    let result = ScrubResult {
-        schema: SCHEMA,
-        model: args.model.display().to_string(),
-        verdict: if holds { "accepted" } else { "refuted" },
-        reason: reason.to_owned(),
-        scrub: ScrubEvidence::new(&scrub),
-        controls: ControlsEvidence::new(&scrub),
-    };
+    let result = ScrubResult::new(&args.model.display().to_string(), (verdict, reason), &judged, scrub);
     output::to_stdout(&match common.format {
         Format::Json => output::json_text(&result)?,
         Format::Text => report::scrub_text(&result),
     })?;
-    Ok(if holds { Status::Done } else { Status::NotEstablished })
+    Ok(if verdict == "accepted" { Status::Done } else { Status::NotEstablished })
 }

@@ -649,7 +649,7 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
 }
 
 /// Whether a network is one whose mechanism is looked for edge by edge: a causal transformer over recorded sequences.
-fn is_causal_language(network: &Network) -> bool {
+pub(crate) fn is_causal_language(network: &Network) -> bool {
     network.recurrence().is_none()
         && network.is_causal()
         && matches!(network.domain.decode, Decode::NextToken | Decode::LegalTokens)
@@ -695,8 +695,7 @@ fn explained(
     hypothesis.program = said_once(halves, &hypothesis.program, &agreement, config, limits)?;
     hypothesis.alignment = found.alignment(config.language, &halves.judge.domain.inputs());
     hypothesis.circuit = Some(found.circuit.clone());
-    let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
-    let judged = Judged { scrub: Ok(found.scrub()), interchange, variables: None, mechanism: found.mechanism };
+    let judged = Judged::explained(&found);
     let circuit = test_circuit(&halves.judge, &hypothesis, config);
     let outcome = Outcome { mechanics: Some(found), circuit, ..accepted(hypothesis, agreement, judged, n_tried) };
     Ok(described_by_length(&halves.judge, outcome, config))

@@ -4,7 +4,9 @@ use check::Machine;
 use graph::Network;
 use scrub::{CircuitReport, Claim, Exchange, Families, Interchange, Scrub, ScrubConfig, Variables};
 
-use crate::{Config, Hypothesis, JudgeLimits, Mechanism};
+use crate::mechanism::{Mechanics, explain};
+use crate::search::is_causal_language;
+use crate::{Config, Halves, Hypothesis, JudgeLimits, Mechanism};
 
 /// What was measured of an alignment, and what follows.
 #[derive(Clone, Debug)]
@@ -23,6 +25,35 @@ impl Judged {
     /// Nothing could be measured.
     pub(crate) fn untested(reason: String) -> Self {
         Self { scrub: Err(reason), interchange: Vec::new(), variables: None, mechanism: Mechanism::Unverified }
+    }
+
+    /// What was found edge by edge.
+    pub(crate) fn explained(found: &Mechanics) -> Self {
+        let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
+        Self { scrub: Ok(found.scrub()), interchange, variables: None, mechanism: found.mechanism }
+    }
+}
+
+/// Judges the alignment of a hypothesis from elsewhere as deciphering does its own. In causal transformers over recorded
+/// sequences, what carries the variables of the program is looked for anew, since what a site seems to carry by itself is
+/// too weak a test there; what the hypothesis claims has to be among what is found.
+pub fn judge_claims(network: &Network, hypothesis: &Hypothesis, config: &Config<'_>, limits: &JudgeLimits) -> Judged {
+    if !is_causal_language(network) {
+        return judge_alignment(network, hypothesis, config, limits);
+    }
+    let halves = Halves::of(network, config.seed);
+    let found = match explain(&halves, std::slice::from_ref(&hypothesis.program), config) {
+        Ok((_, found)) => found,
+        Err(error) => return Judged::untested(error.to_string()),
+    };
+    let carried = found.alignment(config.language, &network.domain.inputs());
+    let is_carried = |claim: &Claim| {
+        carried.iter().any(|own| own.fit > 0.0 && own.site == claim.site && own.subterm == claim.subterm)
+    };
+    let judged = Judged::explained(&found);
+    match (judged.mechanism, claims(hypothesis).iter().all(is_carried)) {
+        (Mechanism::Verified, false) => Judged { mechanism: Mechanism::Partial, ..judged },
+        _ => judged,
     }
 }
 

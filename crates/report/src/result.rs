@@ -2,11 +2,12 @@
 
 use check::{Agreement, Beyond, Counterexample, Kind, Proofs, Unit};
 use decipher::mechanism::{CarriedTerms, Joined, Mechanics};
-use decipher::{Mechanism, Outcome, Rivals, Separation, Verdict};
+use decipher::{Judged, Mechanism, Outcome, Rivals, Separation, Verdict};
 use dsl::{Language, Term};
 use samples::Domain;
 use scrub::{
-    Ablation, Beside, CircuitReport, Controls, Exchange, Extent, Interchange, Loss, Part, Scrub, Standing, Variant,
+    Ablation, Beside, CircuitReport, Controls, Exchange, Extent, Interchange, Loss, Part, Scrub, Standing, Variables,
+    Variant,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -714,7 +715,7 @@ impl DecipherResult {
                 edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
                 yardstick: outcome.behaviour.as_ref().map(|b| YardstickEvidence::new(&b.yardstick)),
                 errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
-                interchange: interchanges(outcome),
+                interchange: interchanges(&outcome.interchange, outcome.variables.as_ref()),
                 beside: outcome.variables.as_ref().map(|variables| BesideEvidence::new(&variables.beside)),
                 proof: outcome.proof.as_ref().map(|proofs| proof_evidence(proofs, domain)),
                 unproved: outcome.unproved.clone(),
@@ -740,9 +741,9 @@ impl DecipherResult {
     }
 }
 
-fn interchanges(outcome: &Outcome) -> Vec<InterchangeEvidence> {
-    let variables = outcome.variables.iter().flat_map(|variables| &variables.exchanges);
-    let sites = outcome.interchange.iter().map(InterchangeEvidence::new);
+fn interchanges(sites: &[Interchange], variables: Option<&Variables>) -> Vec<InterchangeEvidence> {
+    let variables = variables.iter().flat_map(|variables| &variables.exchanges);
+    let sites = sites.iter().map(InterchangeEvidence::new);
     sites.chain(variables.map(InterchangeEvidence::of_variable)).collect()
 }
 
@@ -1066,14 +1067,34 @@ pub struct ScrubResult {
     pub schema: u32,
     /// The model as it was named.
     pub model: String,
-    /// `accepted` or `refuted`.
+    /// `accepted`, `refuted` or `undecided`.
     pub verdict: &'static str,
     /// Why.
-    pub reason: String,
+    pub reason: &'static str,
+    /// As of [`DecipherResult`].
+    pub mechanism: &'static str,
     /// What scrubbing showed.
     pub scrub: ScrubEvidence,
     /// What it shows without content.
     pub controls: ControlsEvidence,
+    /// Interchange interventions, site by site, or exchanges of variables in the hidden state.
+    pub interchange: Vec<InterchangeEvidence>,
+}
+
+impl ScrubResult {
+    /// What is printed of a hypothesis that was judged.
+    pub fn new(model: &str, (verdict, reason): (&'static str, &'static str), judged: &Judged, scrub: &Scrub) -> Self {
+        Self {
+            schema: crate::SCHEMA,
+            model: model.to_owned(),
+            verdict,
+            reason,
+            mechanism: mechanism_name(judged.mechanism),
+            scrub: ScrubEvidence::new(scrub),
+            controls: ControlsEvidence::new(scrub),
+            interchange: interchanges(&judged.interchange, judged.variables.as_ref()),
+        }
+    }
 }
 
 fn table_reports(program: &Term) -> Vec<TableReport> {

@@ -456,10 +456,14 @@ pub fn proof_check_text(result: &ProofCheckResult) -> String {
 pub fn scrub_text(result: &ScrubResult) -> String {
     let headline = match result.verdict {
         "accepted" => "HOLDS: what the alignment says is all that matters to the outputs.",
+        "undecided" => {
+            "UNDECIDED: what the alignment says is enough for the outputs, but is not shown of every variable."
+        }
         _ => "REFUTED: the alignment leaves out what matters, or is no better than its controls.",
     };
     let mut text = format!("{headline}\n  {}\n\n", result.reason);
     scrub_lines(&mut text, &result.scrub, Some(&result.controls));
+    result.interchange.iter().for_each(|interchange| interchange_line(&mut text, interchange));
     text
 }
 
