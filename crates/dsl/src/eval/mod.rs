@@ -111,12 +111,13 @@ pub fn eval_program(term: &Term, env: &Env<'_>) -> Result<Vec<Column>, EvalError
     run_blocks(&tape, &columns, env.points, env.causal)
 }
 
-/// A function of the language applied point by point: what a search calls in its innermost loop.
+/// A function of the language applied point by point: what a search calls in its innermost loop. Without arguments, its value at
+/// one point.
 ///
 /// # Errors
 /// [`EvalError::NotPointwise`] for functions that look at other positions; see [`apply_in`] for these.
 pub fn apply(language: &Language, func: &Func, args: &[&Column]) -> Result<Column, EvalError> {
-    let n = args.first().map_or(0, |arg| arg.n_points());
+    let n = args.first().map_or(1, |arg| arg.n_points());
     if let Some(kernel) = direct(language, func)? {
         let lanes: Vec<Lane<'_>> = args.iter().map(|arg| Lane::of(arg)).collect();
         let mut codes = Vec::with_capacity(n);

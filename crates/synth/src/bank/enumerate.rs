@@ -447,10 +447,16 @@ impl<'l> Bank<'l> {
             if production.cost != self.level {
                 continue;
             }
-            let Code::Input(input) = production.code else { continue };
             let (nonterminal, cost) = (production.result, production.cost);
             let node = Node { production: leaf as u16, args: [0; MAX_ARITY] };
-            let codes = self.space.inputs[input].column.codes.clone();
+            let codes = match &production.code {
+                Code::Input(input) => self.space.inputs[*input].column.codes.clone(),
+                code => {
+                    let mut codes = vec![0; self.store.n_points()];
+                    code.run(production, &self.context(), &[], &mut Scratch::default(), &mut codes);
+                    codes
+                }
+            };
             self.n_candidates += 1;
             stop |= self.offer_codes(nonterminal, cost, node, &codes, watch) == Watch::Stop;
         }

@@ -181,6 +181,8 @@ fn interpret(production: &Production, context: &Context<'_>, args: &[&[i64]], ou
     };
     match result {
         Ok(column) if column.codes.len() == out.len() => out.copy_from_slice(&column.codes),
+        // Without arguments, points are all the same.
+        Ok(column) if args.is_empty() && column.codes.len() == 1 => out.fill(column.codes[0]),
         _ => out.fill(UNDEFINED),
     }
 }

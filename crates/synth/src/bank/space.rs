@@ -99,6 +99,7 @@ impl Builder<'_> {
         });
     }
 
+    /// A function of terms; without arguments it is a leaf.
     fn application(&mut self, func: &Func, params: Vec<u16>, result: u16, cost: u32) -> Result<(), BankError> {
         if params.len() > MAX_ARITY {
             return Err(BankError::TooLarge("the number of an operator's arguments"));
@@ -110,7 +111,8 @@ impl Builder<'_> {
             _ => Vec::new(),
         };
         charges.resize(params.len(), 0);
-        self.applications.push(Production {
+        let own = if params.is_empty() { &mut self.leaves } else { &mut self.applications };
+        own.push(Production {
             head: Head::Apply(func.clone()),
             commutative: matches!(&code, Code::Primitive(primitive) if primitive.is_commutative()),
             params,
@@ -146,9 +148,7 @@ impl Builder<'_> {
         let extra = config.extra.iter().map(|e| (e.func.clone(), e.params.clone(), e.result, e.cost));
         for (func, params, result, cost) in instances.chain(extra) {
             let indices = params.iter().map(index).collect::<Option<Vec<u16>>>();
-            if let (Some(params), Some(result)) = (indices, index(&result))
-                && !params.is_empty()
-            {
+            if let (Some(params), Some(result)) = (indices, index(&result)) {
                 self.application(&func, params, result, cost.max(1))?;
             }
         }
@@ -174,9 +174,6 @@ impl Builder<'_> {
                         let cost = positive(*cost).ok_or(error("an application costs nothing"))?;
                         let params = args.iter().map(|arg| self.known(*arg)).collect::<Option<Vec<u16>>>();
                         let params = params.ok_or(error("an argument is of no nonterminal"))?;
-                        if params.is_empty() {
-                            return Err(error("a function has no arguments"));
-                        }
                         if !fits(self.language, func, params.len()) {
                             return Err(error("a function has another number of arguments"));
                         }

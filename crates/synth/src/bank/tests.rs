@@ -309,3 +309,38 @@ fn operators_that_look_along_sequences_are_enumerated_over_sequences() {
     assert_eq!(flat.find(Sort::Int, &[1, 1, 2, 0, 1]), None);
     assert!(bank.append_points(std::slice::from_ref(&a.column), &mut |_| Watch::Keep).is_err());
 }
+
+#[test]
+fn operators_without_arguments_are_leaves_that_points_do_not_change() {
+    let text = "
+        (constants Int 1 :cost 1)
+        (define-fun seven () Int 7 :cost 2)
+        (define-fun four () Int (isqrt 17) :cost 1)
+        (define-fun length () Int (width (select 0 0 =)) :cost 3)
+        (define-fun + ((a Int) (b Int)) Int (+ a b) :cost 1 :commutative)
+        (grammar sums (Start Int (x (seven) (+ Start Start))))";
+    let language = language(text);
+    let x = variable(&language, "x", &[0, 1, 5]);
+    let config = BankConfig::new(&language, vec![x.clone()]);
+    let text = |bank: &Bank<'_>, codes: &[i64]| {
+        let id = bank.find(Sort::Int, codes)?;
+        Some((bank.cost(id), dsl::print(&bank.term(id), &language)))
+    };
+    let mut bank = Bank::new(&language, &config).expect("it can be set up");
+    run(&mut bank, 4);
+    assert_eq!(text(&bank, &[7, 8, 12]), Some((4, "(+ (seven) x)".to_owned())));
+    assert_eq!(text(&bank, &[4, 5, 9]), Some((3, "(+ x (four))".to_owned())));
+    bank.append_points(&[Column::new(Sort::Int, vec![-2])], &mut |_| Watch::Keep).expect("one column");
+    assert_eq!(text(&bank, &[7, 8, 12, 5]), Some((4, "(+ (seven) x)".to_owned())));
+    // What is as many as there are positions has a value only where there are sequences.
+    assert_eq!(text(&bank, &[3, 3, 3, 3]), None);
+    let mut along = Bank::new(&language, &config).expect("it can be set up");
+    along = along.over_sequences(samples::Points::from_lengths([2, 1]));
+    run(&mut along, 3);
+    assert!(along.find(Sort::Int, &[1, 2, 1]).is_some(), "of those up to its own");
+    let grammar = language.grammar("sums", &[("x".into(), Sort::Int)]).expect("it is there").expect("it derives terms");
+    let config = BankConfig::from_grammar(grammar, vec![("x".into(), x.column)]);
+    let mut bank = Bank::new(&language, &config).expect("it can be set up");
+    run(&mut bank, 4);
+    assert_eq!(text(&bank, &[7, 8, 12]), Some((4, "(+ (seven) x)".to_owned())));
+}

@@ -55,6 +55,25 @@ fn meanings_are_proved_and_counterexamples_refine_the_search() {
 }
 
 #[test]
+fn operators_without_arguments_are_among_those_tried() {
+    let shortest = |request: &str| {
+        let language = language(&format!("{OWN} (define-fun five () Int 5 :cost 1) {request}"));
+        let finding = find(&language, &language.wanted[0], &FindConfig::new(0), &mut Solver::new(), &|| false)
+            .expect("can be searched")
+            .finding;
+        let Finding::Solved { term, cost, lower_bound, .. } = finding else { panic!("{finding:?}") };
+        assert_eq!(cost, lower_bound, "minimal");
+        dsl::print(&term, &language)
+    };
+    assert_eq!(shortest("(synth-fun f ((x Int)) Int :means (+ x 5))"), "(+ x (five))");
+    let grammar = "(grammar sums (Start Int (x (five) (+ Start Start))))";
+    assert_eq!(
+        shortest(&format!("{grammar} (synth-fun f ((x Int)) Int :grammar sums :means (+ x 5))")),
+        "(+ x (five))"
+    );
+}
+
+#[test]
 fn grammars_and_contradictions_make_functions_impossible() {
     let twice = "(synth-fun f ((l Light)) Light :grammar once :means (next (next l)))";
     assert!(matches!(found(twice), Finding::Infeasible(_)), "{:?}", found(twice));
