@@ -56,6 +56,7 @@ fn all_smallest_solutions_and_the_front_are_listed() {
     for body in ["(- 1 (- y x))", "(- x (- y 1))"] {
         assert!(done.stdout.contains(body), "{body}: {}", done.stdout);
     }
+    assert!(done.stdout.contains("; minimal: no solution costs less than 5\n"), "{}", done.stdout);
     let result = run("synth {0} --all --front --format json", &[&problem]).json();
     assert_eq!(result["all"]["definitions"].as_array().map(Vec::len), Some(5));
     assert!(result["all"]["stopped_by"].is_null());
@@ -118,6 +119,42 @@ fn functions_of_a_dsl_file_are_found_under_its_grammar_and_costs() {
     assert_eq!((&result["status"], result["functions"].as_array().map(Vec::len)), (&"solved".into(), Some(2)));
     assert_eq!(result["functions"][0]["evidence"], "exhaustive");
     assert_eq!(result["functions"][1]["evidence"], "sampled");
+}
+
+#[test]
+fn all_terms_for_functions_of_a_dsl_file_and_the_front_are_listed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "(constants Int 0 1 5 :cost 1)
+        (define-fun + ((a Int) (b Int)) Int (+ a b) :cost 1 :commutative)
+        (define-fun - ((a Int) (b Int)) Int (- a b) :cost 1)
+        (define-fun * ((a Int) (b Int)) Int (* a b) :cost 2 :commutative)
+        (define-fun % ((a Int) (b Int)) Int (mod a b) :when (> b 0) :cost 1)
+        (grammar sums (Start Int ((Variable Int) (Constant Int) (+ Start Start) (- Start Start))))
+        (synth-fun f ((x Int) (y Int)) Int :grammar sums :means (- (+ x 1) y))
+        (synth-fun g ((x Int)) Int :examples ((1) 1) ((2) 4) ((3) 9) ((5) 0))";
+    let own = write(folder.path(), "own.dsl", text);
+    let done = run("synth {0} --all --front", &[&own]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let first = "; f: 5 of cost 5; no others of that cost, mirror images aside; \
+                 minimal: no term of the grammar sums costs less than 5\n; proved: ";
+    assert!(done.stdout.starts_with(first), "{}", done.stdout);
+    for body in ["(- 1 (- y x))", "(- x (- y 1))"] {
+        assert!(done.stdout.contains(&format!("(define-fun f ((x Int) (y Int)) Int {body})")), "{}", done.stdout);
+    }
+    let front = "; g: cost 4: right at 3 of 4 inputs\n(define-fun g ((x Int)) Int (* x x))\n; g: cost ";
+    assert!(done.stdout.contains(front), "{}", done.stdout);
+    let result = run("synth {0} --all --front --format json", &[&own]).json();
+    let functions = &result["functions"];
+    assert_eq!(functions[0]["all"]["definitions"].as_array().map(Vec::len), Some(5));
+    assert_eq!((&functions[0]["all"]["evidence"], &functions[0]["all"]["cost"]), (&"proved".into(), &5.into()));
+    assert!(functions[0]["all"]["stopped_by"].is_null());
+    let last = functions[1]["front"].as_array().and_then(|front| front.last()).expect("a front");
+    assert_eq!((&last["right"], &last["inputs"]), (&4.into(), &4.into()));
+    assert_eq!(functions[1]["all"]["evidence"], "sampled");
+    // What is not found has nothing to list.
+    let two = "(include \"integers\") (synth-fun f ((x Int)) Int :examples ((1) 2) ((1) 3))";
+    let done = run("synth {0} --all --front", &[&write(folder.path(), "two.dsl", two)]);
+    assert!(done.code == 3 && done.stdout.starts_with("; f: infeasible: "), "{}", done.stdout);
 }
 
 #[test]

@@ -155,10 +155,10 @@ pub(crate) struct RunArgs {
 pub(crate) struct SynthArgs {
     /// A SyGuS-IF 2.1 file; or a DSL file, NAME.dsl, with functions to be found (synth-fun)
     pub(crate) problem: PathBuf,
-    /// List all smallest solutions, mirror images aside (problems with one function)
+    /// List all smallest solutions, mirror images aside, at most 200 (of SyGuS-IF problems: those with one function)
     #[arg(long)]
     pub(crate) all: bool,
-    /// List the term of every size that is right at most inputs (problems with one function)
+    /// List the term of every size that is right at most inputs (of SyGuS-IF problems: those with one function)
     #[arg(long)]
     pub(crate) front: bool,
     /// Classes of equal terms that one bank may hold (default: 20 million)

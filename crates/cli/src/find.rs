@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use ::synth::{BoundScope, Evidence, FindConfig, FindReport, Finding, Tried, find};
-use dsl::{Language, Wanted};
+use ::synth::{BoundScope, Evidence, FindConfig, FindError, FindReport, Finding, Fit, Listing, Tried, find, find_all};
+use dsl::{Language, Term, Wanted};
 use report::{SCHEMA, SynthConstants, SynthFunction, SynthResult};
 use smt::Solver;
 
 use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::synth::scope_word;
+use crate::synth::{all_of, front_of, scope_word};
 use crate::{Status, language, output};
 
 /// Finds every function of the file and prints it as a definition that the file can hold.
@@ -19,9 +19,6 @@ use crate::{Status, language, output};
 /// Files that cannot be read, and everything that is wrong in them; files that ask for no function.
 pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> {
     let start = Instant::now();
-    if args.all || args.front {
-        return Err(Failure::new("--all and --front list solutions of SyGuS-IF problems alone".to_owned()));
-    }
     let (origin, text) = language::text_of(&args.problem)?;
     let (language, _) = language::parse(&origin, &text, &[language::folder(&args.problem)])?;
     language::warn(&language, common);
@@ -39,36 +36,96 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
         let share = (done + 1) as f64 / language.wanted.len() as f64;
         let limit = common.time_limit.map(|seconds| Duration::from_secs_f64(seconds * share));
         let is_late = || limit.is_some_and(|limit| start.elapsed() >= limit);
-        let finding = find(&language, wanted, &config, solver, &is_late);
-        found.push((
-            wanted,
-            finding.map_err(|error| Failure::new(format!("{}: {}: {error}", wanted.place, wanted.name)))?,
-        ));
+        let failed = |error: FindError| Failure::new(format!("{}: {}: {error}", wanted.place, wanted.name));
+        let report = find(&language, wanted, &config, solver, &is_late).map_err(failed)?;
+        let listing = match args.all || args.front {
+            true => find_all(&language, wanted, &report, &config, solver, &is_late).map_err(failed)?,
+            false => None,
+        };
+        found.push(Found { language: &language, wanted, report, listing });
     }
     progress.finish();
-    let is_solved = found.iter().all(|(_, found)| matches!(found.finding, Finding::Solved { .. }));
+    let is_solved = found.iter().all(|found| matches!(found.report.finding, Finding::Solved { .. }));
     output::to_stdout(&match common.format {
-        Format::Text => found.iter().map(|(wanted, finding)| text_of(&language, wanted, finding)).collect::<String>(),
-        Format::Json => output::json_text(&result(origin, &language, &found))?,
+        Format::Text => found.iter().map(|found| found.text(args)).collect::<String>(),
+        Format::Json => output::json_text(&result(origin, args, &found))?,
     })?;
     Ok(if is_solved { Status::Done } else { Status::NotEstablished })
 }
 
-fn text_of(language: &Language, wanted: &Wanted, report: &FindReport) -> String {
-    let name = wanted.name;
-    let tried = constants_of(report).map_or_else(String::new, |tried| format!("; {}\n", sentence(&tried)));
-    match &report.finding {
-        Finding::Infeasible(reason) => format!("; {name}: infeasible: {reason}\n"),
-        Finding::Fail { limit, lower_bound } => {
-            format!("; {name}: fail, stopped by: {limit}; {}\n{tried}", bound(wanted, report.scope, *lower_bound))
-        }
-        Finding::Solved { term, cost, lower_bound, evidence, .. } => {
-            let (_, said) = evidence_of(evidence);
-            let least = if cost == lower_bound { "minimal: " } else { "" };
-            let bound = bound(wanted, report.scope, *lower_bound);
-            format!("; {name}: {said}; cost {cost}, {least}{bound}\n{tried}{}\n", definition(language, wanted, term))
+/// What a search for a function found.
+struct Found<'a> {
+    language: &'a Language,
+    wanted: &'a Wanted,
+    report: FindReport,
+    /// What there is beside the answer, where that was asked for.
+    listing: Option<Listing<Evidence>>,
+}
+
+impl Found<'_> {
+    fn text(&self, args: &SynthArgs) -> String {
+        let Self { wanted, report, listing, .. } = self;
+        let name = wanted.name;
+        let tried = constants_of(report).map_or_else(String::new, |tried| format!("; {}\n", sentence(&tried)));
+        match (&report.finding, listing) {
+            (Finding::Infeasible(reason), _) => format!("; {name}: infeasible: {reason}\n"),
+            (Finding::Fail { limit, lower_bound }, _) => {
+                format!("; {name}: fail, stopped by: {limit}; {}\n{tried}", bound(wanted, report.scope, *lower_bound))
+            }
+            (Finding::Solved { lower_bound, .. }, Some(listing)) => {
+                let all = if args.all { self.all(listing, *lower_bound, &tried) } else { String::new() };
+                let front = if args.front { self.front(listing) } else { String::new() };
+                all + &front
+            }
+            (Finding::Solved { term, cost, lower_bound, evidence, .. }, None) => {
+                let (_, said) = evidence_of(evidence);
+                let bound = least(wanted, report.scope, *cost, *lower_bound);
+                format!("; {name}: {said}; cost {cost}, {bound}\n{tried}{}\n", self.definition(term))
+            }
         }
     }
+
+    /// All cheapest terms, each under what is known of it.
+    fn all(&self, listing: &Listing<Evidence>, lower_bound: u32, tried: &str) -> String {
+        let (name, n, cost) = (self.wanted.name, listing.solutions.len(), listing.cost);
+        // A listing without gaps has seen all that is cheaper.
+        let lower_bound = if listing.complete.is_ok() { cost } else { lower_bound };
+        let known = listing.completeness(self.report.scope);
+        let bound = least(self.wanted, self.report.scope, cost, lower_bound);
+        let mut out = format!("; {name}: {n} of cost {cost}; {known}; {bound}\n{tried}");
+        for (term, evidence) in &listing.solutions {
+            out.push_str(&format!("; {}\n{}\n", evidence_of(evidence).1, self.definition(term)));
+        }
+        out
+    }
+
+    /// The front of cost and fit, cheapest term first.
+    fn front(&self, listing: &Listing<Evidence>) -> String {
+        let line = |fit: &Fit| {
+            let (name, inputs, definition) = (self.wanted.name, listing.n_points, self.definition(&fit.term));
+            format!("; {name}: cost {}: right at {} of {inputs} inputs\n{definition}\n", fit.cost, fit.right)
+        };
+        listing.front.iter().map(line).collect()
+    }
+
+    fn definition(&self, term: &Term) -> String {
+        let Self { language, wanted, .. } = self;
+        let params: Vec<String> = wanted
+            .params
+            .iter()
+            .map(|param| match param.range {
+                Some((low, high)) => format!("({} (range {low} {high}))", param.name),
+                None => format!("({} {})", param.name, param.sort),
+            })
+            .collect();
+        format!("(define-fun {} ({}) {} {})", wanted.name, params.join(" "), wanted.result, dsl::print(term, language))
+    }
+}
+
+/// What is known of cheaper terms than one of a cost.
+fn least(wanted: &Wanted, scope: BoundScope, cost: u32, lower_bound: u32) -> String {
+    let word = if cost == lower_bound { "minimal: " } else { "" };
+    format!("{word}{}", bound(wanted, scope, lower_bound))
 }
 
 /// What is known of cheaper terms.
@@ -103,6 +160,18 @@ fn sentence(constants: &SynthConstants) -> String {
     format!("constants tried: those listed{others}{solved}")
 }
 
+/// The word for what is known of every term of a listing.
+fn least_evidence(listing: &Listing<Evidence>) -> &'static str {
+    let strength = |evidence: &Evidence| match evidence {
+        Evidence::Sampled(_) => 0,
+        Evidence::Bounded(_) => 1,
+        Evidence::Proved(_) => 2,
+        Evidence::Exhaustive(_) => 3,
+    };
+    let all = listing.solutions.iter().map(|(_, evidence)| evidence);
+    all.min_by_key(|evidence| strength(evidence)).map_or("sampled", |evidence| evidence_of(evidence).0)
+}
+
 /// The word and the sentence for what is known.
 fn evidence_of(evidence: &Evidence) -> (&'static str, String) {
     match evidence {
@@ -113,27 +182,17 @@ fn evidence_of(evidence: &Evidence) -> (&'static str, String) {
     }
 }
 
-fn definition(language: &Language, wanted: &Wanted, term: &dsl::Term) -> String {
-    let params: Vec<String> = wanted
-        .params
-        .iter()
-        .map(|param| match param.range {
-            Some((low, high)) => format!("({} (range {low} {high}))", param.name),
-            None => format!("({} {})", param.name, param.sort),
-        })
-        .collect();
-    format!("(define-fun {} ({}) {} {})", wanted.name, params.join(" "), wanted.result, dsl::print(term, language))
-}
-
-fn result(file: String, language: &Language, found: &[(&Wanted, FindReport)]) -> SynthResult {
+fn result(file: String, args: &SynthArgs, found: &[Found<'_>]) -> SynthResult {
     let mut functions = Vec::new();
     let (mut status, mut reasons) = ("solved", Vec::new());
-    for (wanted, report) in found {
+    for own in found {
+        let Found { language, wanted, report, listing } = own;
+        let definition = |term: &Term| own.definition(term);
         match &report.finding {
             Finding::Solved { term, cost, lower_bound, evidence, n_candidates, n_points } => {
                 functions.push(SynthFunction {
                     name: wanted.name.to_string(),
-                    definition: definition(language, wanted, term),
+                    definition: definition(term),
                     evidence: evidence_of(evidence).0,
                     nodes: dsl::size(term, language),
                     cost: *cost,
@@ -142,6 +201,8 @@ fn result(file: String, language: &Language, found: &[(&Wanted, FindReport)]) ->
                     candidates: *n_candidates,
                     points: *n_points,
                     constants: constants_of(report),
+                    all: listing.as_ref().filter(|_| args.all).map(|all| all_of(all, least_evidence(all), &definition)),
+                    front: listing.as_ref().filter(|_| args.front).map(|all| front_of(all, &definition)),
                 });
             }
             Finding::Infeasible(reason) => {

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use ::dsl::Term;
+use ::synth::{BoundScope, Fit, Listing};
 use report::{SCHEMA, SynthAll, SynthFit, SynthFunction, SynthResult};
 use smt::Solver;
-use sygus::{Answer, BoundScope, Fit, Listing, Options, Problem, Solution};
+use sygus::{Answer, Options, Problem, Solution};
 
 use crate::args::{Common, Format, SynthArgs};
 use crate::failure::Failure;
@@ -45,15 +47,15 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
 }
 
 /// What was listed, or why nothing was.
-type Listed = Result<Listing, String>;
+type Listed = Result<sygus::Listing, String>;
 
 fn text_of(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<&Listed>) -> String {
-    let listing = match listing {
-        None => return sygus::print(problem, answer),
-        Some(Err(reason)) => return format!("; not listed: {reason}\n{}", sygus::print(problem, answer)),
-        Some(Ok(listing)) => listing,
+    let (listing, solution) = match (listing, answer) {
+        (Some(Ok(listing)), Answer::Solved(solutions)) => (listing, &solutions[0]),
+        (Some(Err(reason)), _) => return format!("; not listed: {reason}\n{}", sygus::print(problem, answer)),
+        _ => return sygus::print(problem, answer),
     };
-    let all = if args.all { sygus::print_all(problem, listing) } else { String::new() };
+    let all = if args.all { sygus::print_all(problem, solution, listing) } else { String::new() };
     let front = if args.front { sygus::print_front(problem, listing) } else { String::new() };
     all + &front
 }
@@ -79,22 +81,39 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
         candidates: solution.n_candidates,
         points: solution.n_points,
         constants: None,
+        all: None,
+        front: None,
     };
     let functions = solutions.iter().enumerate().map(function).collect();
-    let all = listing.filter(|_| args.all).map(|listing| SynthAll {
-        definitions: listing.solutions.iter().map(|solution| solution.definition(problem, 0)).collect(),
+    let definition = |body: &Term| sygus::definition(problem, 0, body);
+    let all = listing.filter(|_| args.all).map(|listing| all_of(listing, "proved", &definition));
+    let front = listing.filter(|_| args.front).map(|listing| front_of(listing, &definition));
+    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions, all, front }
+}
+
+/// All solutions of a listing, of each of which so much is known.
+pub(crate) fn all_of<E>(
+    listing: &Listing<E>,
+    evidence: &'static str,
+    definition: &dyn Fn(&Term) -> String,
+) -> SynthAll {
+    SynthAll {
+        definitions: listing.solutions.iter().map(|(term, _)| definition(term)).collect(),
+        evidence,
+        cost: listing.cost,
         stopped_by: listing.complete.clone().err(),
-    });
-    let fit = |fit: &Fit, inputs: usize| SynthFit {
-        definition: fit.definition(problem),
+    }
+}
+
+/// The front of a listing.
+pub(crate) fn front_of<E>(listing: &Listing<E>, definition: &dyn Fn(&Term) -> String) -> Vec<SynthFit> {
+    let fit = |fit: &Fit| SynthFit {
+        definition: definition(&fit.term),
         cost: fit.cost,
         right: fit.right,
-        inputs,
+        inputs: listing.n_points,
     };
-    let front = listing
-        .filter(|_| args.front)
-        .map(|listing| listing.front.iter().map(|own| fit(own, listing.n_points)).collect());
-    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions, all, front }
+    listing.front.iter().map(fit).collect()
 }
 
 /// The word for the terms that a bound speaks of.

@@ -1241,20 +1241,25 @@ pub struct SynthResult {
     pub reason: Option<String>,
     /// The functions found, in the order of the file.
     pub functions: Vec<SynthFunction>,
-    /// All smallest solutions, where they were asked for.
+    /// All smallest solutions, where they were asked for; of DSL files they are with each function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<SynthAll>,
-    /// The front of size and fit, where it was asked for.
+    /// The front of size and fit, where it was asked for; of DSL files it is with each function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub front: Option<Vec<SynthFit>>,
 }
 
-/// All smallest solutions of a problem.
+/// All cheapest solutions of a problem, or for a function.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct SynthAll {
-    /// `(define-fun ...)` each, proved for all inputs.
+    /// `(define-fun ...)` each.
     pub definitions: Vec<String>,
-    /// The limit that may have kept others away; null where there are none, mirror images aside.
+    /// What is known of every one of them, at least: as [`SynthFunction::evidence`].
+    pub evidence: &'static str,
+    /// What each costs.
+    pub cost: u32,
+    /// The limit that may have kept others away; null where there are none among the terms that `bound_scope` names, mirror
+    /// images aside.
     pub stopped_by: Option<String>,
 }
 
@@ -1298,6 +1303,12 @@ pub struct SynthFunction {
     /// The constants that were tried beside those listed, of functions of DSL files that may have others.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub constants: Option<SynthConstants>,
+    /// All terms of least cost for a function of a DSL file, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub all: Option<SynthAll>,
+    /// The front of cost and fit for a function of a DSL file, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub front: Option<Vec<SynthFit>>,
 }
 
 /// Constants that a search tried beside those that a DSL file lists.

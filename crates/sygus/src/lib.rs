@@ -28,8 +28,8 @@ mod values;
 mod verify;
 mod weight;
 
-pub use listing::{Fit, Listing, list, print_all, print_front};
+pub use listing::{Listing, list, print_all, print_front};
 pub use problem::{Application, Logic, Objective, Problem, SynthFun, Weight, WeightBound, WeightSum};
 pub use search::{SearchLimits, Solution};
 pub use solve::{Answer, Options, print, solve};
-pub use synth::BoundScope;
+pub use verify::definition;

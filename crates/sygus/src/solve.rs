@@ -588,11 +588,7 @@ impl Solution {
     /// What is known of cheaper solutions, in words.
     pub fn bound(&self) -> String {
         let known = if self.lower_bound == self.cost { "minimal" } else { "not known to be minimal" };
-        let among = match self.scope {
-            BoundScope::Grammar => "",
-            BoundScope::ConstantsTried => " with the constants tried",
-            BoundScope::TermsTried => " with the operators and constants tried",
-        };
+        let among = self.scope.among();
         format!("{known}: no solution{among} costs less than {}", self.lower_bound)
     }
 

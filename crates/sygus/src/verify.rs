@@ -116,7 +116,7 @@ pub(crate) fn instances(
 }
 
 /// `(define-fun NAME (PARAMS) SORT BODY)`: the body as it is where there is a grammar, else in a simple form.
-pub(crate) fn definition(problem: &Problem, index: usize, body: &Term) -> String {
+pub fn definition(problem: &Problem, index: usize, body: &Term) -> String {
     let body = match problem.functions[index].has_grammar {
         true => theory::print(body, &problem.language),
         false => theory::print_joined(&simple(body), &problem.language),

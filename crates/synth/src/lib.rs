@@ -2,7 +2,8 @@
 //!
 //! * [`Bank`] enumerates terms by cost, one per class of equal values at the sample points;
 //! * [`solve`] meets a [`Goal`] with counterexamples: few points first, verified at all;
-//! * [`find`] finds the functions that a DSL file asks for;
+//! * [`find`] finds the functions that a DSL file asks for, [`find_all`] all of least cost;
+//! * [`list`] lists what a [`Question`] has for answers beside one that is known;
 //! * [`invert`] and [`unify`] look one operator beyond a bank;
 //! * [`simplify`] saturates an e-graph with verified rules and extracts the cheapest term;
 //! * [`Equalities`] is that e-graph as a store: which terms are proved equal, and which is the cheapest,
@@ -18,6 +19,7 @@ mod find;
 mod goal;
 mod infer;
 mod linear;
+mod listing;
 mod place;
 mod recheck;
 mod saturate;
@@ -31,9 +33,10 @@ pub use bank::{
     Bank, BankConfig, BankError, ClassId, Closure, ClosureLimits, Extra, Found, Leaf, Limits, MAX_CLOSURE_POINTS,
     StopReason, Watch,
 };
-pub use find::{BoundScope, Evidence, FindConfig, FindError, FindReport, Finding, Tried, find};
+pub use find::{BoundScope, Evidence, FindConfig, FindError, FindReport, Finding, Tried, find, find_all};
 pub use goal::Goal;
 pub use infer::{InferConfig, Inferred, InferredRule, derives, infer, infer_key};
+pub use listing::{Fit, Listing, MOST_LISTED, Question, Ruling, list};
 pub use recheck::{CheckError, Checked, recheck};
 pub use saturate::{
     AtomCost, COST_UNIT, Dag, DagLimits, EqualClass, Equalities, Form, Ground, Known, LanguageCost, Part, RuleBook,

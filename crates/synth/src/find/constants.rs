@@ -27,6 +27,15 @@ impl BoundScope {
             false => Self::Grammar,
         }
     }
+
+    /// What follows on "no solution" or "no others", in words.
+    pub fn among(self) -> &'static str {
+        match self {
+            Self::Grammar => "",
+            Self::ConstantsTried => " with the constants tried",
+            Self::TermsTried => " with the operators and constants tried",
+        }
+    }
 }
 
 /// The constants beside those listed that a search tries.

@@ -4,6 +4,7 @@
 mod constants;
 mod holes;
 mod inputs;
+mod list;
 #[cfg(test)]
 mod tests;
 
@@ -14,6 +15,7 @@ use samples::{Column, Sort, Symbol, Value, encode_value};
 use smt::Solver;
 
 pub use constants::{BoundScope, Tried};
+pub use list::find_all;
 
 use self::constants::{Hole, are_all_tried, fill};
 use self::holes::{Filled, HoleSearch};
@@ -133,13 +135,18 @@ pub fn find(
     solver: &mut Solver,
     deadline: &dyn Fn() -> bool,
 ) -> Result<FindReport, FindError> {
-    let sorts: Vec<(Symbol, Sort)> = wanted.params.iter().map(|param| (param.name, param.sort)).collect();
-    let named = |name: Symbol| language.grammar(name.as_str(), &sorts).ok_or(GrammarError::Empty)?;
-    let grammar = wanted.grammar.map(named).transpose()?;
+    let grammar = grammar_of(language, wanted)?;
     let task = Task { language, wanted, config, grammar: grammar.as_ref() };
     let mut holes = HoleSearch::new(task);
     let finding = task.find(&mut holes, solver, deadline)?;
     Ok(FindReport { finding, scope: task.scope(), tried: holes.tried })
+}
+
+/// The grammar that the terms for a function are of, if the file names one.
+fn grammar_of(language: &Language, wanted: &Wanted) -> Result<Option<Grammar>, GrammarError> {
+    let sorts: Vec<(Symbol, Sort)> = wanted.params.iter().map(|param| (param.name, param.sort)).collect();
+    let named = |name: Symbol| language.grammar(name.as_str(), &sorts).ok_or(GrammarError::Empty)?;
+    wanted.grammar.map(named).transpose()
 }
 
 /// What is to be found, where, and how far to look.

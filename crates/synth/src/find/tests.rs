@@ -1,6 +1,9 @@
 //! What is found, and what is said of it.
 
+use dsl::Language;
+
 use super::*;
+use crate::listing::Listing;
 use crate::testing::language;
 
 const OWN: &str = "
@@ -71,6 +74,48 @@ fn operators_without_arguments_are_among_those_tried() {
         shortest(&format!("{grammar} (synth-fun f ((x Int)) Int :grammar sums :means (+ x 5))")),
         "(+ x (five))"
     );
+}
+
+/// What is listed for a function, with some more operators.
+fn listed(wanted: &str, limits: Limits) -> (Language, Listing<Evidence>) {
+    let more = "(constants Int 999 :cost 1)
+        (define-fun - ((a Int) (b Int)) Int (- a b) :cost 1)
+        (define-fun min ((a Int) (b Int)) Int (min a b) :cost 1)";
+    let language = language(&format!("{OWN} {more} {wanted}"));
+    let (config, solver) = (FindConfig { limits, ..FindConfig::new(0) }, &mut Solver::new());
+    let wanted = &language.wanted[0];
+    let report = find(&language, wanted, &FindConfig::new(0), solver, &|| false).expect("can be searched");
+    let listing = find_all(&language, wanted, &report, &config, solver, &|| false).expect("can be searched");
+    let listing = listing.expect("solved");
+    (language, listing)
+}
+
+#[test]
+fn all_cheapest_terms_are_listed_each_with_what_is_known_of_it() {
+    let limits = FindConfig::new(0).limits;
+    let (language, listing) = listed("(synth-fun f ((x Int) (y Int)) Int :means (- (+ x 1) y))", limits);
+    let mut texts: Vec<String> = listing.solutions.iter().map(|(term, _)| dsl::print(term, &language)).collect();
+    texts.sort();
+    assert_eq!(texts, ["(+ (- 1 y) x)", "(+ (- x y) 1)", "(- (+ x 1) y)", "(- 1 (- y x))", "(- x (- y 1))"]);
+    assert_eq!((listing.cost, &listing.complete), (5, &Ok(())));
+    assert!(listing.solutions.iter().all(|(_, evidence)| matches!(evidence, Evidence::Proved(_))));
+    // A limit that fires is told, and what is known stays.
+    let few = Limits { max_candidates: 20, ..limits };
+    let (_, listing) = listed("(synth-fun f ((x Int) (y Int)) Int :means (- (+ x 1) y))", few);
+    assert_eq!((listing.solutions.len(), listing.complete), (1, Err("candidates".to_owned())));
+}
+
+#[test]
+fn the_front_looks_at_inputs_where_cheaper_terms_are_wrong() {
+    // Terms are held against some of the 1001 inputs first; only at one of all is this not x.
+    let wanted = "(synth-fun f ((x (range 0 1000))) Int :means (min x 999))";
+    let (language, listing) = listed(wanted, FindConfig::new(0).limits);
+    let n = listing.n_points;
+    assert!(n > 256 && n < 300, "{n}");
+    let front = listing.front.iter().map(|fit| (dsl::print(&fit.term, &language), fit.cost, fit.right));
+    assert_eq!(front.collect::<Vec<_>>(), [("x".to_owned(), 1, n - 1), ("(min x 999)".to_owned(), 3, n)]);
+    assert_eq!(listing.solutions[..], [(listing.front[1].term.clone(), Evidence::Exhaustive(1001))]);
+    assert_eq!(listing.complete, Ok(()));
 }
 
 #[test]
