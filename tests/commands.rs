@@ -213,7 +213,7 @@ fn a_trained_transformer_is_deciphered_with_its_mechanism() {
     assert_eq!((&judged["mechanism"], &judged["interchange"]), (&result["mechanism"], &evidence["interchange"]));
     let mut file: Value = serde_json::from_str(&std::fs::read_to_string(&path).expect("written")).expect("JSON");
     file["alignment"][0]["site"] = json!("pos_embed");
-    let moved = write(out.path(), "moved.json", &file.to_string());
+    let moved = write(out.path(), "moved.json", file.to_string());
     let scrubbed = run("scrub {0} {1} --format json", &[&model, &moved]);
     assert_eq!((scrubbed.code, &scrubbed.json()["verdict"]), (3, &json!("undecided")), "{}", scrubbed.stdout);
 
