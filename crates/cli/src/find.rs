@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ::synth::{BoundScope, Evidence, FindConfig, FindError, FindReport, Finding, Fit, Listing, Tried, find, find_all};
 use dsl::{Language, Term, Wanted};
-use report::{SCHEMA, SynthConstants, SynthFunction, SynthResult};
+use report::{SCHEMA, SynthBound, SynthConstants, SynthFunction, SynthResult};
 use smt::Solver;
 
 use crate::args::{Common, Format, SynthArgs};
@@ -183,7 +183,7 @@ fn evidence_of(evidence: &Evidence) -> (&'static str, String) {
 }
 
 fn result(file: String, args: &SynthArgs, found: &[Found<'_>]) -> SynthResult {
-    let mut functions = Vec::new();
+    let (mut functions, mut unsolved) = (Vec::new(), Vec::new());
     let (mut status, mut reasons) = ("solved", Vec::new());
     for own in found {
         let Found { language, wanted, report, listing } = own;
@@ -209,7 +209,12 @@ fn result(file: String, args: &SynthArgs, found: &[Found<'_>]) -> SynthResult {
                 status = "infeasible";
                 reasons.push(format!("{}: {reason}", wanted.name));
             }
-            Finding::Fail { limit, .. } => {
+            Finding::Fail { limit, lower_bound } => {
+                unsolved.push(SynthBound {
+                    functions: vec![wanted.name.to_string()],
+                    lower_bound: *lower_bound,
+                    bound_scope: scope_word(report.scope),
+                });
                 status = if status == "infeasible" { status } else { "fail" };
                 let tried = constants_of(report).map_or_else(String::new, |tried| format!("; {}", sentence(&tried)));
                 reasons.push(format!("{}: stopped by: {limit}{tried}", wanted.name));
@@ -217,5 +222,5 @@ fn result(file: String, args: &SynthArgs, found: &[Found<'_>]) -> SynthResult {
         }
     }
     let reason = (!reasons.is_empty()).then(|| reasons.join("; "));
-    SynthResult { schema: SCHEMA, file, status, reason, functions, all: None, front: None }
+    SynthResult { schema: SCHEMA, file, status, reason, functions, unsolved, all: None, front: None }
 }

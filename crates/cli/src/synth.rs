@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ::dsl::Term;
 use ::synth::{BoundScope, Fit, Listing};
-use report::{SCHEMA, SynthAll, SynthFit, SynthFunction, SynthResult};
+use report::{SCHEMA, SynthAll, SynthBound, SynthFit, SynthFunction, SynthResult};
 use smt::Solver;
 use sygus::{Answer, Options, Problem, Solution};
 
@@ -30,6 +30,9 @@ pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> 
     // One question may not outlast the limit by much either.
     options.solver.timeout_ms = limit.map(|limit| u32::try_from(limit.as_millis()).unwrap_or(u32::MAX).max(1));
     let mut solver = Solver::in_one_context();
+    if !common.quiet {
+        problem.warnings.iter().for_each(|warning| output::to_stderr(&warning.to_string()));
+    }
     let answer = sygus::solve(&problem, &options, &mut solver, &is_late);
     let listing = match &answer {
         Answer::Solved(solutions) if args.all || args.front => {
@@ -68,10 +71,19 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
             ("solved", not_listed.map(|reason| format!("not listed: {reason}")), solutions.as_slice())
         }
         Answer::Infeasible(reason) => ("infeasible", Some(reason.clone()), [].as_slice()),
-        Answer::Fail(reason) => ("fail", Some(reason.clone()), [].as_slice()),
+        Answer::Fail(unsolved) => ("fail", Some(unsolved.limit.clone()), [].as_slice()),
+    };
+    let name = |index: usize| problem.functions[index].name.to_string();
+    let unsolved = match answer {
+        Answer::Fail(unsolved) if unsolved.bound(problem).is_some() => vec![SynthBound {
+            functions: unsolved.functions.iter().map(|&index| name(index)).collect(),
+            lower_bound: unsolved.lower_bound,
+            bound_scope: scope_word(unsolved.scope),
+        }],
+        _ => Vec::new(),
     };
     let function = |(index, solution): (usize, &Solution)| SynthFunction {
-        name: problem.functions[index].name.to_string(),
+        name: name(index),
         definition: solution.definition(problem, index),
         evidence: "proved",
         nodes: solution.nodes(problem, index),
@@ -88,7 +100,16 @@ fn result(args: &SynthArgs, problem: &Problem, answer: &Answer, listing: Option<
     let definition = |body: &Term| sygus::definition(problem, 0, body);
     let all = listing.filter(|_| args.all).map(|listing| all_of(listing, "proved", &definition));
     let front = listing.filter(|_| args.front).map(|listing| front_of(listing, &definition));
-    SynthResult { schema: SCHEMA, file: args.problem.display().to_string(), status, reason, functions, all, front }
+    SynthResult {
+        schema: SCHEMA,
+        file: args.problem.display().to_string(),
+        status,
+        reason,
+        functions,
+        unsolved,
+        all,
+        front,
+    }
 }
 
 /// All solutions of a listing, of each of which so much is known.

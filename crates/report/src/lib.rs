@@ -16,7 +16,7 @@ pub use result::{
     ControlsEvidence, CounterexampleReport, DecipherResult, DescriptionEvidence, DslCheckResult, Evidence,
     FamilyEvidence, Files, FullControl, InferResult, InferredRuleResult, InterchangeEvidence, OperatorResult,
     ProofCheckResult, RivalEvidence, RivalsEvidence, RuleResult, ScrubEvidence, ScrubResult, Seconds, SelfTestResult,
-    SynthAll, SynthConstants, SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
+    SynthAll, SynthBound, SynthConstants, SynthFit, SynthFunction, SynthResult, TableReport, TraceResult,
 };
 pub use text::{check_text, decipher_text, dsl_check_text, infer_text, proof_check_text, scrub_text};
 pub use values::{input_json, value_json};

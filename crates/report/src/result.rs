@@ -1241,12 +1241,26 @@ pub struct SynthResult {
     pub reason: Option<String>,
     /// The functions found, in the order of the file.
     pub functions: Vec<SynthFunction>,
+    /// What is known of those that were not found before a limit fired.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unsolved: Vec<SynthBound>,
     /// All smallest solutions, where they were asked for; of DSL files they are with each function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all: Option<SynthAll>,
     /// The front of size and fit, where it was asked for; of DSL files it is with each function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub front: Option<Vec<SynthFit>>,
+}
+
+/// What is known of functions that were not found.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct SynthBound {
+    /// Their names; several that constraints tie together.
+    pub functions: Vec<String>,
+    /// No bodies of these functions that solve the problem cost less, in sum.
+    pub lower_bound: u32,
+    /// Of which terms the bound speaks, as [`SynthFunction::bound_scope`].
+    pub bound_scope: &'static str,
 }
 
 /// All cheapest solutions of a problem, or for a function.

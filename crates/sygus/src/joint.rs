@@ -13,7 +13,7 @@ use synth::{Bank, BankConfig, BoundScope, ClassId, Limits, StopReason, Watch};
 
 use crate::clauses::{APPLICATION_LIMIT, Clauses};
 use crate::problem::{Problem, is_weighted};
-use crate::search::{Failure, SearchLimits, Solution};
+use crate::search::{Failure, SearchLimits, Solution, Stopped};
 use crate::spec::{evaluate, names, sorts};
 use crate::theory;
 use crate::verify::Verification;
@@ -84,6 +84,8 @@ pub(crate) struct Joint<'p> {
     n_questions: u64,
     /// The least total cost of bodies that the solver could not decide.
     least_open: Option<u32>,
+    /// Total cost up to which all bodies were refuted.
+    refuted: u32,
 }
 
 enum Step {
@@ -126,6 +128,7 @@ impl<'p> Joint<'p> {
             n_checks: 0,
             n_questions: 0,
             least_open: None,
+            refuted: 0,
         };
         joint.formulas = formulas.iter().map(|formula| joint.formula(formula)).collect();
         joint.formulas.sort_by_key(|formula| formula.needs);
@@ -134,7 +137,7 @@ impl<'p> Joint<'p> {
         joint.reserve = valuations.split_off(FIRST_VALUATIONS.min(valuations.len()));
         for slot in 0..functions.len() {
             let config = joint.bank_config(slot);
-            let bank = Bank::new(&problem.language, &config).map_err(|error| Failure::Limit(error.to_string()))?;
+            let bank = Bank::new(&problem.language, &config).map_err(|error| Failure::limit(error.to_string()))?;
             joint.banks.push(bank);
         }
         joint.activate(valuations)?;
@@ -146,6 +149,7 @@ impl<'p> Joint<'p> {
     pub(crate) fn afresh(&self, formulas: &[Term]) -> Result<Self, Failure> {
         let (grammars, valuations) = (self.grammars.clone(), self.active.clone());
         let mut new = Self::new(self.problem, &self.functions, grammars, formulas, valuations, self.limits)?;
+        new.refuted = self.refuted;
         let rest = std::mem::replace(&mut new.reserve, self.reserve.clone());
         new.activate(rest)?;
         Ok(new)
@@ -255,7 +259,7 @@ impl<'p> Joint<'p> {
 
     /// Looks at more valuations: their points are added to the banks.
     fn activate(&mut self, valuations: Vec<Vec<i64>>) -> Result<(), Failure> {
-        let error = |_| Failure::Limit("points that the bank does not take".to_owned());
+        let error = |_| Failure::limit("points that the bank does not take");
         let known = self.active.len();
         self.active.extend(self.within_reach(valuations));
         let vars = self.variables(&self.active);
@@ -305,7 +309,7 @@ impl<'p> Joint<'p> {
         let mut is_closed = vec![false; self.functions.len()];
         loop {
             if total >= judge.below {
-                return Err(Failure::Limit("cost".to_owned()));
+                return Err(self.stopped("cost"));
             }
             for (slot, closed) in is_closed.iter_mut().enumerate() {
                 *closed = self.fill(slot, total - (n - 1), judge)?;
@@ -326,15 +330,18 @@ impl<'p> Joint<'p> {
                 Step::Refined => total = n,
                 Step::Late => {
                     let reason = if (judge.is_late)() { "time" } else { "candidates" };
-                    return Err(Failure::Limit(reason.to_owned()));
+                    return Err(self.stopped(reason));
                 }
                 Step::Exhausted => {
+                    if self.refutes_below(total + 1) {
+                        self.refuted = self.refuted.max(total);
+                    }
                     let greatest: u32 = self.banks.iter().map(greatest_cost).sum();
                     if total > greatest && is_closed.iter().all(|&closed| closed) {
                         return Err(self.exhausted());
                     }
                     if (judge.is_late)() {
-                        return Err(Failure::Limit("time".to_owned()));
+                        return Err(self.stopped("time"));
                     }
                     total += 1;
                 }
@@ -374,14 +381,21 @@ impl<'p> Joint<'p> {
         bodies.into_iter().enumerate().map(solution).collect()
     }
 
+    /// A limit that was reached, with what was refuted before.
+    fn stopped(&self, limit: &str) -> Failure {
+        let scopes = (0..self.banks.len()).map(|slot| self.scope(slot));
+        let scope = scopes.max().unwrap_or(BoundScope::Grammar);
+        Failure::Limit(Stopped { limit: limit.to_owned(), lower_bound: self.refuted + 1, scope })
+    }
+
     /// All values that the grammars have were tried.
     fn exhausted(&self) -> Failure {
         let are_all = (0..self.banks.len()).all(|slot| self.scope(slot) != BoundScope::ConstantsTried);
         if !are_all {
-            return Failure::Limit("the grammars have no further terms of the constants tried".to_owned());
+            return self.stopped("the grammars have no further terms of the constants tried");
         }
         if self.least_open.is_some() || self.is_forgetful() {
-            return Failure::Limit(NO_FURTHER_TERMS.to_owned());
+            return self.stopped(NO_FURTHER_TERMS);
         }
         let n = self.active.len();
         Failure::Infeasible(format!("no terms of the grammars are right at {n} valuations"))
@@ -406,10 +420,10 @@ impl<'p> Joint<'p> {
                 StopReason::Cost => return Ok(false),
                 StopReason::Closed => return Ok(true),
                 StopReason::Candidates if bank.n_candidates() < most => {}
-                other => return Err(Failure::Limit(other.to_string())),
+                other => return Err(self.stopped(&other.to_string())),
             }
             if (judge.is_late)() {
-                return Err(Failure::Limit("time".to_owned()));
+                return Err(self.stopped("time"));
             }
         }
     }

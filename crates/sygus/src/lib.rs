@@ -31,5 +31,5 @@ mod weight;
 pub use listing::{Listing, list, print_all, print_front};
 pub use problem::{Application, Logic, Objective, Problem, SynthFun, Weight, WeightBound, WeightSum};
 pub use search::{SearchLimits, Solution};
-pub use solve::{Answer, Options, print, solve};
+pub use solve::{Answer, Options, Unsolved, print, solve};
 pub use verify::definition;

@@ -1,6 +1,6 @@
 //! What a SyGuS-IF file asks for.
 
-use dsl::{Grammar, Language, Production, Term};
+use dsl::{Diagnostic, Grammar, Language, Production, Term};
 use samples::{Column, Sort, Symbol, Value};
 use synth::BoundScope;
 
@@ -30,6 +30,8 @@ pub struct Problem {
     pub objective: Option<Objective>,
     /// Limits that constraints put on weights.
     pub weight_bounds: Vec<WeightBound>,
+    /// What the file's logic does not have and is read all the same.
+    pub warnings: Vec<Diagnostic>,
     /// The commands of the file as SMT-LIB text, for an independent check.
     pub(crate) script: Vec<ScriptItem>,
 }

@@ -57,7 +57,25 @@ pub(crate) enum Failure {
     /// No term has the values wanted at some points: the problem has no solution in the grammar.
     Infeasible(String),
     /// A limit was reached.
-    Limit(String),
+    Limit(Stopped),
+}
+
+/// Which limit ended a search, and what was known then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Stopped {
+    /// The limit.
+    pub(crate) limit: String,
+    /// No solution costs less, of several functions in sum: 1 where nothing is known.
+    pub(crate) lower_bound: u32,
+    /// Of which terms the bound speaks.
+    pub(crate) scope: BoundScope,
+}
+
+impl Failure {
+    /// A limit that was reached while nothing was known.
+    pub(crate) fn limit(limit: impl Into<String>) -> Self {
+        Self::Limit(Stopped { limit: limit.into(), lower_bound: 1, scope: BoundScope::Grammar })
+    }
 }
 
 /// A solution for one function.
@@ -218,8 +236,11 @@ impl<'s, 'p> Search<'s, 'p> {
                 let n = self.active.len();
                 Err(Failure::Infeasible(format!("no term of the grammar is right at {n} inputs")))
             }
-            None if reason.is_empty() => Err(Failure::Limit("candidates".to_owned())),
-            None => Err(Failure::Limit(reason)),
+            None => Err(Failure::Limit(Stopped {
+                limit: if reason.is_empty() { "candidates".to_owned() } else { reason },
+                lower_bound: self.least_open(self.bank.complete_cost() + 1),
+                scope: self.scope(),
+            })),
         }
     }
 
@@ -247,10 +268,12 @@ impl<'s, 'p> Search<'s, 'p> {
         Ok(())
     }
 
-    /// No bound goes beyond the cost of a term that may be right: a candidate that the solver could not decide, or one whose
-    /// values are not known at some point, because they go beyond 64 bits or a division by zero has part in them.
+    /// No bound goes beyond the cost of a term that may be right: a candidate that the solver could not decide, one that points
+    /// split off and time was too short to look at, or one whose values are not known at some point, because they go beyond
+    /// 64 bits or a division by zero has part in them.
     fn least_open(&self, most: u32) -> u32 {
-        let open = [self.least_open, self.bank.cheapest_undefined()].into_iter().flatten();
+        let split_off = self.hits(most.saturating_sub(1)).first().map(|&hit| self.bank.cost(hit));
+        let open = [self.least_open, split_off, self.bank.cheapest_undefined()].into_iter().flatten();
         open.fold(most, u32::min)
     }
 
@@ -260,7 +283,7 @@ impl<'s, 'p> Search<'s, 'p> {
         let mut seen = (0, 0);
         loop {
             if let Some(point) = self.spec.contradiction() {
-                return Err(Failure::Infeasible(format!("no value is right for {}", self.show_point(point))));
+                return Err(Failure::Infeasible(format!("no value is right{}", self.show_point(point))));
             }
             if self.best.as_ref().is_some_and(|(cost, _)| *cost <= level) {
                 return Ok(String::new());
@@ -319,9 +342,9 @@ impl<'s, 'p> Search<'s, 'p> {
     }
 
     fn show_point(&self, point: usize) -> String {
-        let columns = self.spec.columns.iter();
-        let values = columns.map(|column| theory::literal(column.value(point)));
-        format!("({})", values.collect::<Vec<_>>().join(" "))
+        let params = self.spec.problem.functions[self.spec.function].params.iter().zip(&self.spec.columns);
+        let values = theory::valuation(params.map(|(&(name, _), column)| (name, column.value(point))));
+        if values.is_empty() { values } else { format!(" for {values}") }
     }
 
     /// A term that is known to be right, or may be.

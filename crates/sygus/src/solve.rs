@@ -3,14 +3,14 @@
 use std::cell::RefCell;
 
 use dsl::{Func, Grammar, Kernel, Node, NonterminalId, Production, Term};
-use samples::{Symbol, Value};
+use samples::{Symbol, Value, decode_code};
 use smt::Solver;
 use synth::{BankError, BoundScope, Closure, ClosureLimits};
 
 use crate::joint::{Joint, JointJudge, NO_FURTHER_TERMS, Patience};
 use crate::problem::{Problem, WeightBound, WeightSum, is_weighted};
 use crate::sampling::{constants, sample};
-use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, wanted};
+use crate::search::{Effort, Failure, Judge, Search, SearchLimits, Solution, Stopped, wanted};
 use crate::simple::simple;
 use crate::spec::{Pointwise, conjuncts, hints, names};
 use crate::template::{self, Means};
@@ -44,8 +44,43 @@ pub enum Answer {
     Solved(Vec<Solution>),
     /// There is no solution, for this reason.
     Infeasible(String),
-    /// None was found; the limit that fired.
-    Fail(String),
+    /// None was found before a limit fired.
+    Fail(Unsolved),
+}
+
+/// What is known where no solution was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unsolved {
+    /// The limit that fired.
+    pub limit: String,
+    /// The functions that were looked for, by number.
+    pub functions: Vec<usize>,
+    /// Bodies of these functions that solve the problem cost no less in sum: 1 where nothing is known.
+    pub lower_bound: u32,
+    /// Of which terms the bound speaks.
+    pub scope: BoundScope,
+}
+
+impl Unsolved {
+    /// A reason beside which nothing is known.
+    fn new(limit: impl Into<String>) -> Self {
+        Self { limit: limit.into(), functions: Vec::new(), lower_bound: 1, scope: BoundScope::Grammar }
+    }
+
+    /// What is known of the cost of solutions, in words; nothing where that goes without saying.
+    pub fn bound(&self, problem: &Problem) -> Option<String> {
+        let among = self.scope.among();
+        let names: Vec<&str> = self.functions.iter().map(|&index| problem.functions[index].name.as_str()).collect();
+        let (names, bound) = (names.join(", "), self.lower_bound);
+        if bound as usize <= self.functions.len().max(1) {
+            return None;
+        }
+        Some(match (self.functions.len(), problem.functions.len()) {
+            (_, 1) => format!("no solution{among} costs less than {bound}"),
+            (1, _) => format!("no solution for {names}{among} costs less than {bound}"),
+            _ => format!("no solution for {names}{among} costs less than {bound} in sum"),
+        })
+    }
 }
 
 /// Valuations that candidates are held against before the solver sees them.
@@ -64,7 +99,7 @@ pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late:
         let tariff = known.and_then(|known| Tariff::of_order(&sums, &known));
         let mut charged = problem.clone();
         if !tariff.is_some_and(|tariff| charged.charge(&tariff)) {
-            return Answer::Fail("objectives that are too great to be put in order".to_owned());
+            return Answer::Fail(Unsolved::new("objectives that are too great to be put in order"));
         }
         match solve_charged(&charged, options, solver, is_late) {
             Answer::Solved(better) => solutions = better,
@@ -78,7 +113,7 @@ pub fn solve(problem: &Problem, options: &Options, solver: &mut Solver, is_late:
     match broken_bound(problem, &solutions) {
         None => Answer::Solved(solutions),
         Some((reason, true)) => Answer::Infeasible(reason),
-        Some((reason, false)) => Answer::Fail(reason),
+        Some((reason, false)) => Answer::Fail(Unsolved::new(reason)),
     }
 }
 
@@ -97,7 +132,9 @@ fn solve_charged(problem: &Problem, options: &Options, solver: &mut Solver, is_l
                 }
             }
             Err(Failure::Infeasible(reason)) => return Answer::Infeasible(reason),
-            Err(Failure::Limit(reason)) => return Answer::Fail(reason),
+            Err(Failure::Limit(Stopped { limit, lower_bound, scope })) => {
+                return Answer::Fail(Unsolved { limit, functions: component, lower_bound, scope });
+            }
         }
     }
     Answer::Solved(solutions.into_iter().flatten().collect())
@@ -112,11 +149,15 @@ fn constraints_alone(problem: &Problem, options: &Options, solver: &mut Solver) 
     }
     match verify::verify(problem, &[], &bodies(problem, &[], &[]), solver, options.solver) {
         Verification::Valid => None,
-        Verification::Counterexample(_) => {
-            Some(Answer::Infeasible("a constraint that mentions no function to find does not hold".to_owned()))
+        Verification::Counterexample(valuation) => {
+            let values = problem.variables.iter().zip(&valuation);
+            let shown = theory::valuation(values.map(|(&(name, sort), &code)| (name, decode_code(sort, code))));
+            let at = if shown.is_empty() { shown } else { format!(": {shown}") };
+            Some(Answer::Infeasible(format!("a constraint that mentions no function to find does not hold{at}")))
         }
         Verification::Unknown(reason) => {
-            Some(Answer::Fail(format!("a constraint that mentions no function to find was not proved: {reason}")))
+            let limit = format!("a constraint that mentions no function to find was not proved: {reason}");
+            Some(Answer::Fail(Unsolved::new(limit)))
         }
     }
 }
@@ -352,7 +393,7 @@ impl<'p> Session<'_, 'p> {
                 Ok(known) if known.iter().any(|own| own.lower_bound < own.cost) => {
                     (JOINT_IMPROVE, known.iter().map(|own| own.cost).sum())
                 }
-                Err(Failure::Limit(reason)) if reason == NO_FURTHER_TERMS => (Patience::ENDLESS, u32::MAX),
+                Err(Failure::Limit(stopped)) if stopped.limit == NO_FURTHER_TERMS => (Patience::ENDLESS, u32::MAX),
                 _ => break,
             };
             if !joint.is_forgetful() || (self.is_late)() {
@@ -401,7 +442,7 @@ impl<'p> Session<'_, 'p> {
 }
 
 fn is_spent<T>(outcome: &Result<T, Failure>) -> bool {
-    matches!(outcome, Err(Failure::Limit(reason)) if reason == "candidates")
+    matches!(outcome, Err(Failure::Limit(stopped)) if stopped.limit == "candidates")
 }
 
 /// Conditions over a function's parameters that formulas mention, and their negations, as far as the grammar has them.
@@ -461,7 +502,7 @@ fn strategies(
     choose: &mut dyn FnMut() -> Option<Conditional>,
     judge: &mut Judge<'_>,
 ) -> Result<Solution, Failure> {
-    let failed = |error: BankError| Failure::Limit(error.to_string());
+    let failed = |error: BankError| Failure::limit(error.to_string());
     let priced = |terms: &[Term]| terms.iter().map(|term| (term.clone(), theory::nodes(term) as u32)).collect();
     let mut known: Vec<(Term, u32)> = priced(hints);
     let first = SearchLimits { max_candidates: limits.max_candidates.min(PATIENCE), ..limits };
@@ -493,7 +534,14 @@ fn strategies(
     // Trees over a choice repeat its arguments: there may well be a much smaller solution.
     let improve = if choice.is_some() { limits.improve.saturating_add(CHOICE_IMPROVE) } else { limits.improve };
     let limits = SearchLimits { improve, ..limits };
-    Search::new(spec, grammar, hints, limits).map_err(failed)?.with_choice(choice).run(&known, judge)
+    let last = Search::new(spec, grammar, hints, limits).map_err(failed)?.with_choice(choice).run(&known, judge);
+    match (last, outcome) {
+        // What the first search showed stays known, however early the last one ended.
+        (Err(Failure::Limit(last)), Err(Failure::Limit(first))) if first.lower_bound > last.lower_bound => {
+            Err(Failure::Limit(Stopped { limit: last.limit, ..first }))
+        }
+        (last, _) => last,
+    }
 }
 
 /// A smallest body from all functions that a Boolean grammar has on few points; `None` where there are too many points,
@@ -602,7 +650,10 @@ impl Solution {
 pub fn print(problem: &Problem, answer: &Answer) -> String {
     match answer {
         Answer::Infeasible(reason) => format!("; {reason}\ninfeasible\n"),
-        Answer::Fail(reason) => format!("; stopped by: {reason}\nfail\n"),
+        Answer::Fail(unsolved) => {
+            let bound = unsolved.bound(problem).map_or_else(String::new, |bound| format!("; {bound}"));
+            format!("; stopped by: {}{bound}\nfail\n", unsolved.limit)
+        }
         Answer::Solved(solutions) => {
             let mut out = String::new();
             for (index, solution) in solutions.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use dsl::sexpr::{Sexpr, quote_symbol};
 use dsl::{Env, Func, Kernel, Language, Node, Reshape, Term};
-use samples::{Points, Value};
+use samples::{Points, Symbol, Value};
 
 /// How a function takes more arguments than it has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,6 +64,27 @@ pub(crate) fn literal(value: Value) -> String {
         // The theories read here have no other values.
         _ => "undefined".to_owned(),
     }
+}
+
+/// Whether products and quotients of integers have a known factor or divisor.
+pub(crate) fn is_linear(term: &Term) -> bool {
+    let is_known = |term: &Term| crate::spec::names(term).is_empty();
+    let Node::App(func, args) = term.node() else { return true };
+    let own = match (func, args.as_slice()) {
+        (Func::Kernel(Kernel::Mul), [a, b]) => is_known(a) || is_known(b),
+        (Func::Kernel(Kernel::Div | Kernel::Mod), [_, b]) => is_known(b),
+        _ => true,
+    };
+    own && args.iter().all(is_linear)
+}
+
+/// Names with their values, for people: `x = -32, b = true`.
+pub(crate) fn valuation(values: impl Iterator<Item = (Symbol, Value)>) -> String {
+    let shown = values.map(|(name, value)| match value {
+        Value::Int(number) => format!("{name} = {number}"),
+        _ => format!("{name} = {}", literal(value)),
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// A term as SMT-LIB writes it.

@@ -77,9 +77,75 @@ fn a_limit_that_fires_is_named() {
     let mut options = Options::new(0);
     options.limits.max_candidates = 2000;
     let answer = solve(&problem, &options, &mut Solver::in_one_context(), &|| false);
-    assert!(matches!(&answer, Answer::Fail(reason) if reason == "candidates"), "{answer:?}");
+    assert!(matches!(&answer, Answer::Fail(unsolved) if unsolved.limit == "candidates"), "{answer:?}");
     let answer = solve(&problem, &Options::new(0), &mut Solver::in_one_context(), &|| true);
-    assert!(matches!(&answer, Answer::Fail(reason) if reason == "time"), "{answer:?}");
+    assert!(matches!(&answer, Answer::Fail(unsolved) if unsolved.limit == "time"), "{answer:?}");
+}
+
+/// What levels that were finished say of cost.
+#[test]
+fn a_limit_that_fires_leaves_a_bound_on_cost() {
+    let one = "(set-logic LIA)
+        (synth-fun f ((x Int)) Int ((I Int)) ((I Int (x 1 (+ I I)))))
+        (declare-var x Int) (constraint (= (f x) (- 0 x))) (check-synth)";
+    // Every body costs an odd number of nodes, and all are wrong.
+    assert!(bound(one, 2000) >= 9, "{}", bound(one, 2000));
+    assert!(bound(one, 20_000) > bound(one, 2000));
+    let two = "(set-logic LIA)
+        (synth-fun f ((x Int)) Int ((I Int)) ((I Int (x 1 (+ I I)))))
+        (synth-fun g ((x Int)) Int ((I Int)) ((I Int (x 1 (+ I I)))))
+        (declare-var x Int) (constraint (= (+ (f x) (g x)) (- 0 x))) (check-synth)";
+    assert!(bound(two, 2000) >= 6, "{}", bound(two, 2000));
+    // What may be right bounds what is said: x + x + x + x + x costs nine.
+    let nine = "(set-logic LIA)
+        (synth-fun f ((x Int)) Int ((I Int)) ((I Int (x 1 (+ I I)))))
+        (declare-var x Int) (constraint (= (f x) (* 5 x))) (check-synth)";
+    for most in [1, 2, 5, 10, 20] {
+        let problem = Problem::parse("case.sl", nine).expect("well-formed");
+        let mut options = Options::new(0);
+        options.limits.max_candidates = most;
+        match solve(&problem, &options, &mut Solver::in_one_context(), &|| false) {
+            Answer::Fail(unsolved) => assert!(unsolved.lower_bound <= 9, "{unsolved:?}"),
+            Answer::Solved(found) => assert!(found[0].lower_bound <= 9, "{found:?}"),
+            Answer::Infeasible(reason) => panic!("{reason}"),
+        }
+    }
+}
+
+fn bound(text: &str, max_candidates: u64) -> u32 {
+    let problem = Problem::parse("case.sl", text).expect("well-formed");
+    let mut options = Options::new(0);
+    options.limits.max_candidates = max_candidates;
+    match solve(&problem, &options, &mut Solver::in_one_context(), &|| false) {
+        Answer::Fail(unsolved) => unsolved.lower_bound,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_a_logic_does_not_have_is_told_and_read() {
+    let check = |text: &str, expected: Option<&str>| {
+        let problem = Problem::parse("case.sl", text).unwrap_or_else(|error| panic!("{error}"));
+        let said: Vec<String> = problem.warnings.iter().map(|warning| warning.to_string()).collect();
+        match expected {
+            None => assert!(said.is_empty(), "{said:?}"),
+            Some(expected) => assert!(said.len() == 1 && said[0].contains(expected), "{said:?}"),
+        }
+    };
+    let square = |logic: &str, value: &str| {
+        format!(
+            "(set-logic {logic}) (define-fun times ((a Int) (b Int)) Int (* a b)) (synth-fun f ((x Int)) Int)
+            (declare-var x Int) (constraint (= (f x) {value})) (constraint (= (f x) {value})) (check-synth)"
+        )
+    };
+    let told = "case.sl:2:45\n  |\n2 |             (declare-var x Int) (constraint (= (f x) (* x x)))";
+    check(&square("LIA", "(* x x)"), Some(told));
+    check(&square("LIA", "(times x x)"), Some("the logic LIA has no products of unknowns"));
+    check(&square("LIA", "(div 7 x)"), Some("the logic LIA has no products of unknowns, nor quotients"));
+    check(&square("LIA", "(+ (times 2 x) (* (* 3 3) x) (div x 2))"), None);
+    check(&square("NIA", "(* x x)"), None);
+    check(&square("BV", "x"), Some("the logic BV has no integers"));
+    check("(set-logic LIA) (synth-fun f ((x (_ BitVec 4))) Bool) (check-synth)", Some("has no bit-vectors"));
 }
 
 /// Pieces of the files deleted, doubled and exchanged: an answer or a report, never a panic, and in bounded time.

@@ -56,7 +56,7 @@ impl Joint<'_> {
                 }
             }
             match self.fill(0, cost + 1, judge) {
-                Err(Failure::Limit(reason)) if reason == "candidates" => break,
+                Err(Failure::Limit(stopped)) if stopped.limit == "candidates" => break,
                 other => other?,
             };
         }
@@ -79,7 +79,7 @@ impl Joint<'_> {
                 _ => return Ok(None),
             }
             if (judge.is_late)() {
-                return Err(Failure::Limit("time".to_owned()));
+                return Err(Failure::limit("time"));
             }
         }
         Ok(None)

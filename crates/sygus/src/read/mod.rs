@@ -59,6 +59,8 @@ struct Reader<'s> {
     default_weights: Vec<u32>,
     /// Applications of definitions that were expanded.
     n_expanded: usize,
+    /// The name of the logic, where the file sets one.
+    logic: Option<String>,
     /// Whether a solution was asked for.
     asked: bool,
 }
@@ -78,10 +80,22 @@ impl<'s> Reader<'s> {
             weights: vec![Symbol::new("weight")],
             objective: None,
             weight_bounds: Vec::new(),
+            warnings: Vec::new(),
             script: Vec::new(),
         };
         let (sorts, macros) = (FxHashMap::default(), FxHashMap::default());
-        Self { source, text, problems, problem, sorts, macros, default_weights: vec![0], n_expanded: 0, asked: false }
+        Self {
+            source,
+            text,
+            problems,
+            problem,
+            sorts,
+            macros,
+            default_weights: vec![0],
+            n_expanded: 0,
+            logic: None,
+            asked: false,
+        }
     }
 
     fn finish(mut self, end: usize) -> Result<Problem, Diagnostics> {
@@ -163,6 +177,25 @@ impl<'s> Reader<'s> {
                 return self.report(item.span, format!("the logic {name} is not supported"), expected);
             }
         };
+        self.logic = Some(base.to_owned());
+    }
+
+    /// Says, once, that the logic does not have what stands somewhere.
+    fn warn(&mut self, span: Span, what: &str, hint: &str) {
+        let Some(logic) = &self.logic else { return };
+        let message = format!("the logic {logic} has no {what}; it is read all the same");
+        if self.problem.warnings.iter().all(|known| known.message != message) {
+            let warning = self.source.report(span, message).hint(hint);
+            self.problem.warnings.push(Diagnostic { is_warning: true, ..warning });
+        }
+    }
+
+    /// Says so where a formula, with definitions in place, goes beyond a linear logic.
+    fn warn_of_products(&mut self, item: &Sexpr, formula: &Term) {
+        let Logic { integers, nonlinear, .. } = self.problem.logic;
+        if integers && !nonlinear && !theory::is_linear(formula) {
+            self.warn(item.span, "products of unknowns, nor quotients by them", "(set-logic NIA) has them");
+        }
     }
 
     fn sort(&mut self, item: &Sexpr) -> Option<Sort> {
@@ -182,6 +215,14 @@ impl<'s> Reader<'s> {
             },
             _ => None,
         };
+        let logic = self.problem.logic;
+        match sort {
+            Some(Sort::Int) if !logic.integers => self.warn(item.span, "integers", "(set-logic LIA) has them"),
+            Some(Sort::BitVec(_)) if !logic.bitvectors => {
+                self.warn(item.span, "bit-vectors", "(set-logic BV) has them");
+            }
+            _ => {}
+        }
         if sort.is_none() {
             let report = self.source.report(item.span, "not a sort that is supported");
             let expected = "Bool, Int, (_ BitVec N) with N from 1 to 64, or a defined sort";
@@ -323,6 +364,7 @@ impl<'s> Reader<'s> {
         }
         let text = self.slice(formula.span);
         let Some(term) = self.term_of_sort(formula, &Scope::new(), Sort::Bool) else { return };
+        self.warn_of_products(formula, &term);
         let (formulas, script) = if assumed {
             (&mut self.problem.assumptions, ScriptItem::Assumption(text))
         } else {
@@ -389,6 +431,7 @@ impl<'s> Reader<'s> {
         if let Some(first) = wrong {
             self.report(item.span, first.message, first.expected.unwrap_or_default());
         } else if let Some(term) = term {
+            self.warn_of_products(item, &term);
             self.problem.constraints.push(term);
             self.problem.script.push(ScriptItem::Constraint(text));
         }

@@ -5,8 +5,8 @@ use samples::{Sort, Symbol, Value};
 
 use crate::bank::Leaf;
 
-/// Of which terms a lower bound on cost speaks.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// Of which terms a lower bound on cost speaks; the later ones say less.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum BoundScope {
     /// Of all terms of a grammar.
     Grammar,
