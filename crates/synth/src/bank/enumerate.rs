@@ -301,7 +301,7 @@ impl<'l> Bank<'l> {
     pub fn terms(&self, id: ClassId, limit: usize) -> (Vec<Term>, bool) {
         let nodes = std::iter::once(self.store.node(id.0)).chain(self.store.alternatives(id.0));
         let cost = self.cost(id);
-        let mut is_complete = !self.store.overflowed(id.0);
+        let mut is_complete = !self.store.has_dropped_cheapest(id.0);
         let mut terms = Vec::new();
         for node in nodes.filter(|&node| self.node_cost(node) == cost) {
             let production = &self.space.productions[node.production as usize];
@@ -664,7 +664,7 @@ impl<'l> Bank<'l> {
                 (Some(class), Watch::Keep)
             }
             Probe::Class(class) => {
-                if !self.store.add_alternative(class, node) {
+                if !self.store.add_alternative(class, node, cost) {
                     self.dropped_from = self.dropped_from.min(cost);
                 }
                 (None, Watch::Keep)

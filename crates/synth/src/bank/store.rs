@@ -54,8 +54,17 @@ struct Class {
     place: Place,
     production: u16,
     n_alternatives: u8,
-    /// Whether an alternative was dropped because the cap was reached.
-    overflowed: bool,
+    dropped: Dropped,
+}
+
+/// Which alternatives a class dropped because the cap was reached.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Dropped {
+    None,
+    /// Some that cost more than the class.
+    Costlier,
+    /// Some that cost no more.
+    Cheapest,
 }
 
 /// The table is addressed by the leading bits of a fingerprint, so that it grows without looking at columns.
@@ -167,8 +176,9 @@ impl Store {
         })
     }
 
-    pub(crate) fn overflowed(&self, class: u32) -> bool {
-        self.class(class).overflowed
+    /// Whether a class dropped an alternative that costs no more than what it kept.
+    pub(crate) fn has_dropped_cheapest(&self, class: u32) -> bool {
+        self.class(class).dropped == Dropped::Cheapest
     }
 
     /// The fingerprint of a column in a nonterminal.
@@ -228,7 +238,7 @@ impl Store {
             place,
             production,
             n_alternatives: 0,
-            overflowed: false,
+            dropped: Dropped::None,
         });
         self.slots[slot] = Slot { fingerprint, class: class + 1 };
         // At most half full: most candidates are looked up, and few find their slot taken by another.
@@ -238,11 +248,12 @@ impl Store {
         class
     }
 
-    /// Remembers that a node has the values of a class, up to the cap; whether there was room.
-    pub(crate) fn add_alternative(&mut self, class: u32, node: Node) -> bool {
+    /// Remembers that a node of a cost has the values of a class, up to the cap; whether there was room.
+    pub(crate) fn add_alternative(&mut self, class: u32, node: Node, cost: u32) -> bool {
         let known = self.class(class);
+        let dropped = if cost > known.cost { Dropped::Costlier } else { Dropped::Cheapest };
         let full = known.n_alternatives >= self.alternatives_cap;
-        if full && known.overflowed {
+        if full && known.dropped >= dropped {
             return false;
         }
         let is_known = || self.node(class) == node || self.alternatives(class).any(|other| other == node);
@@ -251,7 +262,7 @@ impl Store {
         }
         let room = u32::try_from(self.alternatives.len()).ok().filter(|&index| !full && index != NIL);
         let Some(index) = room else {
-            self.class_mut(class).overflowed = true;
+            self.class_mut(class).dropped = dropped.max(known.dropped);
             return false;
         };
         let next = known.first_alternative;
@@ -266,10 +277,10 @@ impl Store {
 
     /// Makes `node` the representative of a class because it is cheaper; the old one becomes an alternative.
     pub(crate) fn improve(&mut self, class: u32, node: Node, cost: u32) -> bool {
-        let old = self.node(class);
+        let (old, old_cost) = (self.node(class), self.cost(class));
         let known = self.class_mut(class);
         (known.production, known.args, known.cost) = (node.production, node.args, cost);
-        self.add_alternative(class, old)
+        self.add_alternative(class, old, old_cost)
     }
 
     /// Adds points: `tails` holds what is new of the column of every class, one class after the other.
@@ -309,7 +320,8 @@ impl Store {
             // The list is most recent first; re-adding in the order of discovery keeps it so.
             for (node, stay) in nodes.into_iter().zip(stay).rev() {
                 if stay {
-                    self.add_alternative(class, node);
+                    // There was room for it.
+                    self.add_alternative(class, node, u32::MAX);
                 } else {
                     extracted.push((class, node));
                 }
@@ -441,11 +453,12 @@ mod tests {
         let class = insert(&mut store, 0, &[5]);
         store.may_repeat = true;
         for production in [1, 2, 2] {
-            store.add_alternative(class, node(production));
+            store.add_alternative(class, node(production), 1);
         }
-        assert!(!store.overflowed(class));
-        store.add_alternative(class, node(3));
-        assert!(store.overflowed(class));
+        store.add_alternative(class, node(3), 2);
+        assert!(!store.has_dropped_cheapest(class));
+        store.add_alternative(class, node(3), 1);
+        assert!(store.has_dropped_cheapest(class));
         assert_eq!(store.alternatives(class).collect::<Vec<_>>(), [node(2), node(1)]);
         let gone = store.extract_alternatives(|_, _, n| n.production == 1);
         assert_eq!(gone, [(class, node(1))]);
