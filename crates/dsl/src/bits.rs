@@ -169,6 +169,16 @@ pub enum Reshape {
 }
 
 impl Reshape {
+    /// The functions with indices, and how they are written.
+    pub const INDEXED: [(&str, &str); 6] = [
+        ("extract", "(_ extract I J)"),
+        ("zero_extend", "(_ zero_extend N)"),
+        ("sign_extend", "(_ sign_extend N)"),
+        ("rotate_left", "(_ rotate_left N)"),
+        ("rotate_right", "(_ rotate_right N)"),
+        ("repeat", "(_ repeat N)"),
+    ];
+
     /// The function with an SMT-LIB name and indices: `(_ NAME INDEX ...)`, or a name alone.
     pub fn find(name: &str, indices: &[i64]) -> Option<Self> {
         let indices: Vec<u8> = indices.iter().map(|&index| u8::try_from(index).ok()).collect::<Option<_>>()?;
@@ -241,6 +251,20 @@ impl Reshape {
             _ => return None,
         };
         (1..=samples::Sort::MAX_WIDTH).contains(&width).then_some(width)
+    }
+
+    /// What it takes, where [`Reshape::width`] says that it does not take these widths.
+    pub fn demand(self, widths: &[u8]) -> String {
+        match (self, widths) {
+            (Self::Extract { high, low }, _) if low > high => {
+                format!("the higher bit first: (_ extract {low} {high})")
+            }
+            (Self::Extract { .. }, &[width]) => {
+                format!("bits that it has: {} down to 0, (_ extract I J) with {} >= I >= J", width - 1, width - 1)
+            }
+            (Self::Comp, _) => "two bit-vectors of one width".to_owned(),
+            _ => format!("widths that give one of 1 to {}", samples::Sort::MAX_WIDTH),
+        }
     }
 
     /// The result on bit-vectors of widths that [`Reshape::width`] admits. Functions of one argument pass over `b`.

@@ -415,7 +415,7 @@ impl<'a> Infer<'a> {
         }
         let Some(result) = kernel.reshaped(sorts.iter().copied()) else {
             let found = sorts.iter().map(Sort::to_string).collect::<Vec<_>>().join(" and ");
-            let expected = format!("widths that give one of 1 to {}", Sort::MAX_WIDTH);
+            let expected = kernel.reshape_demand(sorts.iter().copied());
             self.error(term, format!("{} does not apply here", kernel.head()), Some(expected), Some(found));
             return self.fresh(Some(SortClass::BitVec));
         };
@@ -486,7 +486,7 @@ pub(crate) fn value_sort(value: Value) -> Sort {
     value.sort().unwrap_or(Sort::Int)
 }
 
-fn count(n: usize) -> String {
+pub(crate) fn count(n: usize) -> String {
     if n == 1 { "1 argument".to_owned() } else { format!("{n} arguments") }
 }
 

@@ -273,6 +273,11 @@ impl Kernel {
         (self.row().2, self.row().3)
     }
 
+    /// The names that need no indices.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.1).chain([Reshape::Concat.name(), Reshape::Comp.name()])
+    }
+
     /// The functions with this name: `-` has two, of one and of two arguments.
     pub(crate) fn named(name: &str) -> impl Iterator<Item = Self> + '_ {
         TABLE.iter().filter(move |row| row.1 == name).map(|row| row.0)
@@ -289,6 +294,12 @@ impl Kernel {
         let Self::Reshape(reshape) = self else { return None };
         let widths: Vec<u8> = args.into_iter().map(bit_width).collect::<Option<_>>()?;
         reshape.width(&widths).map(Sort::BitVec)
+    }
+
+    /// What a [`Kernel::Reshape`] takes, where it does not apply to bit-vectors of these sorts.
+    pub(crate) fn reshape_demand(self, args: impl IntoIterator<Item = Sort>) -> String {
+        let Self::Reshape(reshape) = self else { return String::new() };
+        reshape.demand(&args.into_iter().filter_map(bit_width).collect::<Vec<_>>())
     }
 
     /// Whether it makes one value of those at the positions of a selection.

@@ -114,7 +114,7 @@ fn is_symbol_char(c: char) -> bool {
 pub fn quote_symbol(text: &str) -> String {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit());
-    let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number && bit_digits(text).is_none();
+    let plain = !text.is_empty() && text.chars().all(is_symbol_char) && !is_number && !is_bits(text);
     if plain { text.to_owned() } else { format!("|{}|", escape(text, '|')) }
 }
 
@@ -146,6 +146,11 @@ fn escape(text: &str, delimiter: char) -> String {
 pub(crate) fn write_bits(width: u8, bits: u64) -> String {
     let n = usize::from(width);
     if n.is_multiple_of(4) { format!("#x{bits:0>digits$x}", digits = n / 4) } else { format!("#b{bits:0>n$b}") }
+}
+
+/// Whether a word can only be a bit-vector, as in SMT-LIB.
+fn is_bits(word: &str) -> bool {
+    word.starts_with("#x") || word.starts_with("#b")
 }
 
 /// The digits of a bit-vector and the bits that each stands for.
@@ -235,6 +240,12 @@ impl Lexer<'_> {
     fn atom(&mut self, word: String, start: usize) -> Kind {
         if let Some((digits, each)) = bit_digits(&word) {
             return self.bits(digits, each, start);
+        }
+        if is_bits(&word) {
+            let problem = self.source.report(Span { start, end: self.at }, format!("{word} is no bit-vector"));
+            let shape = "#x and hexadecimal digits, four bits each, or #b and the digits 0 and 1";
+            self.problems.push(problem.expected(shape));
+            return Kind::BitVec(1, 0);
         }
         let digits = word.strip_prefix('-').unwrap_or(&word);
         if !digits.starts_with(|c: char| c.is_ascii_digit()) {
@@ -332,7 +343,8 @@ pub fn report_at(text: &str, place: &Place, keyword: Option<&str>, message: impl
     source.report(span, message)
 }
 
-/// The s-expressions of a text. What cannot be read is reported and left out.
+/// The s-expressions of a text; none where parentheses do not match, since what they enclose is a guess then. What
+/// cannot be read is reported.
 pub fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Sexpr> {
     let mut top = Vec::new();
     let mut open: Vec<(usize, Vec<Sexpr>)> = Vec::new();
@@ -341,12 +353,18 @@ pub fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Sexpr> {
             TokenKind::Comment => {}
             TokenKind::Open if open.len() >= NESTING_LIMIT => {
                 problems.push(source.report(token.span, format!("lists nested more than {NESTING_LIMIT} deep")));
-                return top;
+                return Vec::new();
             }
             TokenKind::Open => open.push((token.span.start, Vec::new())),
             TokenKind::Close => match open.pop() {
-                None if problems.len() >= PROBLEM_LIMIT => return top,
-                None => problems.push(source.report(token.span, "a closing parenthesis without its opening one")),
+                None => {
+                    let report = source.report(token.span, "a closing parenthesis without its opening one");
+                    problems.push(match top.iter().rev().find(|item: &&Sexpr| item.list().is_some()) {
+                        Some(last) => report.hint(closed_too_early(source, last)),
+                        None => report,
+                    });
+                    return Vec::new();
+                }
                 Some((start, items)) => {
                     let list = Sexpr { kind: Kind::List(items), span: Span { start, end: token.span.end } };
                     open.last_mut().map_or(&mut top, |(_, items)| items).push(list);
@@ -359,7 +377,23 @@ pub fn read(source: Source<'_>, problems: &mut Vec<Diagnostic>) -> Vec<Sexpr> {
     }
     if let Some((start, _)) = open.first() {
         let span = Span { start: *start, end: start + 1 };
-        problems.push(source.report(span, "a parenthesis that is never closed"));
+        let report = source.report(span, "a parenthesis that is never closed");
+        // Definitions begin at the first column, as a rule: the next one that does is where it should have ended.
+        let next = source.text[span.end..].find("\n(").map(|at| span.end + at + 1);
+        problems.push(match next {
+            Some(start) => {
+                let line = source.place(Span { start, end: start }).line;
+                report.hint(format!("is one missing before line {line}, where the next definition begins?"))
+            }
+            None => report,
+        });
+        return Vec::new();
     }
     top
+}
+
+/// Where the list before a closing parenthesis that is one too many began and ended.
+fn closed_too_early(source: Source<'_>, last: &Sexpr) -> String {
+    let (start, end) = (source.place(last.span), source.place(Span { start: last.span.end - 1, end: last.span.end }));
+    format!("the list before it began at {}:{} and ended at {}:{}", start.line, start.column, end.line, end.column)
 }

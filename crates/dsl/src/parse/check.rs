@@ -9,7 +9,7 @@ use crate::sexpr::Sexpr;
 
 use super::file::Builder;
 use super::tail;
-use super::term::{Mode, TermParser};
+use super::term::Mode;
 
 impl Builder<'_> {
     /// `(check TERM ...)`, `(fail TERM ...)` or, as egglog has it, `(fail (check TERM))`.
@@ -26,7 +26,7 @@ impl Builder<'_> {
 
     fn check_one(&mut self, source: Source<'_>, item: &Sexpr, holds: bool) {
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Check);
+        let mut parser = self.parser(&language, source, Mode::Check);
         let term = parser.term(item);
         if let Some(term) = &term {
             let mut infer = Infer::new(&language);

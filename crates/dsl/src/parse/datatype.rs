@@ -17,7 +17,7 @@ use crate::term::{Func, Table, Term};
 
 use super::definition::range;
 use super::file::Builder;
-use super::term::RESERVED;
+use super::term::{Mode, RESERVED};
 
 /// Values of a sort with parts: every function of it lists them all.
 const VALUES_LIMIT: usize = 1_000;
@@ -64,8 +64,9 @@ impl Builder<'_> {
             for (_, value) in &constructor.made {
                 let taken = values.contains(value) || self.language.enums.iter().any(|e| e.values.contains(value));
                 if taken {
-                    let message = format!("the constructor {value} exists already");
-                    self.report(source, item.span, &message, "another name");
+                    self.exists(source, item.span, "constructor", *value);
+                } else {
+                    self.declared.insert(*value, source.place(item.span));
                 }
                 values.push(*value);
             }
@@ -92,10 +93,20 @@ impl Builder<'_> {
         let taken = ["Bool", "Int", "Real", "Symbol", "Selector"].contains(&text)
             || self.language.enums.iter().any(|e| e.name.as_str() == text);
         if taken {
-            self.report(source, item.span, &format!("the sort {text} exists already"), "another name");
+            self.exists(source, item.span, "sort", Symbol::new(text));
             return None;
         }
+        self.declared.insert(Symbol::new(text), source.place(item.span));
         Some(Symbol::new(text))
+    }
+
+    /// Reports a sort or a constructor of a name that is taken.
+    fn exists(&mut self, source: Source<'_>, span: Span, kind: &str, name: Symbol) {
+        let report = source.report(span, format!("the {kind} {name} exists already")).expected("another name");
+        self.problems.push(match self.declared.get(&name) {
+            Some(place) => report.hint(format!("the other one is at {place}")),
+            None => report.hint("it is built in"),
+        });
     }
 
     fn constructor(&mut self, source: Source<'_>, item: &Sexpr) -> Option<Constructor> {
@@ -126,8 +137,18 @@ impl Builder<'_> {
 
     /// The values of a finite sort.
     fn finite(&mut self, source: Source<'_>, item: &Sexpr) -> Option<(Sort, Vec<Value>)> {
-        if let Some(Some((low, high))) = range(item) {
-            return Some((Sort::Int, (low..=high).map(Value::Int).collect()));
+        match range(item) {
+            Some(Ok((low, high))) => return Some((Sort::Int, (low..=high).map(Value::Int).collect())),
+            Some(Err(problem)) => {
+                let language = std::mem::take(&mut self.language);
+                let mut parser = self.parser(&language, source, Mode::Meaning);
+                problem.report(&mut parser, item.span);
+                let problems = parser.finish();
+                self.language = language;
+                self.problems.extend(problems);
+                return None;
+            }
+            None => {}
         }
         let declared = |name| self.language.enums.iter().find(|e| e.name.as_str() == name);
         match item.symbol() {
@@ -139,6 +160,9 @@ impl Builder<'_> {
                 }
             }
             None => {}
+        }
+        if item.symbol().is_some_and(|name| self.unknown.has(Symbol::new(name))) {
+            return None;
         }
         let report = source.report(item.span, "parts of values have a finite sort").found(item.describe());
         self.problems.push(report.expected("Bool, a declared sort, or (range LOW HIGH)"));

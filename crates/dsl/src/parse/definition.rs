@@ -25,16 +25,46 @@ impl<'s> Attributes<'s> {
     }
 }
 
-/// `(range LOW HIGH)`: `None` if it is something else, `Some(None)` if it is a wrong one.
-pub(super) fn range(item: &Sexpr) -> Option<Option<(i64, i64)>> {
+/// Integers that a range may hold: whoever checks them runs through all.
+const RANGE_LIMIT: i64 = 10_000;
+
+/// What is wrong with a range.
+#[derive(Clone, Copy)]
+pub(super) enum RangeProblem {
+    /// It has not two integers.
+    Shape,
+    /// The first is above the second.
+    Empty(i64, i64),
+    /// There are too many between them.
+    Long,
+}
+
+impl RangeProblem {
+    pub(super) fn report(self, parser: &mut TermParser<'_>, span: Span) {
+        let (message, expected) = match self {
+            Self::Shape => ("this is no range", "(range LOW HIGH), two integers".to_owned()),
+            Self::Empty(low, high) => {
+                ("a range that holds nothing", format!("the lower end first: (range {high} {low})"))
+            }
+            Self::Long => {
+                ("a range of too many integers", format!("at most {RANGE_LIMIT}; or Int, with the ends in a condition"))
+            }
+        };
+        parser.report(span, message).expected = Some(expected);
+    }
+}
+
+/// `(range LOW HIGH)`: `None` if it is something else.
+pub(super) fn range(item: &Sexpr) -> Option<Result<(i64, i64), RangeProblem>> {
     let list = item.list().filter(|list| list.first().and_then(Sexpr::symbol) == Some("range"))?;
-    Some(match list {
-        [_, Sexpr { kind: Kind::Int(lo), .. }, Sexpr { kind: Kind::Int(hi), .. }]
-            if lo <= hi && hi.checked_sub(*lo).is_some_and(|n| n < 10_000) =>
-        {
-            Some((*lo, *hi))
-        }
-        _ => None,
+    Some(match *list {
+        [_, Sexpr { kind: Kind::Int(low), .. }, Sexpr { kind: Kind::Int(high), .. }] => match high.checked_sub(low) {
+            Some(n) if n < 0 => Err(RangeProblem::Empty(low, high)),
+            Some(n) if n < RANGE_LIMIT => Ok((low, high)),
+            None if high < low => Err(RangeProblem::Empty(low, high)),
+            _ => Err(RangeProblem::Long),
+        },
+        _ => Err(RangeProblem::Shape),
     })
 }
 
@@ -44,10 +74,9 @@ pub(super) fn sort_or_range(parser: &mut TermParser<'_>, item: &Sexpr) -> (Optio
         (Some(name), _) if name.starts_with('\'') && name.len() > 1 => {
             (Some(SortPattern::Var(Symbol::new(name))), None)
         }
-        (_, Some(Some(range))) => (Some(SortPattern::Sort(Sort::Int)), Some(range)),
-        (_, Some(None)) => {
-            parser.report(item.span, "this is no range").expected =
-                Some("(range LOW HIGH) of at most 10000 integers".to_owned());
+        (_, Some(Ok(range))) => (Some(SortPattern::Sort(Sort::Int)), Some(range)),
+        (_, Some(Err(problem))) => {
+            problem.report(parser, item.span);
             (None, None)
         }
         _ => (parser.sort(item).map(SortPattern::Sort), None),
@@ -78,6 +107,12 @@ pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Paramete
         parser.report(item.span, "parameters belong here").expected = Some("((NAME SORT) ...)".to_owned());
         return (params, ranges);
     };
+    if let Some(entry) = list.iter().find(|entry| entry.list().is_none()) {
+        // `(x Int)` in place of `((x Int))`: one mistake, whatever it leaves unknown.
+        parser.report(entry.span, "this is no parameter").expected = Some("((NAME SORT) ...)".to_owned());
+        parser.broken.extend(list.iter().filter_map(Sexpr::symbol).map(Symbol::new));
+        return (params, ranges);
+    }
     for entry in list {
         match entry.list() {
             Some([Sexpr { kind: Kind::Symbol(name), span }, sort]) => {
@@ -91,6 +126,7 @@ pub(super) fn parameters(parser: &mut TermParser<'_>, item: &Sexpr) -> (Paramete
             }
             _ => {
                 parser.report(entry.span, "this is no parameter").expected = Some("(NAME SORT)".to_owned());
+                parser.broken.extend(entry.list().into_iter().flatten().filter_map(Sexpr::symbol).map(Symbol::new));
             }
         }
     }

@@ -6,7 +6,7 @@ use samples::{Sort, Symbol, Value};
 use crate::diagnostic::{Diagnostic, Diagnostics, Place, Source, Span, line_starts};
 use crate::eval::Tapes;
 use crate::language::{ConstantGroup, Form, Language, OpId, Operator, Rule};
-use crate::sexpr::{self, Kind, Sexpr};
+use crate::sexpr::{self, Kind, Sexpr, quote_symbol};
 use crate::term::{Node, Term};
 use crate::total::gap;
 use crate::walk::{expansion, map_ops, mentions, op_uses};
@@ -15,8 +15,8 @@ use super::definition::{
     Attributes, FACTS, both, charges, check_definition, facts, in_range, parameters, range, rule_sorts, sort_or_range,
     unknown_sort,
 };
-use super::term::{Mode, RESERVED, TermParser};
-use super::{REPORT_LIMIT, in_order, nearest, tail};
+use super::term::{Mode, RESERVED, TermParser, Unknown};
+use super::{DEFINITIONS, REPORT_LIMIT, in_order, nearest, tail};
 
 /// Includes within includes.
 const INCLUDE_LIMIT: usize = 16;
@@ -38,6 +38,9 @@ impl Language {
             include,
             included: Vec::new(),
             problems: Vec::new(),
+            unknown: Unknown::default(),
+            open: Vec::new(),
+            declared: FxHashMap::default(),
             expansions: Vec::new(),
             gaps: Vec::new(),
         };
@@ -71,6 +74,11 @@ pub(super) struct Builder<'a> {
     include: &'a dyn Fn(&str) -> Option<String>,
     included: Vec<String>,
     pub(super) problems: Vec<Diagnostic>,
+    pub(super) unknown: Unknown,
+    /// Names and texts of the files that are being read, each included by the one before.
+    open: Vec<(String, String)>,
+    /// Where sorts and constructors are declared.
+    pub(super) declared: FxHashMap<Symbol, Place>,
     /// Kernel functions in the expanded meaning of each operator, and its depth.
     expansions: Vec<(usize, usize)>,
     /// Operators that may be without value, which a language with bit-vectors cannot have.
@@ -81,8 +89,24 @@ impl Builder<'_> {
     fn file(&mut self, source: Source<'_>, depth: usize) {
         let mut problems = Vec::new();
         let items = sexpr::read(source, &mut problems);
+        self.unknown.anything |= items.is_empty() && !problems.is_empty();
+        let unread: Vec<usize> = problems.iter().map(|problem| source.byte(&problem.place)).collect();
         self.problems.append(&mut problems);
-        for item in &items {
+        self.open.push((source.origin.to_owned(), source.text.to_owned()));
+        self.items(source, &items, &unread, depth);
+        self.open.pop();
+    }
+
+    /// Reads definitions; `unread` are the bytes at which something was no text of this format.
+    fn items(&mut self, source: Source<'_>, items: &[Sexpr], unread: &[usize], depth: usize) {
+        let defined = items.iter().filter_map(|item| match item.list()? {
+            [head, name, ..] if ["define-fun", "define-table"].contains(&head.symbol()?) => {
+                Some((Symbol::new(name.symbol()?), source.place(item.span)))
+            }
+            _ => None,
+        });
+        self.unknown.later.extend(defined);
+        for item in items {
             // The rest would not be shown, and reports on long lines take time.
             if self.problems.len() >= REPORT_LIMIT {
                 return;
@@ -92,6 +116,11 @@ impl Builder<'_> {
                 self.problems.push(report);
                 continue;
             };
+            if unread.iter().any(|byte| (item.span.start..item.span.end).contains(byte)) {
+                self.broken_by(head, rest);
+                continue;
+            }
+            let n_problems = self.problems.len();
             match head {
                 "include" => self.include(source, item, rest, depth),
                 "without" => self.without(source, rest),
@@ -107,9 +136,43 @@ impl Builder<'_> {
                 "fail" => self.check(source, rest, false),
                 "grammar" => self.grammar(source, item, rest),
                 "synth-fun" => self.synth_fun(source, item, rest),
-                _ => self.unknown_definition(source, item, head),
+                _ => self.unknown_definition(source, item, head, rest),
+            }
+            if self.problems.len() > n_problems {
+                self.broken_by(head, rest);
             }
         }
+    }
+
+    /// Names that a wrong definition would have defined, so that their uses are not reported as well.
+    fn broken_by(&mut self, head: &str, rest: &[Sexpr]) {
+        let Some(name) = rest.first().and_then(Sexpr::symbol).map(Symbol::new) else { return };
+        match head {
+            "define-fun" | "define-table" if self.language.operator(name.as_str()).is_none() => {
+                self.unknown.names.insert(name);
+            }
+            "grammar" if self.language.grammars.iter().all(|grammar| grammar.name != name) => {
+                self.unknown.names.insert(name);
+            }
+            // What a datatype declares is what its text names: constructors, fields, testers.
+            "declare-datatype" => {
+                let mut names = vec![name];
+                rest.iter().for_each(|item| names_in(item, &mut names));
+                let testers: Vec<Symbol> = names.iter().map(|name| Symbol::new(&format!("{name}?"))).collect();
+                self.unknown.names.extend(names.into_iter().chain(testers));
+            }
+            "declare-sequence" => {
+                let parts = ["length", "first", "last", "rest", "push", "at"];
+                self.unknown.names.extend(parts.map(|part| Symbol::new(&format!("{name}.{part}"))));
+                self.unknown.names.insert(name);
+            }
+            _ => {}
+        }
+    }
+
+    /// A parser of terms in the language so far, which is taken for the time being.
+    pub(super) fn parser<'p>(&'p self, language: &'p Language, source: Source<'p>, mode: Mode) -> TermParser<'p> {
+        TermParser::new(language, source, mode).beside(&self.unknown)
     }
 
     /// Bit-vectors always have a value, so that nothing may be undefined where they are used.
@@ -121,27 +184,16 @@ impl Builder<'_> {
         }
     }
 
-    fn unknown_definition(&mut self, source: Source<'_>, item: &Sexpr, head: &str) {
-        let known = [
-            "include",
-            "without",
-            "declare-datatype",
-            "declare-sequence",
-            "define-fun",
-            "define-table",
-            "constants",
-            "variables",
-            "form",
-            "rewrite",
-            "birewrite",
-            "grammar",
-            "synth-fun",
-            "check",
-            "fail",
-        ];
-        let mut report = source.report(item.span, format!("unknown definition {head}")).expected(known.join(", "));
-        report.hint = nearest(head, known.into_iter()).map(|other| format!("did you mean {other}?"));
+    fn unknown_definition(&mut self, source: Source<'_>, item: &Sexpr, head: &str, rest: &[Sexpr]) {
+        let span = item.list().and_then(|list| list.first()).map_or(item.span, |head| head.span);
+        let mut report = source.report(span, format!("unknown definition {head}")).expected(DEFINITIONS.join(", "));
+        // Else one that has a word in common, such as define-fun for define.
+        let shares = |own: &&str| own.split('-').any(|word| head.split('-').any(|other| word == other));
+        let near = nearest(head, DEFINITIONS.into_iter()).or_else(|| DEFINITIONS.into_iter().find(shares));
+        report.hint = near.map(|other| format!("did you mean {other}?")).or_else(|| other_format(head));
         self.problems.push(report);
+        // What it was meant to define is not known: as of a definition that is wrong.
+        self.broken_by(near.unwrap_or("define-fun"), rest);
     }
 
     pub(super) fn report(&mut self, source: Source<'_>, span: Span, message: &str, expected: &str) {
@@ -163,7 +215,9 @@ impl Builder<'_> {
             let end = after.iter().position(|item| item.keyword().is_some()).unwrap_or(after.len());
             if !known.contains(&key) {
                 let expected = known.iter().map(|k| format!(":{k}")).collect::<Vec<_>>().join(", ");
-                self.report(source, item.span, &format!("unknown keyword :{key}"), &expected);
+                let near = nearest(key, known.iter().copied()).map(|other| format!("did you mean :{other}?"));
+                let report = source.report(item.span, format!("unknown keyword :{key}")).expected(expected);
+                self.problems.push(Diagnostic { hint: near, ..report });
             } else if entries.iter().any(|(other, _, _)| *other == key) {
                 self.report(source, item.span, &format!("the keyword :{key} is there twice"), "one");
             }
@@ -211,7 +265,8 @@ impl Builder<'_> {
         let [Sexpr { kind: Kind::Text(name), span }] = rest else {
             return self.report(source, item.span, "an include names one file", "(include \"integers\")");
         };
-        if self.included.contains(name) {
+        let is_open = self.open.iter().any(|(own, _)| own == name);
+        if self.included.contains(name) && !is_open {
             return;
         }
         if depth >= INCLUDE_LIMIT {
@@ -219,10 +274,26 @@ impl Builder<'_> {
         }
         self.included.push(name.clone());
         match (self.include)(name) {
+            // The first file is known by another name than an include says.
+            Some(text) if is_open || self.open.iter().any(|(_, own)| *own == text) => {
+                let round =
+                    self.open.iter().skip_while(|(own, of)| own != name && *of != text).map(|(own, _)| own.as_str());
+                let round: Vec<&str> = round.chain([name.as_str()]).collect();
+                let hint = "put what both files need into a third one, which both include";
+                let report = source.report(*span, format!("{name} is being read already: includes go in a circle"));
+                self.problems.push(report.found(round.join(" includes ")).hint(hint));
+                self.unknown.anything = true;
+            }
             Some(text) => self.file(Source::new(name, &text, &line_starts(&text)), depth + 1),
             None => {
-                let hint = format!("shipped are {}", Language::SHIPPED.join(", "));
+                let near = nearest(name, Language::SHIPPED.into_iter()).map(|near| format!("did you mean {near}? "));
+                let hint = format!(
+                    "{}files are looked for beside the one that includes them, NAME or NAME.dsl; shipped are {}",
+                    near.unwrap_or_default(),
+                    Language::SHIPPED.join(", ")
+                );
                 self.problems.push(source.report(*span, format!("there is no DSL file {name}")).hint(hint));
+                self.unknown.anything = true;
             }
         }
     }
@@ -231,8 +302,11 @@ impl Builder<'_> {
     fn without(&mut self, source: Source<'_>, rest: &[Sexpr]) {
         for item in rest {
             let Some(id) = item.symbol().and_then(|name| self.language.operator(name)) else {
-                let report = source.report(item.span, "only an operator can be taken away").found(item.describe());
-                self.problems.push(report);
+                if !item.symbol().is_some_and(|name| self.unknown.has(Symbol::new(name))) {
+                    let report = source.report(item.span, "only an operator can be taken away").found(item.describe());
+                    let hint = "operators are taken away after the include or definition that brings them";
+                    self.problems.push(report.hint(hint));
+                }
                 continue;
             };
             let used_by = self
@@ -245,6 +319,7 @@ impl Builder<'_> {
                 self.problems.push(source.report(item.span, format!("{} is defined by it", user.name)).hint(hint));
                 continue;
             }
+            self.unknown.taken.insert(self.language.op(id).name);
             self.remove(id);
         }
     }
@@ -287,16 +362,17 @@ impl Builder<'_> {
             return self.report(source, item.span, "constants have a sort", "(constants Int 0 1 2 :cost 1)");
         };
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let mut parser = self.parser(&language, source, Mode::Meaning);
         let mut values: Vec<Value> = Vec::new();
         if let Some(sort) = parser.sort(sort) {
             for item in items {
                 match range(item) {
-                    Some(Some((lo, hi))) if sort == Sort::Int => values.extend((lo..=hi).map(Value::Int)),
-                    Some(_) => {
-                        parser.report(item.span, "this is no range").expected =
-                            Some("(range LOW HIGH) of at most 10000 integers".to_owned());
+                    Some(Ok((lo, hi))) if sort == Sort::Int => values.extend((lo..=hi).map(Value::Int)),
+                    Some(Ok(_)) => {
+                        let report = parser.report(item.span, "a range holds integers");
+                        report.expected = Some(format!("constants of the sort {sort}"));
                     }
+                    Some(Err(problem)) => problem.report(&mut parser, item.span),
                     None => values.extend(parser.value_of_sort(item, sort)),
                 }
             }
@@ -346,12 +422,8 @@ impl Builder<'_> {
             }
             None => {
                 let names = Form::ALL.map(Form::name).join(", ");
-                self.report(
-                    source,
-                    item.span,
-                    "there is no such form",
-                    &format!("(form NAME :cost N) with one of {names}"),
-                );
+                let message = if positional.len() == 1 { "there is no such form" } else { "a form has one name" };
+                self.report(source, item.span, message, &format!("(form NAME :cost N) with one of {names}"));
             }
         }
     }
@@ -381,7 +453,10 @@ impl Builder<'_> {
         if let Some(id) = self.language.operator(name) {
             let place = self.language.op(id).place.clone();
             let report = source.report(span, format!("the operator {name} exists already"));
-            self.problems.push(report.hint(format!("it is defined at {place}; (without {name}) takes it away")));
+            // In one file one of the two is there by mistake; of an included one it may be meant.
+            let without = format!("; (without {}) takes it away", quote_symbol(name));
+            let remedy = if place.origin == source.origin { "" } else { without.as_str() };
+            self.problems.push(report.hint(format!("it is defined at {place}{remedy}")));
             return None;
         }
         Some(Symbol::new(name))
@@ -392,16 +467,22 @@ impl Builder<'_> {
         let (positional, attributes) = self.attributes(source, rest, &known);
         let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
         let [_, params, result, meaning] = positional else {
-            let shape = "(define-fun NAME ((PARAM SORT) ...) SORT TERM :cost N ...)";
-            return self.report(source, item.span, "this is no definition", shape);
+            let report = source.report(item.span, "this is no definition");
+            let report = report.expected("(define-fun NAME ((PARAM SORT) ...) SORT TERM :cost N ...)");
+            let found = match positional.len() {
+                3 => "three parts: is the sort of the result missing?".to_owned(),
+                n => format!("{n} parts before the keywords, where four belong"),
+            };
+            return self.problems.push(report.found(found));
         };
         let cost = self.cost(source, &attributes, 1);
         let total = self.flag(source, &attributes, "total");
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let mut parser = self.parser(&language, source, Mode::Meaning);
         let (params, ranges) = parameters(&mut parser, params);
         let (result_sort, result_range) = sort_or_range(&mut parser, result);
         parser.variables = params.iter().map(|(name, _)| *name).collect();
+        parser.defining = Some(name);
         let term = parser.term(meaning);
         let condition_item = attributes.get("when").and_then(|values| match values {
             [only] => Some(only),
@@ -471,8 +552,8 @@ impl Builder<'_> {
         let total = self.flag(source, &attributes, "total");
         let Some(name) = self.new_name(source, positional.first(), item.span) else { return };
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Meaning);
-        let table = parser.table(name, tail(positional), item.span);
+        let mut parser = self.parser(&language, source, Mode::Meaning);
+        let table = parser.table(name, tail(positional), (item.span, "define-table NAME"));
         let problems = parser.finish();
         self.language = language;
         self.problems.extend(problems);
@@ -500,7 +581,7 @@ impl Builder<'_> {
             return self.problems.push(report.hint(hint));
         }
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Rule);
+        let mut parser = self.parser(&language, source, Mode::Rule);
         let lhs = parser.term(lhs_item);
         let n_variables = parser.variables.len();
         let rhs = parser.term(rhs_item);
@@ -534,10 +615,11 @@ impl Builder<'_> {
         self.language = language;
         self.problems.extend(problems);
         if !missing.is_empty() {
-            let hint = format!("the rule {name} is passed over");
-            self.language.warnings.extend(
-                missing.into_iter().take(1).map(|report| Diagnostic { is_warning: true, ..report.hint(hint.clone()) }),
-            );
+            let unused = |mut report: Diagnostic| {
+                report.message = format!("{}, so the rule {name} is not used", report.message);
+                Diagnostic { is_warning: true, ..report }
+            };
+            self.language.warnings.extend(missing.into_iter().map(unused));
         } else if let (Some(lhs), Some(rhs), Some(conditions)) = (lhs, rhs, conditions) {
             self.language.rules.push(Rule {
                 name: symbol,
@@ -552,6 +634,22 @@ impl Builder<'_> {
             });
         }
     }
+}
+
+/// What to do with a text whose lists begin like this: commands of SyGuS-IF, or a program.
+fn other_format(head: &str) -> Option<String> {
+    let sygus = ["set-logic", "declare-var", "constraint", "assume", "inv-constraint", "check-synth", "set-option"];
+    if sygus.contains(&head) {
+        return Some("this is SyGuS-IF: `ventris synth FILE.sl` reads it".to_owned());
+    }
+    let is_form = Form::ALL.iter().any(|form| form.name() == head);
+    is_form.then(|| "this is a program: `ventris run` and `ventris check` read it; `--dsl` takes languages".to_owned())
+}
+
+/// All names in a text.
+fn names_in(item: &Sexpr, names: &mut Vec<Symbol>) {
+    names.extend(item.symbol().map(Symbol::new));
+    item.list().into_iter().flatten().for_each(|part| names_in(part, names));
 }
 
 /// The name of a rule that has none: its place, without folders.

@@ -43,7 +43,7 @@ impl Builder<'_> {
             }
         }
         let language = std::mem::take(&mut self.language);
-        let parser = TermParser::new(&language, source, Mode::Production);
+        let parser = self.parser(&language, source, Mode::Production);
         let mut reader = Reader { language: &language, parser, names: Vec::new(), vars: Vec::new() };
         let definition = reader.definition(name, item, &rows, &attributes);
         let problems = reader.parser.finish();

@@ -46,10 +46,17 @@ pub fn parse_program(
     if !problems.is_empty() {
         return Err(Diagnostics { items: in_order(problems) });
     }
-    let [item] = &items[..] else {
+    let is_definition = |item: &Sexpr| {
+        let head = item.list().and_then(|list| list.first()?.symbol());
+        head.is_some_and(|head| DEFINITIONS.contains(&head) && language.operator(head).is_none())
+    };
+    let is_language = items.iter().any(is_definition);
+    let ([item], false) = (&items[..], is_language) else {
         let span = items.get(1).map_or(Span { start: 0, end: 0 }, |item| item.span);
-        let report = source.report(span, "a program is one term").found(format!("{} terms", items.len()));
-        return Err(Diagnostics { items: vec![report] });
+        let found = if is_language { "a definition".to_owned() } else { format!("{} terms", items.len()) };
+        let report = source.report(span, "a program is one term").found(found);
+        let hint = "this is a DSL file, a language: `ventris dsl check` reads it, and `--dsl` of other commands";
+        return Err(Diagnostics { items: vec![if is_language { report.hint(hint) } else { report }] });
     };
     let mut parser = TermParser::new(language, source, Mode::Program);
     parser.variables = vars.iter().map(|(name, _)| *name).collect();
@@ -121,6 +128,25 @@ fn holds_bits(term: &Term) -> bool {
     };
     own || children(term).into_iter().any(holds_bits)
 }
+
+/// What lists of a DSL file begin with.
+const DEFINITIONS: [&str; 15] = [
+    "include",
+    "without",
+    "declare-datatype",
+    "declare-sequence",
+    "define-fun",
+    "define-table",
+    "constants",
+    "variables",
+    "form",
+    "rewrite",
+    "birewrite",
+    "grammar",
+    "synth-fun",
+    "check",
+    "fail",
+];
 
 /// Reports of one text that are kept.
 const REPORT_LIMIT: usize = 100;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use samples::{Sort, Symbol, Value};
 
 use crate::bits::Reshape;
-use crate::diagnostic::{Diagnostic, Source, Span};
+use crate::diagnostic::{Diagnostic, Place, Source, Span};
 use crate::grammar::placeholder;
-use crate::infer::{Infer, after};
+use crate::infer::{Infer, after, count};
 use crate::kernel::Kernel;
 use crate::language::{Form, Language};
 use crate::sexpr::{Kind, Sexpr, quote_symbol};
@@ -31,8 +31,52 @@ pub(super) enum Mode {
     Check,
 }
 
+/// Operators that a message names, where there are no more.
+const NAMES_LIMIT: usize = 40;
+
+/// What functions are called in other languages, and here.
+const ELSEWHERE: [(&str, &str); 17] = [
+    ("if", "ite"),
+    ("==", "="),
+    ("eq", "="),
+    ("!=", "distinct"),
+    ("&&", "and"),
+    ("||", "or"),
+    ("!", "not"),
+    ("implies", "=>"),
+    ("plus", "+"),
+    ("add", "+"),
+    ("minus", "-"),
+    ("sub", "-"),
+    ("times", "*"),
+    ("mul", "*"),
+    ("mod", "%"),
+    ("div", "//"),
+    ("%", "mod"),
+];
+
 /// Words that no operator can be called.
 pub(super) const RESERVED: [&str; 9] = ["_", "let", "scan", "select", "lambda", "table", "true", "false", "none"];
+
+/// Names that mean nothing for a reason that is known.
+#[derive(Default)]
+pub(super) struct Unknown {
+    /// Their definition is wrong, which was reported.
+    pub(super) names: FxHashSet<Symbol>,
+    /// A file is missing or cannot be read, which was reported: any name may come from it.
+    pub(super) anything: bool,
+    /// Operators that were taken away, with the rules about them.
+    pub(super) taken: FxHashSet<Symbol>,
+    /// Where the operators of the files that are being read are defined, those below among them.
+    pub(super) later: FxHashMap<Symbol, Place>,
+}
+
+impl Unknown {
+    /// Whether it was reported that a name means nothing.
+    pub(super) fn has(&self, name: Symbol) -> bool {
+        self.anything || self.names.contains(&name)
+    }
+}
 
 pub(super) struct TermParser<'a> {
     pub(super) language: &'a Language,
@@ -41,12 +85,16 @@ pub(super) struct TermParser<'a> {
     pub(super) problems: Vec<Diagnostic>,
     /// Operators that the language does not have; in rules no error.
     pub(super) missing: Vec<Diagnostic>,
+    /// The operator whose definition this is.
+    pub(super) defining: Option<Symbol>,
+    /// Names that are not to be reported; in programs there are none.
+    unknown: Option<&'a Unknown>,
     /// Names bound outside; in rules, those met.
     pub(super) variables: Vec<Symbol>,
     bound: Vec<Symbol>,
     tables: Vec<(Symbol, Arc<Table>)>,
     /// Names whose binding was wrong: their uses are not reported as well.
-    broken: Vec<Symbol>,
+    pub(super) broken: Vec<Symbol>,
     spans: FxHashMap<usize, Span>,
     /// Keeps every term alive, so that addresses stay unique.
     kept: Vec<Term>,
@@ -60,6 +108,8 @@ impl<'a> TermParser<'a> {
             mode,
             problems: Vec::new(),
             missing: Vec::new(),
+            defining: None,
+            unknown: None,
             variables: Vec::new(),
             bound: Vec::new(),
             tables: Vec::new(),
@@ -67,6 +117,17 @@ impl<'a> TermParser<'a> {
             spans: FxHashMap::default(),
             kept: Vec::new(),
         }
+    }
+
+    /// The same, which does not report again what is known of names.
+    pub(super) fn beside(mut self, unknown: &'a Unknown) -> Self {
+        self.unknown = Some(unknown);
+        self
+    }
+
+    /// Whether it was reported already that a name means nothing.
+    pub(super) fn is_reported(&self, name: Symbol) -> bool {
+        self.broken.contains(&name) || self.unknown.is_some_and(|unknown| unknown.has(name))
     }
 
     /// What was wrong.
@@ -122,12 +183,22 @@ impl<'a> TermParser<'a> {
 
     /// A value, or a report of what stands there.
     pub(super) fn expect_value(&mut self, item: &Sexpr) -> Option<Value> {
+        let any = "a number, a string, a bit-vector, true, false, none or a declared constructor";
+        self.expect_value_such_as(item, any)
+    }
+
+    fn expect_value_such_as(&mut self, item: &Sexpr, expected: &str) -> Option<Value> {
         let value = self.value(item);
-        if value.is_none() {
+        let is_reported = item.symbol().is_some_and(|name| self.is_reported(Symbol::new(name)));
+        if value.is_none() && !is_reported {
             let found = item.describe();
+            let known = self.language.enums.iter().flat_map(|own| own.values.iter().map(|value| value.as_str()));
+            let near = item.symbol().and_then(|name| nearest(name, known));
+            let hint = near.map(|other| format!("did you mean {other}?"));
             let report = self.report(item.span, "a value belongs here");
-            report.expected = Some("a number, a string, true, false, none or a declared constructor".to_owned());
+            report.expected = Some(expected.to_owned());
             report.found = Some(found);
+            report.hint = hint;
         }
         value
     }
@@ -148,7 +219,7 @@ impl<'a> TermParser<'a> {
                 self.language.enums.iter().any(|e| e.name == symbol).then_some(Sort::Enum(symbol))
             }
         });
-        if sort.is_none() {
+        if sort.is_none() && !item.symbol().is_some_and(|name| self.is_reported(Symbol::new(name))) {
             let found = item.describe();
             let builtin = ["Bool", "Int", "Real", "Symbol", "Selector"];
             let known: Vec<&str> =
@@ -200,13 +271,14 @@ impl<'a> TermParser<'a> {
                 if let Some(value) = self.value(item) {
                     return Some(self.make(Node::Const(value), item.span));
                 }
+                if self.is_reported(name) {
+                    return None;
+                }
                 if matches!(self.mode, Mode::Rule | Mode::Production) && !RESERVED.contains(&text.as_str()) {
                     self.variables.push(name);
                     return Some(self.make(Node::Var(name), item.span));
                 }
-                if !self.broken.contains(&name) {
-                    self.unknown_variable(text, item.span);
-                }
+                self.unknown_variable(text, item.span);
                 None
             }
             Kind::Int(_) | Kind::Real(_) | Kind::BitVec(..) | Kind::Text(_) => {
@@ -234,8 +306,10 @@ impl<'a> TermParser<'a> {
             self.report(span, "an empty list is no term");
             return None;
         };
-        if let Some(kernel) = self.indexed(head) {
-            let args: Option<Vec<Term>> = tail(items).iter().map(|arg| self.term(arg)).collect();
+        if head.list().is_some_and(|list| list.first().and_then(Sexpr::symbol) == Some("_")) {
+            let args: Vec<Option<Term>> = tail(items).iter().map(|arg| self.term(arg)).collect();
+            let kernel = self.indexed(head, args.len())?;
+            let args: Option<Vec<Term>> = args.into_iter().collect();
             return Some(self.make(Node::App(Func::Kernel(kernel), args?), span));
         }
         let Some(name) = head.symbol() else {
@@ -267,6 +341,11 @@ impl<'a> TermParser<'a> {
                 report.hint = Some("(let ((t0 (table (Symbol) Int ((\"a\") 1)))) (t0 tokens))".to_owned());
                 None
             }
+            _ if self.is_variable(name) && self.func_is_unknown(name) => {
+                let report = self.report(head.span, format!("the variable {} is applied", quote_symbol(name)));
+                report.expected = Some("an operator first: (+ x 1)".to_owned());
+                None
+            }
             _ => {
                 // Arguments first, so that all their errors are seen.
                 let args: Vec<Option<Term>> = tail(items).iter().map(|arg| self.term(arg)).collect();
@@ -278,10 +357,35 @@ impl<'a> TermParser<'a> {
         }
     }
 
+    fn is_variable(&self, name: &str) -> bool {
+        let name = Symbol::new(name);
+        self.bound.contains(&name) || (self.mode != Mode::Rule && self.variables.contains(&name))
+    }
+
+    /// Whether a name is neither a function of the kernel nor an operator or a table.
+    fn func_is_unknown(&self, name: &str) -> bool {
+        self.language.operator(name).is_none()
+            && !Kernel::names().any(|own| own == name)
+            && self.tables.iter().all(|(own, _)| own.as_str() != name)
+    }
+
     /// A kernel function with indices: `(_ extract 7 0)`.
-    fn indexed(&self, head: &Sexpr) -> Option<Kernel> {
-        let is_meaning = matches!(self.mode, Mode::Meaning | Mode::Check);
-        is_meaning.then(|| Reshape::read(head)).flatten().map(Kernel::Reshape)
+    fn indexed(&mut self, head: &Sexpr, n_args: usize) -> Option<Kernel> {
+        if !matches!(self.mode, Mode::Meaning | Mode::Check) {
+            let report = self.report(head.span, "functions with indices stand in the meanings of operators alone");
+            report.hint = Some("an operator that (define-fun ...) defines by it may stand here".to_owned());
+            return None;
+        }
+        let Some(kernel) = Reshape::read(head).map(Kernel::Reshape) else {
+            let report = self.report(head.span, "this is no function with indices");
+            report.expected = Some(Reshape::INDEXED.map(|(_, shape)| shape).join(", "));
+            return None;
+        };
+        if kernel.arity() != n_args {
+            self.wrong_arity(head, &kernel.head(), &count(kernel.arity()), n_args);
+            return None;
+        }
+        Some(kernel)
     }
 
     /// `(f a b c)` for `(f (f a b) c)` where the kernel has it.
@@ -323,40 +427,80 @@ impl<'a> TermParser<'a> {
         if let Some(id) = operator {
             let arity = self.language.op(id).params.len();
             if arity != n_args && report_arity {
-                self.wrong_arity(head, name, arity, n_args);
+                let names = self.language.op(id).params.iter().map(|(name, _)| name.as_str());
+                let shape: Vec<&str> = std::iter::once(name).chain(names).collect();
+                let expected = format!("{}: ({})", count(arity), shape.join(" "));
+                self.wrong_arity(head, &quote_symbol(name), &expected, n_args);
                 return None;
             }
             return Some(Func::Op(id));
         }
         if let Some(kernel) = kernels.first() {
-            self.wrong_arity(head, name, kernel.arity(), n_args);
+            let expected = count(kernel.arity());
+            self.wrong_arity(head, &quote_symbol(name), &expected, n_args);
             return None;
         }
         self.unknown_function(name, head.span);
         None
     }
 
-    fn wrong_arity(&mut self, head: &Sexpr, name: &str, expected: usize, found: usize) {
-        let report = self.report(head.span, format!("wrong number of arguments of {}", quote_symbol(name)));
-        report.expected = Some(expected.to_string());
-        report.found = Some(found.to_string());
+    fn wrong_arity(&mut self, head: &Sexpr, name: &str, expected: &str, found: usize) {
+        let report = self.report(head.span, format!("wrong number of arguments of {name}"));
+        report.expected = Some(expected.to_owned());
+        report.found = Some(count(found));
         if name == "-" && found == 1 {
             report.hint = Some("the operator neg changes the sign".to_owned());
         }
     }
 
     fn unknown_function(&mut self, name: &str, span: Span) {
-        let operators = self.language.operators.iter().map(|operator| operator.name.as_str());
-        let hint = if Kernel::named(name).next().is_some() && self.mode != Mode::Meaning {
-            Some(format!("the kernel has {name}: (define-fun {name} ...) makes it an operator of the language"))
-        } else {
-            let near = nearest(name, operators).map(|other| format!("did you mean {other}?"));
-            let order = "a meaning is made of the kernel's functions and of operators defined before, so that every program ends";
-            near.or_else(|| (self.mode == Mode::Meaning).then(|| order.to_owned()))
-        };
+        let symbol = Symbol::new(name);
+        let was_taken = self.mode == Mode::Rule && self.unknown.is_some_and(|unknown| unknown.taken.contains(&symbol));
+        if was_taken || self.is_reported(symbol) {
+            return;
+        }
         let mut report = self.source.report(span, format!("unknown operator {}", quote_symbol(name)));
-        report.hint = hint;
-        if self.mode == Mode::Rule { self.missing.push(report) } else { self.problems.push(report) }
+        let order =
+            "a meaning is made of the kernel's functions and of operators defined before, so that every program ends";
+        let operators = self.language.operators.iter().map(|operator| operator.name.as_str());
+        if self.defining == Some(symbol) {
+            report.message = format!("{} is defined by itself", quote_symbol(name));
+            report.hint = Some(format!("{order}; scan carries a state along a sequence"));
+        } else if let Some(place) = self.unknown.and_then(|unknown| unknown.later.get(&symbol)) {
+            report.hint = Some(format!("it is defined below, at {place}: move it up; {order}"));
+        } else if let Some(shape) = Reshape::INDEXED.iter().find(|(own, _)| *own == name).map(|(_, shape)| shape) {
+            report.hint = Some(format!("it has indices: ({shape} a), in the meaning of an operator"));
+        } else if let Some(own) = self.spelt_here(name) {
+            report.hint = Some(format!("did you mean {own}?"));
+        } else if self.mode != Mode::Meaning && Kernel::named(name).next().is_some() {
+            report.hint =
+                Some(format!("the kernel has {name}: (define-fun {name} ...) makes it an operator of the language"));
+        } else if let Some(other) = nearest(name, self.functions().into_iter()) {
+            report.hint = Some(format!("did you mean {other}?"));
+        } else if self.mode == Mode::Meaning {
+            report.hint = Some(order.to_owned());
+        } else {
+            let known: Vec<&str> = operators.collect();
+            report.expected = (known.len() <= NAMES_LIMIT).then(|| known.join(", ")).filter(|names| !names.is_empty());
+        }
+        match self.mode {
+            // One report of a name is enough for a rule that is not used.
+            Mode::Rule if self.missing.iter().any(|other| other.message == report.message) => {}
+            Mode::Rule => self.missing.push(report),
+            _ => self.problems.push(report),
+        }
+    }
+
+    /// The functions that may stand here: operators, and in meanings those of the kernel.
+    fn functions(&self) -> Vec<&'a str> {
+        let kernel = Kernel::names().filter(|_| matches!(self.mode, Mode::Meaning | Mode::Check));
+        self.language.operators.iter().map(|operator| operator.name.as_str()).chain(kernel).collect()
+    }
+
+    /// What a function of another language is called here.
+    fn spelt_here(&self, name: &str) -> Option<&'static str> {
+        let known = self.functions();
+        ELSEWHERE.iter().find(|(other, own)| *other == name && known.contains(own)).map(|(_, own)| *own)
     }
 
     /// Reports a form that the language does not enable.
@@ -403,7 +547,7 @@ impl<'a> TermParser<'a> {
             };
             if value.list().and_then(|l| l.first()?.symbol()) == Some("table") {
                 self.form(Form::Table, value.span);
-                match self.table(name, tail(value.list().unwrap_or(&[])), value.span) {
+                match self.table(name, tail(value.list().unwrap_or(&[])), (value.span, "table")) {
                     Some(table) => self.tables.push((name, table)),
                     None => {
                         self.broken.push(name);
@@ -514,10 +658,14 @@ impl<'a> TermParser<'a> {
     }
 
     /// `(SORT ...) SORT ((KEY ...) VALUE) ...`, entries also in one list.
-    pub(super) fn table(&mut self, name: Symbol, items: &[Sexpr], span: Span) -> Option<Arc<Table>> {
-        let shape = "(table (SORT ...) SORT ((KEY ...) VALUE) ...)";
+    ///
+    /// `head` is what stands before them.
+    pub(super) fn table(&mut self, name: Symbol, items: &[Sexpr], (span, head): (Span, &str)) -> Option<Arc<Table>> {
         let (Some(params), Some(result)) = (items.first().and_then(Sexpr::list), items.get(1)) else {
-            self.report(span, "this is no table").expected = Some(shape.to_owned());
+            // The sorts of the arguments are a list, if there is one only as well.
+            let at = items.first().filter(|first| first.list().is_none()).map_or(span, |first| first.span);
+            self.report(at, "this is no table").expected =
+                Some(format!("({head} (SORT ...) SORT ((KEY ...) VALUE) ...)"));
             return None;
         };
         let params: Option<Vec<Sort>> = params.iter().map(|param| self.sort(param)).collect();
@@ -527,7 +675,7 @@ impl<'a> TermParser<'a> {
             return None;
         }
         let mut entries: Vec<(Vec<Value>, Value)> = Vec::new();
-        let mut seen: FxHashMap<Vec<(Option<Sort>, i64)>, ()> = FxHashMap::default();
+        let mut seen: FxHashMap<Vec<(Option<Sort>, i64)>, Span> = FxHashMap::default();
         let n_problems = self.problems.len();
         for item in entry_items(&items[2..]) {
             let parts = item.list().and_then(|parts| match parts {
@@ -537,9 +685,10 @@ impl<'a> TermParser<'a> {
             let Some((keys, value)) = parts else {
                 let found = item.describe();
                 let report = self.report(item.span, "this is no entry of a table");
-                report.expected = Some("((KEY ...) VALUE)".to_owned());
+                report.expected = Some("((KEY ...) VALUE): one key stands in parentheses too".to_owned());
                 report.found = Some(found);
-                continue;
+                // Who writes one entry so writes all of them so.
+                return None;
             };
             if keys.len() != params.len() {
                 let found = keys.len().to_string();
@@ -553,8 +702,10 @@ impl<'a> TermParser<'a> {
             let value = self.value_of_sort(value, result);
             let (Some(key), Some(value)) = (key, value) else { continue };
             let code = key.iter().map(|value| (value.sort(), samples::encode_value(*value))).collect();
-            if seen.insert(code, ()).is_some() {
-                self.report(item.span, "these arguments have an entry already");
+            if let Some(first) = seen.insert(code, item.span) {
+                let place = self.source.place(first);
+                let report = self.report(item.span, "these arguments have an entry already");
+                report.hint = Some(format!("the other one is at {place}"));
             }
             entries.push((key, value));
         }
@@ -563,7 +714,15 @@ impl<'a> TermParser<'a> {
 
     /// A value of a given sort, or none.
     pub(super) fn value_of_sort(&mut self, item: &Sexpr, sort: Sort) -> Option<Value> {
-        let value = self.expect_value(item)?;
+        let declared = self.language.enums.iter().find(|own| Sort::Enum(own.name) == sort);
+        let members = declared.filter(|own| own.values.len() <= NAMES_LIMIT);
+        let value = match members {
+            Some(own) => {
+                let names: Vec<&str> = own.values.iter().map(|value| value.as_str()).collect();
+                self.expect_value_such_as(item, &format!("a value of the sort {sort}: {}", names.join(", ")))
+            }
+            None => self.expect_value(item),
+        }?;
         match value.sort() {
             Some(found) if found != sort => {
                 let report = self.report(item.span, "a value of another sort");

@@ -26,7 +26,7 @@ impl Builder<'_> {
             return self.problems.push(report.hint(hint));
         }
         let language = std::mem::take(&mut self.language);
-        let mut parser = TermParser::new(&language, source, Mode::Meaning);
+        let mut parser = self.parser(&language, source, Mode::Meaning);
         let (patterns, ranges) = parameters(&mut parser, params);
         let (result_pattern, _) = sort_or_range(&mut parser, result);
         parser.variables = patterns.iter().map(|(name, _)| *name).collect();
@@ -108,6 +108,9 @@ fn grammar(parser: &mut TermParser<'_>, attributes: &Attributes<'_>, result: Sor
             None
         }
         None => {
+            if name.is_some_and(|name| parser.is_reported(Symbol::new(name))) {
+                return None;
+            }
             let names: Vec<&str> = known.iter().map(|grammar| grammar.name.as_str()).collect();
             let expected = if names.is_empty() { "(grammar NAME ...) before".to_owned() } else { names.join(", ") };
             parser.report(*span, "there is no such grammar").expected = Some(expected);

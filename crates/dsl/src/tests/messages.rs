@@ -78,7 +78,6 @@ fn scans_that_are_wrong() {
 #[test]
 fn files_that_are_wrong() {
     let text = r#"
-(include "integer")
 (include "integers")
 (define-fun twice ((a Int)) Int (+ a b))
 (define-fun thrice ((a Int)) Bool (* a 3))
@@ -103,6 +102,89 @@ fn files_that_are_wrong() {
 (without plus)
 "#;
     insta::assert_snapshot!(refused(text));
+}
+
+/// Files as they are written by who is new to the format, each with one mistake: one message says what it is.
+#[test]
+fn one_mistake_is_one_message() {
+    let color = "(declare-datatype Color ((red) (green) (blue)))\n";
+    let files = [
+        "(include \"integers\")\n(define-fun clamp ((a Int)) Int (max 0 (min a 3))\n(define-fun twice ((a Int)) Int (+ a a))\n(check (= (twice 1) 2))",
+        "(define-fun clamp ((a Int))) Int (max 0 (min a 3)))\n(define-fun f ((a Int)) Int (clamp a))",
+        "(define-fun clamp ((a Int) (low Int) (high Int)) Int (max low (min a high)))\n(define-fun to3 ((a Int)) Int (clamp a 3))\n(define-fun f ((a Int)) Int (to3 a))",
+        &format!(
+            "{color}(define-table next (Color) Color ((red) green) ((green) bleu))\n(define-fun next2 ((c Color)) Color (next (next c)))\n(check (= (next red) green))\n(rewrite n (next (next2 c)) c)\n(grammar g (Start Color ((Variable Color) (next Start))))\n(synth-fun f ((c Color)) Color :grammar g :means c)\n(without next)"
+        ),
+        &format!("{color}(define-table next (Color) Color (red green) (green blue) (blue red))"),
+        "(define-table next Int Int ((1) 2))",
+        "(declare-datatype Pair ((pair (size Int) (end Bool))))\n(define-fun f ((p Pair)) Bool (end p))\n(constants Pair none)\n(rewrite r (pair (size p) (end p)) p)\n(declare-sequence Word Pair 2)\n(check (= (Word.length Word[]) 0))",
+        "(define-fun fact ((n Int)) Int (ite (= n 0) 1 (* n (fact (- n 1)))))\n(check (= (fact 3) 6))",
+        "(define-fun even ((n Int)) Bool (ite (= n 0) true (odd (- n 1))))\n(define-fun odd ((n Int)) Bool (ite (= n 0) false (even (- n 1))))",
+        "(define-fun f (x Int) Int (+ x 1))",
+        "(define-fun f ((x Int)) (+ x 1))",
+        "(define-fun f ((x Int)) Int (x + 1))",
+        "(define-fun f ((x Int)) Int (if (> x 0) x 0))",
+        "(define-fun f ((x Int)) Bool (== x 1))",
+        "(include \"integers\")\n(rewrite (mod a 1) 0)",
+        "(include \"integers\")\n(define-fun f ((a Int) (b Int)) Int (+ a b) :comutative)",
+        "(datatype Color (red) (green))\n(constants Color red green)",
+        "(define f ((x Int)) Int x)\n(define-fun g ((x Int)) Int (f x))",
+        "(include \"integer\")\n(define-fun f ((x Int)) Int (plus x 2))\n(rewrite q (add a b) (add b a))\n(constants Time late)",
+        "(include \"integers\")\n(grammar g (Start Int (x (plus Start Start))))\n(synth-fun f ((x Int)) Int :grammar g :examples ((1) 2))",
+        "(set-logic LIA)",
+        "(scan ((s 0 (+ s x))) s')",
+        "(form scan 2)",
+        "(define-fun f ((a (range 4 0))) Int a)",
+        "(declare-datatype Wide ((wide (at (range 0 10000)))))",
+        "(constants Bool true (range 0 3))",
+        "(define-fun f ((a (_ BitVec 8))) (_ BitVec 4) ((_ extract 8 5) a))",
+        "(define-fun f ((a (_ BitVec 8))) (_ BitVec 4) ((_ extract 0 3) a))",
+        "(define-fun f ((a (_ BitVec 8))) (_ BitVec 4) ((_ extract 3) a))",
+        "(define-fun f ((a (_ BitVec 8))) (_ BitVec 4) (extract 3 0 a))",
+        "(define-fun f ((a (_ BitVec 8))) (_ BitVec 4) ((_ extract 3 0) a a))",
+        "(include \"bitvectors\")\n(rewrite ((_ extract 3 0) a) a)",
+        "(constants (_ BitVec 8) #xfg #x0f)",
+        &format!("{color}(declare-datatype Color ((black) (white)))\n(constants Color black)"),
+        &format!("{color}(declare-datatype Light ((red) (off)))\n(constants Light off)"),
+        "(declare-datatype Bool ((yes) (no)))",
+        "(define-table t (Int) Int ((1) 2) ((1) 3))",
+    ];
+    let mut shown = String::new();
+    for text in files {
+        let include = |name: &str| Language::shipped(name).map(str::to_owned);
+        let (n, messages) = match Language::parse("my.dsl", text, &include) {
+            Ok(language) => (language.warnings.len(), refused(text)),
+            Err(problems) => (problems.items.len(), problems.to_string()),
+        };
+        assert_eq!(n, 1, "{text}\n{messages}");
+        shown.push_str(&format!("{messages}\n\n----\n\n"));
+    }
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn includes_that_go_in_a_circle_are_refused() {
+    let a = "(include \"b\")\n(define-fun one ((a Int)) Int (+ a 1))\n";
+    let b = "(include \"a\")\n(define-fun two ((a Int)) Int (one (one a)))\n";
+    let include = |name: &str| Some(if name == "a" { a } else { b }.to_owned());
+    insta::assert_snapshot!(Language::parse("a.dsl", a, &include).expect_err("they do"), @r#"
+    error: a is being read already: includes go in a circle
+     --> b:1:10
+      |
+    1 | (include "a")
+      |          ^^^
+      = found: a.dsl includes b includes a
+      = hint: put what both files need into a third one, which both include
+    "#);
+    let root = Language::parse("c.dsl", "(include \"a\")", &include).expect_err("they do");
+    assert!(root.items[0].to_string().contains("found: a includes b includes a"), "{root}");
+    assert_eq!(root.items.len(), 1, "{root}");
+    // Two ways to one file are no circle.
+    let both = "(include \"left\")\n(include \"right\")\n";
+    let shared = |name: &str| {
+        Some(if name == "base" { "(define-fun f ((a Int)) Int a)" } else { "(include \"base\")" }.to_owned())
+    };
+    assert_eq!(Language::parse("both.dsl", both, &shared).expect("is a language").operators.len(), 1);
 }
 
 #[test]
@@ -139,6 +221,9 @@ fn rules_about_operators_that_are_not_there_are_passed_over() {
     assert!(language.operator("%").is_none() && language.operator("//").is_some());
     let rules: Vec<String> = language.rules.iter().map(|rule| print(&rule.lhs, &language)).collect();
     assert!(rules.iter().all(|rule| !rule.contains('%') && !rule.contains("ite")) && rules.len() > 40);
+    // What was taken away on purpose is not warned of.
+    let text = "(include \"integers\")\n(without %)\n(rewrite mod-one (% a 1) 0)";
+    assert_eq!(refused(text), "");
 }
 
 /// Programs in all printed forms.
@@ -202,7 +287,8 @@ fn what_may_be_undefined_beside_bit_vectors() {
 (define-fun wide ((a (_ BitVec 65))) Bool true)
 (define-fun mixed ((a 'BV) (b (_ BitVec 8))) 'BV (bvand a b))
 (define-fun number ((a 'BV)) Bool (< a a))
-(constants (_ BitVec 8) #x0 #x00 1 #x00000000000000001)
+(constants (_ BitVec 8) #x0 #x00 1)
+(constants (_ BitVec 8) #x00000000000000001)
 "#;
     let programs = ["(bvand x #x0f)", "(ite none #x01 #x02)", "(bvand b #x0f)", "(bvand b #x0)", "(bvand b #xyz)"];
     let language = shipped("bitvectors");
