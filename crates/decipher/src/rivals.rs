@@ -6,10 +6,11 @@
 //! an input is found on which both differ, and the network is run there; or neither.
 
 use check::{CheckConfig, Counterexample, Kind, Machine, Product, agreement_of, compare, run_network, run_program};
-use dsl::Term;
+use dsl::{Func, Language, Node, OpId, Scan, Term};
 use graph::Network;
 use rand::seq::SliceRandom as _;
 use samples::{Batch, Column, Elements, Value, rng};
+use synth::{RuleBook, VerifyLimits};
 
 use crate::{Config, Hypothesis};
 
@@ -85,6 +86,9 @@ pub(crate) fn rivals(network: &Network, program: &Term, others: &[Hypothesis], c
     let mut found = Rivals { considered: candidates.len(), surviving: 0, equal: 0, others: Vec::new() };
     let Some(sample) = Sample::of(network, program, config) else { return Rivals { considered: 0, ..found } };
     let contest = Contest { network, program, config };
+    let mut mirrors = Mirrors::new(config.language);
+    let own = mirrors.sorted(program);
+    let mut met: Vec<Term> = Vec::new();
     for rival in candidates {
         if (config.deadline)() {
             break;
@@ -93,15 +97,71 @@ pub(crate) fn rivals(network: &Network, program: &Term, others: &[Hypothesis], c
             continue;
         }
         found.surviving += 1;
-        if found.others.len() >= REPORTED {
+        let sorted = mirrors.sorted(&rival);
+        if sorted == own {
+            found.equal += 1;
             continue;
         }
+        if found.others.len() >= REPORTED || met.contains(&sorted) {
+            continue;
+        }
+        met.push(sorted);
         match contest.separation(&rival) {
             Some(separation) => found.others.push(Rival { program: rival, separation }),
             None => found.equal += 1,
         }
     }
     found
+}
+
+/// Terms up to the order of arguments, where it is proved that it does not matter: `(max x y)` and `(max y x)` are one.
+struct Mirrors<'l> {
+    language: &'l Language,
+    rules: RuleBook<'l>,
+}
+
+impl<'l> Mirrors<'l> {
+    fn new(language: &'l Language) -> Self {
+        Self { language, rules: RuleBook::new(language, VerifyLimits::new()) }
+    }
+
+    fn commutes(&mut self, op: OpId) -> bool {
+        let facts = self.language.fact_rules(op);
+        // Of the facts of an operator this one comes first.
+        self.language.op(op).facts.commutative && facts.first().is_some_and(|fact| self.rules.proves(fact.name))
+    }
+
+    /// The term with the arguments of commutative operators in the order of their texts.
+    fn sorted(&mut self, term: &Term) -> Term {
+        let mut all = |terms: &[Term]| -> Vec<Term> { terms.iter().map(|term| self.sorted(term)).collect() };
+        let node = match term.node() {
+            Node::Var(_) | Node::Const(_) => return term.clone(),
+            Node::App(func, args) => {
+                let mut args = all(args);
+                if matches!(func, Func::Op(op) if self.commutes(*op)) {
+                    args.sort_by_cached_key(|arg| dsl::print(arg, self.language));
+                }
+                Node::App(func.clone(), args)
+            }
+            Node::Let(bindings, body) => {
+                let bound = bindings.iter().map(|(name, value)| (*name, self.sorted(value))).collect();
+                Node::Let(bound, self.sorted(body))
+            }
+            Node::Scan(Scan { states, outputs }) => {
+                let outputs = all(outputs);
+                let state = |(name, first, update): &(_, _, Term)| (*name, *first, self.sorted(update));
+                Node::Scan(Scan { states: states.iter().map(state).collect(), outputs })
+            }
+            Node::Select { key, query, pred } => {
+                let pred = match pred {
+                    Func::Lambda(params, body) => Func::Lambda(params.clone(), self.sorted(body)),
+                    other => other.clone(),
+                };
+                Node::Select { key: self.sorted(key), query: self.sorted(query), pred }
+            }
+        };
+        Term::new(node)
+    }
 }
 
 /// Inputs with the network's outputs, and on how many of them the accepted program is wrong.
@@ -210,7 +270,6 @@ impl Contest<'_> {
 
 #[cfg(test)]
 mod tests {
-    use dsl::Language;
     use graph::{Activation, Affine, Cell, Encoding, Matrix, Mlp, Recurrence};
     use samples::{Decode, Domain};
 
@@ -253,6 +312,14 @@ mod tests {
             (6, &[Value::Int(7)][..], &[Value::Int(7)][..])
         );
         assert_eq!(rival, [Value::Int(0)]);
+        // A mirror image is shown to be equal by the proved fact alone, and one rival in two forms is one rival.
+        let mut mirrors = Mirrors::new(&language);
+        let mut sorted = |text: &str| mirrors.sorted(&read(text));
+        assert_eq!(
+            sorted("(scan ((s 0 (max (+ s x) (- x s)))) (ite (= s' x) 1 s'))"),
+            sorted("(scan ((s 0 (max (- x s) (+ x s)))) (ite (= x s') 1 s'))")
+        );
+        assert_ne!(sorted("(scan ((s 0 (- s x))) s')"), sorted("(scan ((s 0 (- x s))) s')"));
         let all = rivals(&network, &program, &[], &config);
         assert!(all.surviving >= all.equal + all.others.len() && all.surviving < all.considered, "{all:?}");
         assert!(all.others.iter().any(|rival| matches!(rival.separation, Separation::Input { within: false, .. })));

@@ -63,8 +63,8 @@ impl<'l> RuleBook<'l> {
         RuleSet { rules: rules.cloned().collect() }
     }
 
-    /// Whether a rule is proved. Names that are no rule's stand for what needs no verification.
-    fn proves(&mut self, name: Symbol) -> bool {
+    /// Whether a rule or a fact is proved. Names that are no rule's stand for what needs no verification.
+    pub fn proves(&mut self, name: Symbol) -> bool {
         if let Some(verdict) = self.verdicts.get(&name) {
             return verdict.is_proved();
         }
