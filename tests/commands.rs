@@ -1,5 +1,6 @@
 //! The commands on the shipped networks, from a network to a program and back.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ fn programs_run_here_and_in_python() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let inputs = write(out.path(), "inputs.jsonl", format!("{}\n\n[]\n", json!(COUNTED.0)));
     let ran = run("run {0} {1}", &[&out.path().join("program.dsl"), &inputs]);
-    assert_eq!((ran.code, ran.stdout), (0, format!("{}\n[]\n", json!(COUNTED.1))), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stdout), (0, format!("{}\n\n[]\n", json!(COUNTED.1))), "{}", ran.stderr);
 
     let script =
         format!("import sys; sys.path.insert(0, sys.argv[1]); import program; print(program.run({:?}))", COUNTED.0);
@@ -105,6 +106,17 @@ fn inputs_over_tokens_run_too() {
     let inputs = write(folder.path(), "inputs.jsonl", "[\"a\", \"b\", \"a\"]\n[\"c\"]\n");
     let ran = run("run {0} {1}", &[&program, &inputs]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "[true,false,true]\n[true]\n"), "{}", ran.stderr);
+    // The last number of the same text before: in the language of causal networks only what came before counts, however
+    // that language is named.
+    let counts = write(folder.path(), "counts.dsl", "(successor (numeral (count (= tokens \"a\"))))\n");
+    let own = write(folder.path(), "own.dsl", "(include \"sequences\")\n");
+    let inputs = write(folder.path(), "letters.jsonl", "[\"a\", \"b\", \"a\"]\n");
+    let plain = run("run {0} {1}", &[&counts, &inputs]);
+    assert_eq!((plain.code, plain.stdout.as_str()), (0, "[\"2\",\"2\",\"3\"]\n"), "{}", plain.stderr);
+    for dsl in [Path::new("sequences"), &root().join("dsl/sequences.dsl"), &own] {
+        let ran = run("run {0} {1} --dsl {2}", &[&counts, &inputs, dsl]);
+        assert_eq!((ran.code, ran.stdout), (0, plain.stdout.clone()), "{}: {}", dsl.display(), ran.stderr);
+    }
     let bad = write(folder.path(), "bad.jsonl", "[1]\n{}\n");
     run("run {0} {1}", &[&program, &bad]).fails_with(&["bad.jsonl:2", "expected a JSON list"]);
 }
@@ -121,6 +133,21 @@ fn a_wrong_program_is_refuted_by_a_small_counterexample() {
     // The domain has one length only, so the rest of the sequence is there, but simple.
     let small = json!({"input": [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], "position": 3, "network": 3, "program": 4});
     assert_eq!(agreement["counterexample"], small);
+}
+
+#[test]
+fn files_about_another_network_are_refused_as_such() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let [counter, first] = NETWORKS.map(network);
+    assert_eq!(run("decipher {0} --out {1} -q", &[&first, folder.path()]).code, 0);
+    let hint = "the file may be about another network: the inputs of this one are x (Int)";
+    let proof = run("check {0} --proof {1}", &[&counter, &folder.path().join("proof.json")]);
+    proof.fails_with(&["unknown variable tokens", "proof.json, program:1:", hint]);
+    let scrubbed = run("scrub {0} {1}", &[&counter, &folder.path().join("hypothesis.json")]);
+    scrubbed.fails_with(&["unknown variable tokens", "hypothesis.json, program:1:", hint]);
+    for stderr in [proof.stderr, scrubbed.stderr] {
+        assert!(stderr.lines().all(|line| line.matches("error:").count() <= 1), "{stderr}");
+    }
 }
 
 #[test]
@@ -178,10 +205,14 @@ fn usage_errors_have_a_code_of_their_own() {
         "decipher x --min-agreement 2",
         "decipher x --threads 0",
         "decipher x --threads 10000",
+        "trace x --time-limit -1",
+        "scrub x y --min-recovered -1",
     ] {
         let run = run(line, &[]);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "`{line}`: {}", run.stderr);
     }
+    let late = run("trace x --time-limit -1", &[]).stderr;
+    assert!(late.contains("expected a positive number of seconds"), "{late}");
     assert_eq!(run("--help", &[]).code, 0);
     assert_eq!(run("--version", &[]).code, 0);
 }

@@ -1,5 +1,7 @@
 //! The DSL decides: programs are written in the language given, whatever the engine could do.
 
+use std::path::Path;
+
 use crate::harness::{network, root, run, ventris, words, write};
 
 /// A shipped DSL with everything it includes in one text.
@@ -154,6 +156,75 @@ fn files_that_claim_too_much_are_refused() {
         let checked = run("dsl check {0}", &[&write(folder.path(), "mine.dsl", text)]);
         assert_eq!(checked.code, code, "{text}: {}{}", checked.stdout, checked.stderr);
         assert!(checked.stdout.contains(found), "{text}: {}", checked.stdout);
+    }
+}
+
+#[test]
+fn a_rule_over_an_unknown_operator_is_an_error_of_its_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let typo = "(include \"integers\")\n(rewrite add-zero (plus a 0) a)\n";
+    let file = write(folder.path(), "typo.dsl", typo);
+    run("dsl check {0}", &[&file]).fails_with(&["unknown operator plus", "typo.dsl:2:20", "did you mean +?"]);
+    // In an included file it may be meant for a larger language.
+    let shared = write(folder.path(), "shared.dsl", "(include \"typo\")\n");
+    let checked = run("dsl check {0}", &[&shared]);
+    assert_eq!(checked.code, 0, "{}", checked.stderr);
+    assert!(checked.stderr.starts_with("warning: unknown operator plus, so the rule add-zero is not used"));
+}
+
+#[test]
+fn the_headline_of_a_check_counts_all_that_failed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let text = "(define-fun never ((a Int)) Int a :when (and (< a 0) (> a 0)))
+(define-fun id ((a Int)) Int a)
+(check (= (id 1) 1) (= (id 1) 2))
+";
+    let checked = run("dsl check {0}", &[&write(folder.path(), "mine.dsl", text)]);
+    assert_eq!(checked.code, 3, "{}", checked.stderr);
+    let headline = checked.stdout.lines().next().unwrap_or_default();
+    assert!(headline.starts_with("NOT SOUND: ") && headline.contains(", 2 operators, "), "{headline}");
+    assert!(headline.ends_with("; 1 operator refused; 2 tests: 1 passed, 1 failed"), "{headline}");
+    assert!(
+        checked.stdout.contains("error: the operator never never has a value\n") && checked.stdout.contains("^^^^^\n"),
+        "{}",
+        checked.stdout
+    );
+}
+
+#[test]
+fn files_of_other_kinds_are_recognised() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| write(folder.path(), name, text);
+    let dsl = file("mine.txt", "(include \"integers\")\n(synth-fun f ((x Int)) Int :means (+ x 1))\n");
+    run("synth {0}", &[&dsl]).fails_with(&["only files called NAME.dsl are read as DSL files"]);
+    let problem = file("problem.sl", "(set-logic LIA)\n(check-synth)\n");
+    run("dsl check {0}", &[&problem]).fails_with(&["problem.sl:1:2", "this is SyGuS-IF"]);
+    let program = file("program.dsl", "(scan ((s 0 (+ s x))) s')\n");
+    run("dsl check {0}", &[&program]).fails_with(&["program.dsl:1:2", "this is a program"]);
+    let language = file("language.dsl", "(include \"integers\")\n");
+    run("check {0} {1}", &[&network("saturating_counter"), &language])
+        .fails_with(&["a program is one term", "this is a DSL file"]);
+    run("dsl check integer", &[]).fails_with(&["there is no such file", "integers"]);
+    run("dsl fmt integers --write", &[]).fails_with(&["a shipped DSL is a part of ventris"]);
+}
+
+#[test]
+fn inferred_rules_are_written_with_the_include_that_they_need() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let elsewhere = folder.path().join("out");
+    std::fs::create_dir(&elsewhere).expect("made");
+    let own = write(folder.path(), "own.dsl", "(define-fun flip ((a Bool)) Bool (not a))\n");
+    for (dsl, out) in [
+        (own.as_path(), folder.path().join("beside.dsl")),
+        (own.as_path(), elsewhere.join("elsewhere.dsl")),
+        (Path::new("booleans"), folder.path().join("of_shipped.dsl")),
+    ] {
+        let inferred = run("dsl infer {0} --size 2 --vars 1 --no-cache --out {1}", &[dsl, &out]);
+        assert_eq!(inferred.code, 0, "{}", inferred.stderr);
+        let checked = run("dsl check {0} --format json", &[&out]);
+        assert_eq!((checked.code, checked.stderr.as_str()), (0, ""), "{}", out.display());
+        let rules = checked.json()["rules"].as_array().map_or(0, Vec::len);
+        assert!(rules > 0, "{}", out.display());
     }
 }
 

@@ -116,7 +116,7 @@ impl Case {
         let network = model::load(&files)?;
         let file: HypothesisFile = serde_json::from_str(&std::fs::read_to_string(out.join("hypothesis.json"))?)?;
         let language = file.dsl.language()?;
-        let hypothesis = file.hypothesis(&language, &network.domain.inputs())?;
+        let hypothesis = file.hypothesis("hypothesis.json", &language, &network.domain.inputs())?;
         let proof = match std::fs::read_to_string(out.join("proof.json")) {
             Ok(text) => Some(serde_json::from_str::<ProofFile>(&text)?.proof()?),
             Err(_) => None,

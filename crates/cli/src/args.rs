@@ -28,7 +28,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024), global = true)]
     pub(crate) threads: Option<u16>,
     /// Give up searching after so many seconds and report what there is
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true, global = true)]
     pub(crate) time_limit: Option<f64>,
     /// How results are printed
     #[arg(long, value_enum, default_value_t = Format::Text, global = true)]
@@ -72,14 +72,14 @@ pub(crate) enum Command {
 pub(crate) struct DecipherArgs {
     /// Folder with model.safetensors, config.json and task.json
     pub(crate) model: PathBuf,
-    /// DSL files in place of the one shipped for this family of networks
+    /// DSL files, or names of shipped DSLs, in place of the one shipped for this family of networks
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,
     /// Folder for program.dsl, program.py, hypothesis.json, proof.json and result.json
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
-    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share)]
+    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) min_agreement: f64,
     /// Controls: those on recorded values, or beside them the whole procedure again on networks without meaning (weights drawn
     /// anew, permuted within tensors and within layers, a nonsense labelling); each then has a time limit of its own
@@ -118,11 +118,11 @@ pub(crate) struct CheckArgs {
     /// Does this proof hold? A proof.json as `decipher --out` writes it, in place of a program
     #[arg(long, value_name = "FILE", conflicts_with_all = ["program", "dsl", "min_agreement"])]
     pub(crate) proof: Option<PathBuf>,
-    /// DSL files in place of the one shipped for this family of networks
+    /// DSL files, or names of shipped DSLs, in place of the one shipped for this family of networks
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,
     /// Least share of counted outputs (gpt2 networks: of whole sequences) on which program and network must agree
-    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share)]
+    #[arg(long, value_name = "A", default_value_t = 1.0, value_parser = share, allow_negative_numbers = true)]
     pub(crate) min_agreement: f64,
 }
 
@@ -133,7 +133,7 @@ pub(crate) struct ScrubArgs {
     /// A hypothesis.json as `decipher --out` writes it
     pub(crate) hypothesis: PathBuf,
     /// Least fraction of the behaviour that must be recovered
-    #[arg(long, value_name = "R", default_value_t = 0.95)]
+    #[arg(long, value_name = "R", default_value_t = 0.95, value_parser = share, allow_negative_numbers = true)]
     pub(crate) min_recovered: f64,
 }
 
@@ -143,10 +143,11 @@ pub(crate) struct RunArgs {
     pub(crate) program: PathBuf,
     /// One JSON list per line: the elements of a sequence
     pub(crate) inputs: PathBuf,
-    /// DSL files (default: the shipped one that has the program's inputs, `x` or `tokens`)
+    /// DSL files, or names of shipped DSLs (default: the shipped one that has the program's inputs, `x` or `tokens`)
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,
-    /// Let selections see only elements up to their own, as in a network with causal attention
+    /// Let selections see only elements up to their own, as in a network with causal attention; programs in the shipped
+    /// DSL `sequences`, which is that of such networks, are run so anyhow
     #[arg(long)]
     pub(crate) causal: bool,
 }

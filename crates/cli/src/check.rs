@@ -34,8 +34,9 @@ fn run_proof(args: &CheckArgs, path: &Path, common: &Common) -> Result<Status, F
         return Err(Failure::at(path, format!("expected schema {SCHEMA}, found {}", file.schema)));
     }
     let language = file.dsl.language()?;
-    let program = dsl::parse_term(&file.program, &language, &network.domain.inputs())
-        .map_err(|diagnostics| Failure::at(path, diagnostics))?;
+    let origin = format!("{}, program", path.display());
+    let program = dsl::parse_program(&origin, &file.program, &language, &network.domain.inputs())
+        .map_err(|diagnostics| elsewhere(&network, diagnostics))?;
     progress.say("check proof");
     let refused = match file.proof() {
         Ok(proof) => check::verify(&network, &program, &language, &proof).err().map(|refused| refused.to_string()),
@@ -56,6 +57,13 @@ fn run_proof(args: &CheckArgs, path: &Path, common: &Common) -> Result<Status, F
         Format::Text => report::proof_check_text(&result),
     })?;
     Ok(if holds { Status::Done } else { Status::NotEstablished })
+}
+
+/// The failure of a program, in a file about a network, that cannot be read over the inputs of this one.
+pub(crate) fn elsewhere(network: &graph::Network, diagnostics: dsl::Diagnostics) -> Failure {
+    let inputs: Vec<String> = network.domain.inputs().iter().map(|(name, sort)| format!("{name} ({sort})")).collect();
+    let hint = format!("the file may be about another network: the inputs of this one are {}", inputs.join(", "));
+    Failure::from(diagnostics).hint(hint)
 }
 
 /// Runs program and network on the same inputs.

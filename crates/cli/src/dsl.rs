@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use ::dsl::sexpr::report_at;
-use ::dsl::{Language, Place};
+use ::dsl::{Diagnostic, Diagnostics, Language, Node, Place, Rule, Term};
 use ::synth::{
-    CheckReport, Extent, OperatorReport, RuleReport, Verdict, VerifyLimits, check_language, check_operators, run_checks,
+    CheckReport, Extent, OperatorReport, RuleReport, Verdict, VerifyLimits, check_language, check_operators,
+    check_rule, run_checks,
 };
 use report::{DslCheckResult, LanguageFile, OperatorResult, RuleResult, SCHEMA, SelfTestResult};
+use samples::{Symbol, Value};
 use smt::Solver;
 
 use crate::args::{Common, DslCommand, Format};
@@ -32,16 +34,29 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
     let progress = Progress::new(common);
     let (origin, text) = language::text_of(file)?;
     let (language, files) = language::parse(&origin, &text, &[language::folder(file)])?;
+    // Rules of the file itself that nothing can come of are mistakes; those of included files may be for other languages.
+    let unused = language.warnings.iter().filter(|warning| warning.place.origin == origin);
+    let unused: Vec<Diagnostic> = unused.map(|warning| Diagnostic { is_warning: false, ..warning.clone() }).collect();
+    if !unused.is_empty() {
+        return Err(Diagnostics { items: unused }.into());
+    }
     language::warn(&language, common);
     let texts = Texts { origin: &origin, files: &files };
     progress.say("verifying every rule and fact");
     let (solver, limits) = (&mut Solver::new(), VerifyLimits::default());
     let rules = check_language(&language, solver, &limits);
     let operators = check_operators(&language, solver, &limits);
+    let nowhere: Vec<Symbol> = operators
+        .iter()
+        .filter(|report| matches!(report.extent, Extent::Partial { .. }))
+        .filter(|report| is_nowhere(&language, report.name, solver, &limits))
+        .map(|report| report.name)
+        .collect();
     let checks = run_checks(&language);
     progress.finish();
     let sound = rules.iter().all(|report| report.verdict.holds())
         && operators.iter().all(OperatorReport::holds)
+        && nowhere.is_empty()
         && checks.iter().all(|report| report.passed);
     let result = DslCheckResult {
         schema: SCHEMA,
@@ -49,7 +64,13 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
         n_operators: language.operators.len(),
         sound,
         rules: rules.iter().map(|report| rule_result(report, &texts)).collect(),
-        operators: operators.iter().map(|report| operator_result(report, &language, &texts)).collect(),
+        operators: operators
+            .iter()
+            .map(|report| match nowhere.contains(&report.name) {
+                true => nowhere_result(report, &texts),
+                false => operator_result(report, &language, &texts),
+            })
+            .collect(),
         checks: checks.iter().map(|report| check_result(report, &language, &texts)).collect(),
     };
     output::to_stdout(&match common.format {
@@ -57,6 +78,32 @@ fn check(file: &Path, common: &Common) -> Result<Status, Failure> {
         Format::Text => report::dsl_check_text(&result),
     })?;
     Ok(if sound { Status::Done } else { Status::NotEstablished })
+}
+
+/// Whether an operator is shown to have no value at all, as one whose condition is never true.
+fn is_nowhere(language: &Language, name: Symbol, solver: &mut Solver, limits: &VerifyLimits) -> bool {
+    let Some(id) = language.operator(name.as_str()) else { return false };
+    let operator = language.op(id);
+    let args = operator.params.iter().map(|(name, _)| Term::var(*name)).collect();
+    let rule = Rule {
+        name,
+        lhs: Term::op(id, args),
+        rhs: Term::new(Node::Const(Value::Undefined)),
+        conditions: Vec::new(),
+        both_ways: false,
+        params: operator.params.clone(),
+        ruleset: None,
+        assumed: false,
+        place: operator.place.clone(),
+    };
+    check_rule(language, &rule, solver, limits).is_proved()
+}
+
+fn nowhere_result(report: &OperatorReport, texts: &Texts<'_>) -> OperatorResult {
+    let (name, place) = (report.name.to_string(), report.place.to_string());
+    let (message, detail) = (format!("the operator {name} never has a value"), "proved for all arguments".to_owned());
+    let underlined = texts.underline(&report.place, Some("when"), message, &detail);
+    OperatorResult { name, place, status: "nowhere", detail, holds: false, underlined: Some(underlined) }
 }
 
 /// The texts that a language was read from.
@@ -136,6 +183,10 @@ fn format(file: &Path, write: bool) -> Result<Status, Failure> {
     let (origin, text) = language::text_of(file)?;
     let formatted = ::dsl::format(&origin, &text)?;
     if write {
+        if !file.exists() {
+            return Err(Failure::at(file, "a shipped DSL is a part of ventris, and --write writes a file")
+                .hint("without --write its text is printed, which can be kept in a file of one's own"));
+        }
         if formatted != text {
             output::write_whole(file, &formatted)?;
         }

@@ -20,6 +20,11 @@ impl Failure {
         Self::new(format!("{}: {message}", path.display()))
     }
 
+    /// What is wrong, to be said within another message.
+    pub(crate) fn message(&self) -> &str {
+        self.message.strip_prefix("error: ").unwrap_or(&self.message)
+    }
+
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -37,6 +42,7 @@ impl fmt::Display for Failure {
     }
 }
 
+/// Diagnostics name their places themselves, and each says that it is an error.
 impl From<dsl::Diagnostics> for Failure {
     fn from(diagnostics: dsl::Diagnostics) -> Self {
         Self::new(diagnostics.to_string())

@@ -42,10 +42,32 @@ pub(crate) fn run(args: &InferArgs, common: &Common) -> Result<Status, Failure> 
         Format::Text => report::infer_text(&result),
     };
     match &args.out {
+        Some(file) if common.format == Format::Text => {
+            // A file of its own, whose rules speak of the language's operators.
+            output::write_whole(file, &format!("{}\n{printed}", include_of(&args.file, file)))?
+        }
         Some(file) => output::write_whole(file, &printed)?,
         None => output::to_stdout(&printed)?,
     }
     Ok(Status::Done)
+}
+
+/// The include by which a file that is written finds a DSL: its name beside it or where it is shipped, else its path.
+fn include_of(dsl: &Path, out: &Path) -> String {
+    let whole = |path: &Path| std::fs::canonicalize(path).ok();
+    let here = |path: &Path| {
+        let folder = language::folder(path);
+        if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder }
+    };
+    let name = match whole(dsl) {
+        // Shipped.
+        None => dsl.display().to_string(),
+        Some(path) if whole(&here(dsl)) == whole(&here(out)) => {
+            path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        }
+        Some(path) => path.display().to_string(),
+    };
+    format!("(include {name:?})")
 }
 
 fn infer(language: &Language, config: &InferConfig, common: &Common) -> InferResult {
@@ -166,6 +188,6 @@ fn keep(file: &Path, key: &str, result: &InferResult) {
         output::write_whole(file, &output::json_text(&kept)?)
     });
     if let Err(failure) = written {
-        output::to_stderr(&format!("warning: the rules are not kept for the next time: {failure}"));
+        output::to_stderr(&format!("warning: the rules are not kept for the next time: {}", failure.message()));
     }
 }

@@ -27,14 +27,15 @@ pub(crate) fn shipped_for(family: Family) -> &'static str {
 /// Files that cannot be read; everything that is wrong in them.
 pub(crate) fn load(files: &[PathBuf], default: &str) -> Result<(Language, LanguageFile), Failure> {
     if let [file] = files {
-        return parse(&file.display().to_string(), &read_text(file)?, &[folder(file)]);
+        let (origin, text) = text_of(file)?;
+        return parse(&origin, &text, &[folder(file)]);
     }
     if files.is_empty() {
         let root = Language::shipped(default).unwrap_or_default();
         return parse(default, root, &[]);
     }
     for file in files {
-        read_text(file)?;
+        text_of(file)?;
     }
     let root: String = files.iter().map(|file| format!("(include {:?})\n", file.display().to_string())).collect();
     let mut folders = vec![PathBuf::new()];
@@ -50,6 +51,8 @@ pub(crate) fn text_of(file: &Path) -> Result<(String, String), Failure> {
     let name = file.display().to_string();
     match Language::shipped(&name) {
         Some(text) if !file.exists() => Ok((name, text.to_owned())),
+        _ if !file.exists() => Err(Failure::at(file, "there is no such file")
+            .hint(format!("a DSL file, or the name of a shipped DSL: {}", Language::SHIPPED.join(", ")))),
         _ => Ok((name, read_text(file)?)),
     }
 }
@@ -60,11 +63,18 @@ pub(crate) fn text_of(file: &Path) -> Result<(String, String), Failure> {
 /// Everything that is wrong with the text.
 pub(crate) fn parse(origin: &str, root: &str, folders: &[PathBuf]) -> Result<(Language, LanguageFile), Failure> {
     let included = RefCell::new(Vec::<(String, String)>::new());
+    let folders = RefCell::new(folders.to_vec());
     let include = |name: &str| {
-        let found = folders.iter().find_map(|folder| {
-            [folder.join(name), folder.join(format!("{name}.dsl"))]
-                .iter()
-                .find_map(|path| std::fs::read_to_string(path).ok())
+        let found = folders.borrow().iter().find_map(|own| {
+            let paths = [own.join(name), own.join(format!("{name}.dsl"))];
+            paths.into_iter().find_map(|path| Some((std::fs::read_to_string(&path).ok()?, folder(&path))))
+        });
+        let found = found.map(|(text, own)| {
+            // What an included file includes may lie beside it.
+            if !folders.borrow().contains(&own) {
+                folders.borrow_mut().push(own);
+            }
+            text
         });
         if let Some(text) = &found
             && included.borrow().iter().all(|(known, _)| known != name)

@@ -18,6 +18,9 @@ pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
     let text = output::read_text(&args.program)?;
     let over_tokens = words(&text).any(|word| word == "tokens" || word == "indices");
     let lines = read_lines(&args.inputs)?;
+    // A blank line is answered by one, so that the rows of both files stay beside each other.
+    let blank: Vec<bool> = lines.iter().map(Option::is_none).collect();
+    let lines: Vec<Vec<Json>> = lines.into_iter().map(Option::unwrap_or_default).collect();
     let points = Points::from_lengths(lines.iter().map(Vec::len));
     let vars = if over_tokens { tokens(&lines) } else { numbers(&args.inputs, &lines)? };
     let sorts: Vec<(Symbol, Sort)> = vars.iter().map(|(name, column)| (*name, column.sort)).collect();
@@ -27,17 +30,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
         Ok((language, program))
     };
     // Which shipped language a program over tokens is in shows in its words: those of trained transformers have their own.
-    let (language, program, causal) = match read(if over_tokens { "rasp" } else { "recurrent" }) {
-        Err(error) if over_tokens && args.dsl.is_empty() => {
-            let (language, program) = read("sequences").map_err(|_| error)?;
-            (language, program, true)
-        }
-        found => found.map(|(language, program)| (language, program, args.causal))?,
+    let (language, program) = match read(if over_tokens { "rasp" } else { "recurrent" }) {
+        Err(error) if over_tokens && args.dsl.is_empty() => read("sequences").map_err(|_| error)?,
+        found => found?,
     };
+    let causal = args.causal || is_causal(&language);
     let columns =
         evaluate(&program, &language, &points, &vars, causal).map_err(|error| Failure::at(&args.program, error))?;
     let mut out = String::new();
-    for range in points.ranges() {
+    for (range, is_blank) in points.ranges().zip(blank) {
+        if is_blank {
+            out.push('\n');
+            continue;
+        }
         let value = |column: &Column, point: usize| match column.value(point) {
             // Recurrent networks say numbers: truth values stand for 1 and 0, as in program.py.
             Value::Bool(b) if !over_tokens => Json::from(u8::from(b)),
@@ -74,19 +79,29 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// The lists of a file, one per line; empty lines are passed over.
-fn read_lines(path: &Path) -> Result<Vec<Vec<Json>>, Failure> {
+/// Whether a language is that of causal networks: `sequences`, or one that includes it.
+fn is_causal(language: &Language) -> bool {
+    let is_from = |origin: &str| Path::new(origin).file_stem().is_some_and(|stem| stem == "sequences");
+    language.operators.iter().any(|operator| is_from(&operator.place.origin))
+}
+
+/// The lists of a file, one per line; `None` for a blank line.
+fn read_lines(path: &Path) -> Result<Vec<Option<Vec<Json>>>, Failure> {
     let text = output::read_text(path)?;
     let list = |(index, line): (usize, &str)| {
         let place = format!("{}:{}", path.display(), index + 1);
+        if line.trim().is_empty() {
+            return Ok(None);
+        }
         match serde_json::from_str(line) {
-            Ok(Json::Array(elements)) => Ok(elements),
+            Ok(Json::Array(elements)) => Ok(Some(elements)),
             Ok(_) => Err(Failure::new(format!("{place}: expected a JSON list, found another value"))
                 .hint("one sequence per line, such as [1, 0, 2]")),
-            Err(error) => Err(Failure::new(format!("{place}: expected a JSON list: {error}"))),
+            Err(error) => Err(Failure::new(format!("{place}: expected a JSON list: {error}"))
+                .hint("one sequence per line, such as [1, 0, 2]")),
         }
     };
-    text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).map(list).collect()
+    text.lines().enumerate().map(list).collect()
 }
 
 /// The inputs `tokens` and `indices`.

@@ -7,7 +7,7 @@ use scrub::Standing;
 use crate::args::{Common, Format, ScrubArgs};
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::{Status, output, trace};
+use crate::{Status, check, output, trace};
 
 /// Scrubs a hypothesis from its file.
 ///
@@ -26,8 +26,8 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
     }
     let language = file.dsl.language()?;
     let hypothesis = file
-        .hypothesis(&language, &network.domain.inputs())
-        .map_err(|diagnostics| Failure::at(&args.hypothesis, diagnostics))?;
+        .hypothesis(&args.hypothesis.display().to_string(), &language, &network.domain.inputs())
+        .map_err(|diagnostics| check::elsewhere(&network, diagnostics))?;
     progress.say("scrub");
     let config = decipher::Config {
         language: &language,

@@ -20,7 +20,11 @@ use crate::{Status, output};
 pub(crate) fn run(args: &SynthArgs, common: &Common) -> Result<Status, Failure> {
     let start = Instant::now();
     let text = output::read_text(&args.problem)?;
-    let problem = Problem::parse(&args.problem.display().to_string(), &text)?;
+    let problem = Problem::parse(&args.problem.display().to_string(), &text).map_err(|diagnostics| {
+        let is_sl = args.problem.extension().is_some_and(|own| own == "sl");
+        let hint = "only files called NAME.dsl are read as DSL files, all others as SyGuS-IF";
+        if is_sl { diagnostics.into() } else { Failure::from(diagnostics).hint(hint) }
+    })?;
     let progress = Progress::new(common);
     progress.say("searching");
     let limit = common.time_limit.map(Duration::from_secs_f64);

@@ -63,21 +63,27 @@ impl HypothesisFile {
         }
     }
 
-    /// The hypothesis, its terms read as programs over `inputs`.
+    /// The hypothesis, its terms read as programs over `inputs`; `origin` names the file in messages.
     ///
     /// # Errors
     /// Everything that is wrong with a term.
-    pub fn hypothesis(&self, language: &Language, inputs: &[(Symbol, Sort)]) -> Result<Hypothesis, Diagnostics> {
+    pub fn hypothesis(
+        &self,
+        origin: &str,
+        language: &Language,
+        inputs: &[(Symbol, Sort)],
+    ) -> Result<Hypothesis, Diagnostics> {
+        let term = |part: &str, text: &str| dsl::parse_program(&format!("{origin}, {part}"), text, language, inputs);
         let read = |aligned: &Aligned| {
             Ok(decipher::Aligned {
-                subterm: dsl::parse_term(&aligned.subterm, language, inputs)?,
+                subterm: term(&format!("subterm at {}", aligned.site), &aligned.subterm)?,
                 site: aligned.site.clone(),
                 readout: if aligned.readout == "affine" { "affine" } else { "partition" },
                 fit: aligned.fit,
             })
         };
         Ok(Hypothesis {
-            program: dsl::parse_term(&self.program, language, inputs)?,
+            program: term("program", &self.program)?,
             alignment: self.alignment.iter().map(read).collect::<Result<_, Diagnostics>>()?,
             circuit: self.circuit.clone(),
             source: "file",

@@ -19,11 +19,11 @@ pub fn decipher_text(result: &DecipherResult, pretty: Option<&str>, verbose: boo
             "refuted" => "Closest program (it is not what the network computes)",
             _ => "Program (not claimed)",
         };
-        let _ = writeln!(text, "\n{title}, {size} atoms:\n");
+        let _ = writeln!(text, "\n{title}, {}:\n", counted(size, "atom"));
         pretty.lines().for_each(|line| _ = writeln!(text, "    {line}"));
         if !result.tables.is_empty() {
             let list: Vec<String> =
-                result.tables.iter().map(|t| format!("{} ({} entries)", t.name, t.entries)).collect();
+                result.tables.iter().map(|t| format!("{} ({})", t.name, counted(t.entries, "entry"))).collect();
             let _ = writeln!(text, "\n  Left as tables, not explained further: {}", list.join(", "));
         }
     }
@@ -85,7 +85,7 @@ fn alignment(text: &mut String, result: &DecipherResult, verbose: bool) {
         }
     }
     if let Some(circuit) = &result.circuit {
-        let _ = writeln!(text, "\n  Circuit ({} edges):", circuit.len());
+        let _ = writeln!(text, "\n  Circuit ({}):", counted(circuit.len(), "edge"));
         let edges: Vec<String> = circuit.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
         edges.chunks(4).for_each(|line| _ = writeln!(text, "    {}", line.join("   ")));
     }
@@ -106,8 +106,11 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     if let Some(errors) = evidence.errors.as_ref().filter(|errors| errors.wrong > 0) {
         let _ = writeln!(
             text,
-            "  errors      {} of {} outputs differ, in {} sequences; {}",
-            errors.wrong, errors.outputs, errors.sequences, errors.explanation
+            "  errors      {} of {} outputs differ, in {}; {}",
+            errors.wrong,
+            errors.outputs,
+            counted(errors.sequences, "sequence"),
+            errors.explanation
         );
     }
     if let Some(scrub) = &evidence.scrub {
@@ -136,7 +139,7 @@ fn evidence(text: &mut String, result: &DecipherResult) {
         circuit_lines(text, circuit);
     }
     if let Some(rivals) = &evidence.rivals {
-        rival_lines(text, rivals);
+        rival_lines(text, result.program.as_deref().unwrap_or_default(), rivals);
     }
     proof_lines(text, result);
 }
@@ -150,8 +153,8 @@ fn range(values: impl Iterator<Item = Option<f64>>) -> String {
 fn circuit_lines(text: &mut String, circuit: &CircuitEvidence) {
     let _ = writeln!(
         text,
-        "  circuit     with the other {} edges ablated (zero, mean, resample) the circuit does {} of the work, the others\n              without it {}; {} of its {} edges do no more than most random ones",
-        circuit.all - circuit.edges,
+        "  circuit     with the other {} ablated (zero, mean, resample) the circuit does {} of the work, the others\n              without it {}; {} of its {} edges do no more than most random ones",
+        counted(circuit.all - circuit.edges, "edge"),
         range(circuit.ablations.iter().map(|a| a.faithfulness)),
         range(circuit.ablations.iter().map(|a| a.complement)),
         circuit.unneeded.len(),
@@ -175,14 +178,18 @@ fn description_lines(text: &mut String, description: &DescriptionEvidence) {
     }
 }
 
-fn rival_lines(text: &mut String, rivals: &RivalsEvidence) {
+/// Rivals of the program `own`.
+fn rival_lines(text: &mut String, own: &str, rivals: &RivalsEvidence) {
     let _ = writeln!(
         text,
         "  rivals      {} of {} other programs do the same on a sample; {} of these are shown to be equal",
         rivals.surviving, rivals.considered, rivals.equal
     );
-    for rival in &rivals.others {
-        let program = shortened(&rival.program, 60);
+    let short: Vec<String> = rivals.others.iter().map(|rival| shortened_where(&rival.program, own, 60)).collect();
+    for (rival, program) in rivals.others.iter().zip(&short) {
+        // Two that look the same when shortened are shown whole.
+        let is_alone = short.iter().filter(|other| *other == program).count() == 1;
+        let program = if is_alone { program } else { &rival.program };
         let _ = match (&rival.separated_by, &rival.rival) {
             (Some(c), Some(says)) => writeln!(
                 text,
@@ -194,8 +201,8 @@ fn rival_lines(text: &mut String, rivals: &RivalsEvidence) {
             ),
             _ => writeln!(
                 text,
-                "              {program}: no input was found that tells it from the program, among {} sequences",
-                rival.none_in.unwrap_or_default()
+                "              {program}: no input was found that tells it from the program, among {}",
+                counted(rival.none_in.unwrap_or_default(), "sequence")
             ),
         };
     }
@@ -472,6 +479,29 @@ fn percent(share: f64) -> String {
     if value == 0.0 || value >= 1.0 { format!("{value:.1} %") } else { format!("{value:.2e} %") }
 }
 
+/// A number of things, one or many.
+fn counted(n: impl std::fmt::Display, thing: &str) -> String {
+    let n = n.to_string();
+    match (n.as_str(), thing.strip_suffix('y')) {
+        ("1", _) => format!("1 {thing}"),
+        (_, Some(stem)) => format!("{n} {stem}ies"),
+        _ => format!("{n} {thing}s"),
+    }
+}
+
+/// The part of a text in which it begins to differ from another one; a long text in common is left out before it.
+fn shortened_where(text: &str, other: &str, limit: usize) -> String {
+    let same = text.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let length = text.chars().count();
+    // A third of what is shown is what comes before the difference.
+    let skipped = same.saturating_sub(limit / 3).min(length.saturating_sub(limit - 3));
+    if length <= limit || skipped == 0 {
+        return shortened(text, limit);
+    }
+    let rest: String = text.chars().skip(skipped).collect();
+    format!("...{}", shortened(&rest, limit - 3))
+}
+
 fn shortened(text: &str, limit: usize) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= limit { line } else { line.chars().take(limit - 3).chain("...".chars()).collect() }
@@ -482,9 +512,9 @@ pub fn dsl_check_text(result: &DslCheckResult) -> String {
     let count = |status: &str| result.rules.iter().filter(|rule| rule.status == status).count();
     let headline = if result.sound { "SOUND" } else { "NOT SOUND" };
     let mut text = format!(
-        "{headline}: {}, {} operators, {} rules and facts: {} proved, {} exhaustive over a stated scope, {} assumed, {} unsound, {} vacuous, {} undecided\n\n",
+        "{headline}: {}, {}, {} rules and facts: {} proved, {} exhaustive over a stated scope, {} assumed, {} unsound, {} vacuous, {} undecided",
         result.file,
-        result.n_operators,
+        counted(result.n_operators, "operator"),
         result.rules.len(),
         count("proved"),
         count("exhaustive"),
@@ -493,6 +523,16 @@ pub fn dsl_check_text(result: &DslCheckResult) -> String {
         count("vacuous"),
         count("undecided")
     );
+    let n_wrong = result.operators.iter().filter(|operator| !operator.holds).count();
+    if n_wrong > 0 {
+        let _ = write!(text, "; {} refused", counted(n_wrong, "operator"));
+    }
+    let n_failed = result.checks.iter().filter(|check| !check.passed).count();
+    if !result.checks.is_empty() {
+        let n_passed = result.checks.len() - n_failed;
+        let _ = write!(text, "; {}: {n_passed} passed, {n_failed} failed", counted(result.checks.len(), "test"));
+    }
+    text.push_str("\n\n");
     let underlined = result.rules.iter().filter_map(|rule| rule.underlined.as_ref());
     let underlined = underlined.chain(result.operators.iter().filter_map(|operator| operator.underlined.as_ref()));
     for shown in underlined.chain(result.checks.iter().filter_map(|check| check.underlined.as_ref())) {
@@ -551,10 +591,10 @@ fn dsl_checks_text(result: &DslCheckResult, text: &mut String) {
 /// Inferred rules, as text that can be appended to the DSL file.
 pub fn infer_text(result: &InferResult) -> String {
     let mut text = format!(
-        "; {} rules inferred for {}: {} candidates, {} derived from others, {} refuted, {} undecided\n",
-        result.rules.len(),
+        "; {} inferred for {}: {}, {} derived from others, {} refuted, {} undecided\n",
+        counted(result.rules.len(), "rule"),
         result.file,
-        result.candidates,
+        counted(result.candidates, "candidate"),
         result.derived,
         result.refuted,
         result.undecided
