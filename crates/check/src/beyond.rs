@@ -4,9 +4,9 @@
 use dsl::{Language, Term};
 use graph::{Matrix, Network, Recurrence};
 use rand::Rng as _;
-use samples::{Batch, Rng, rng};
+use samples::{Batch, Column, Decode, Rng, Value, rng};
 
-use crate::{Counterexample, Error, Machine, Oracle, compare, difference, integer, run_network, run_program};
+use crate::{Counterexample, Error, Machine, Oracle, agrees, compare, difference, integer, run_network, run_program};
 
 /// What longer inputs show.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,21 +24,25 @@ pub struct Beyond {
     pub departure: Option<Counterexample>,
 }
 
-/// Sequences of each kind.
+/// Sequences of each kind, and elements that they have together at most, if they are not few.
 const SEQUENCES: usize = 400;
-/// Inputs that are followed side by side.
+const ELEMENTS: usize = 400_000;
+/// Inputs that are followed side by side, for so many elements at most.
 const BEAM: usize = 192;
+const FOLLOWED: usize = 1_000;
 /// Elements that each is continued with, at most.
 const BRANCHES: usize = 16;
 /// Sequences that are run very far, how far at most, and the multiply-adds that this may cost, about.
 const FAR_SEQUENCES: usize = 64;
 const FAR_LENGTH: usize = 20_000;
 const FAR_WORK: f64 = 2e8;
+/// Classes whose two largest outputs are closer do not count; see [`Decode::Argmax`].
+const MARGIN: f64 = 1e-3;
 /// Periods of periodic sequences.
 const PERIODS: usize = 8;
 
 /// Runs a recurrent network and its program on sequences of `length` elements, and searches for a short input on which
-/// they differ. `None` where the network is not recurrent or the program no machine.
+/// they differ. `None` where the network is not recurrent or the program no machine, or time was up before both were run.
 ///
 /// # Errors
 /// Where one of the two cannot be run.
@@ -47,16 +51,20 @@ pub fn beyond(
     program: &Term,
     language: &Language,
     length: usize,
-    seed: u64,
+    (seed, deadline): (u64, &(dyn Fn() -> bool + Sync)),
 ) -> Result<Option<Beyond>, Error> {
     let Some(net) = network.recurrence() else { return Ok(None) };
     let Some(machine) = Machine::new(program, language, &network.domain) else { return Ok(None) };
-    let uniform = network.domain.sample_of_length(SEQUENCES, length, &mut rng(seed, "beyond uniform"));
-    let periodic = periodic(network, length, &mut rng(seed, "beyond periodic"));
+    let n = (ELEMENTS / length.max(1)).clamp(PERIODS, SEQUENCES);
+    let uniform = network.domain.sample_of_length(n, length, &mut rng(seed, "beyond uniform"));
+    let periodic = periodic(network, (n, length), &mut rng(seed, "beyond periodic"));
     let (run_net, run_prog) = (run_network(network), run_program(network, program, language));
     let mut first: Option<Vec<i64>> = None;
     let mut counts = (0, 0);
     for (batch, counted) in [(&uniform, true), (&periodic, false)] {
+        if deadline() {
+            return Ok(None);
+        }
         let (tally, wrong) =
             compare(&network.domain.decode, &batch.points(), &run_net(batch)?, &run_prog(batch)?, None);
         if counted {
@@ -70,11 +78,11 @@ pub fn beyond(
             }
         }
     }
-    if first.is_none() {
+    if first.is_none() && !deadline() {
         first = far(network, length, seed, &run_net, &run_prog)?;
     }
-    let most = first.as_ref().map_or(length, |input| (input.len() / net.dim() - 1).min(length));
-    if let Some(shorter) = beam(network, net, &machine, most, &mut rng(seed, "beyond beam"))? {
+    let most = first.as_ref().map_or(length, |input| (input.len() / net.dim() - 1).min(length)).min(FOLLOWED);
+    if let Some(shorter) = beam(network, net, &machine, (most, deadline), &mut rng(seed, "beyond beam"))? {
         first = Some(shorter);
     }
     let departure = match first {
@@ -84,7 +92,7 @@ pub fn beyond(
             difference(network, program, language, &batch)?
         }
     };
-    Ok(Some(Beyond { length, sequences: 2 * SEQUENCES, outputs: counts.0, mismatches: counts.1, departure }))
+    Ok(Some(Beyond { length, sequences: 2 * n, outputs: counts.0, mismatches: counts.1, departure }))
 }
 
 /// Very long periodic sequences, on which a slow drift shows: the shortest input among them that is read wrongly.
@@ -97,7 +105,7 @@ fn far(
 ) -> Result<Option<Vec<i64>>, Error> {
     let cost = (network.n_parameters() * FAR_SEQUENCES) as f64;
     let length = ((FAR_WORK / cost) as usize).clamp(length, FAR_LENGTH.max(length));
-    let all = periodic(network, length, &mut rng(seed, "beyond far"));
+    let all = periodic(network, (SEQUENCES, length), &mut rng(seed, "beyond far"));
     // Constant sequences first: every eighth one.
     let mut rows: Vec<usize> = (0..SEQUENCES).collect();
     rows.sort_by_key(|row| (row % PERIODS, *row));
@@ -108,34 +116,67 @@ fn far(
 }
 
 /// Sequences that repeat a few elements.
-fn periodic(network: &Network, length: usize, rng: &mut Rng) -> Batch {
-    let heads = network.domain.sample_of_length(SEQUENCES, PERIODS, rng);
+fn periodic(network: &Network, (n, length): (usize, usize), rng: &mut Rng) -> Batch {
+    let heads = network.domain.sample_of_length(n, PERIODS, rng);
     let dim = heads.dim();
     let row = |row: usize| {
         let period = 1 + row % PERIODS;
         heads.sequence(row)[..period * dim].iter().copied().cycle().take(length * dim).collect::<Vec<i64>>()
     };
-    Batch::from_sequences(dim, (0..SEQUENCES).map(row))
+    Batch::from_sequences(dim, (0..n).map(row))
 }
 
-/// Follows the inputs whose outputs come closest to being rounded wrongly; an input of at most `most` elements on which
+/// How far a raw output is from being surely read as the program's at a point.
+type Off<'a> = Box<dyn Fn(&[f32], &[Column], usize) -> f64 + 'a>;
+
+/// The measure of a network's kind of output, and from where on it is read wrongly; `None` where there is no such measure.
+fn off(network: &Network) -> Option<(Off<'_>, f64)> {
+    let decode = &network.domain.decode;
+    match decode {
+        Decode::Round => Some((
+            Box::new(|raw, program, point| {
+                let distance = |(&raw, column): (&f32, &Column)| {
+                    integer(column, point).map_or(f64::INFINITY, |v| (f64::from(raw) - v as f64).abs())
+                };
+                raw.iter().zip(program).map(distance).fold(0.0, f64::max)
+            }),
+            0.5,
+        )),
+        Decode::Argmax(values) => Some((
+            Box::new(move |raw, program, point| {
+                let said = program.first().map_or(Value::Undefined, |column| column.value(point));
+                let (mut own, mut others) = (f32::NEG_INFINITY, f32::NEG_INFINITY);
+                for (&raw, &value) in raw.iter().zip(values) {
+                    let of = if agrees(decode, value, said) { &mut own } else { &mut others };
+                    *of = of.max(raw);
+                }
+                f64::from(others - own)
+            }),
+            MARGIN,
+        )),
+        _ => None,
+    }
+}
+
+/// Follows the inputs whose outputs come closest to being read wrongly; an input of at most `most` elements on which
 /// the network departs from the program.
 fn beam(
     network: &Network,
     net: &Recurrence,
     machine: &Machine<'_>,
-    most: usize,
+    (most, deadline): (usize, &(dyn Fn() -> bool + Sync)),
     rng: &mut Rng,
 ) -> Result<Option<Vec<i64>>, Error> {
-    if !matches!(network.domain.decode, samples::Decode::Round) {
-        return Ok(None);
-    }
+    let Some((off, limit)) = off(network) else { return Ok(None) };
     let (dim, n_states) = (net.dim(), machine.names().len());
     let alphabet = crate::proof::alphabet(network);
     let mut hidden = net.initial(1);
     let mut states: Vec<Vec<i64>> = machine.initial().iter().map(|&code| vec![code]).collect();
     let mut paths: Vec<Vec<i64>> = vec![Vec::new()];
     for _ in 0..most {
+        if deadline() {
+            break;
+        }
         let mut parents = Vec::new();
         let mut elements: Vec<Vec<i64>> = vec![Vec::new(); dim];
         for parent in 0..paths.len() {
@@ -160,17 +201,10 @@ fn beam(
         let path = |i: usize| -> Vec<i64> {
             paths[parents[i]].iter().copied().chain(elements.iter().map(|axis| axis[i])).collect()
         };
-        let off = |i: usize| {
-            let outputs = stepped.outputs.iter().enumerate();
-            let distance = |(k, column): (usize, &samples::Column)| {
-                integer(column, i).map_or(f64::INFINITY, |v| (f64::from(y.at(i, k)) - v as f64).abs())
-            };
-            outputs.map(distance).fold(0.0, f64::max)
-        };
-        let mut order: Vec<(f64, usize)> = (0..n).map(|i| (off(i), i)).collect();
+        let mut order: Vec<(f64, usize)> = (0..n).map(|i| (off(y.row(i), &stepped.outputs, i), i)).collect();
         order.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
         if let Some(&(distance, i)) = order.first()
-            && (distance > 0.5 || distance.is_nan())
+            && (distance > limit || distance.is_nan())
         {
             return Ok(Some(path(i)));
         }

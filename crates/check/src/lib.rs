@@ -49,7 +49,8 @@ pub struct CheckConfig<'a> {
     pub min_agreement: f64,
     /// The confidence of the error bound of a sampled check.
     pub confidence: f64,
-    /// True once time is up: an exhaustive run is then given up for a sampled one, which runs to its end.
+    /// True once time is up: an exhaustive run is then given up for a sampled one, and that ends with the sequences that were
+    /// run, some of each kind.
     pub deadline: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -109,7 +110,7 @@ pub struct Agreement {
     pub error_bound: f64,
     /// The confidence of the bound.
     pub confidence: f64,
-    /// Whether all that was planned was run; false where the agreement asked for was out of reach before.
+    /// False where the agreement asked for was out of reach before all was run.
     pub complete: bool,
     /// Whether an exhaustive check was given up because time was up.
     pub hurried: bool,
@@ -242,7 +243,7 @@ pub fn agreement_of(
 ) -> Result<Agreement, Error> {
     let judge = Judge { domain, network, program, config };
     if let Elements::Recorded { inputs, scored, .. } = &domain.elements {
-        let run = judge.run(inputs, Some(scored), false, config.min_agreement)?.unwrap_or_default();
+        let run = judge.run(inputs, Some(scored), WhenLate::GoOn, config.min_agreement)?.unwrap_or_default();
         // Copies tell nothing more. Which of the wrong ones are copies is not known, and no more can differ than there are.
         let different = run.tally.sequences.min(inputs.equal_sequences().n_classes() as u64);
         let bound = match run.complete {
@@ -255,7 +256,7 @@ pub fn agreement_of(
     let domain = if causal { &longest } else { domain };
     let mut hurried = false;
     if let Some(all) = domain.enumerate(config.exhaustive_limit) {
-        match judge.run(&all, None, true, config.min_agreement)? {
+        match judge.run(&all, None, WhenLate::GiveUp, config.min_agreement)? {
             Some(run) => {
                 let bound =
                     if run.complete { 1.0 - share(run.tally.sequences, run.tally.wrong_sequences) } else { 1.0 };
@@ -266,14 +267,14 @@ pub fn agreement_of(
     }
     let uniform = domain.sample_uniform(config.samples, &mut rng(config.seed, "check uniform"));
     let structured = domain.sample(config.samples, &mut rng(config.seed, "check structured"));
-    let run = judge.run(&uniform, None, false, config.min_agreement)?.unwrap_or_default();
+    let run = judge.run(&uniform, None, WhenLate::Stop, config.min_agreement)?.unwrap_or_default();
     let bound = match run.complete {
         true => clopper_pearson_upper(run.tally.wrong_sequences, run.tally.sequences, config.confidence),
         false => 1.0,
     };
     let uniform_tally = run.complete.then_some(run.tally);
     let run = if run.complete {
-        run.plus(judge.run(&structured, None, false, config.min_agreement)?.unwrap_or_default())
+        run.plus(judge.run(&structured, None, WhenLate::Stop, config.min_agreement)?.unwrap_or_default())
     } else {
         run
     };
@@ -299,10 +300,22 @@ fn counts(unit: Unit, tally: Tally) -> (u64, u64) {
     }
 }
 
-/// Sequences run at a time, and runs in flight between two looks at the clock: fixed, so that the answer is the same
-/// on any number of threads.
+/// Sequences run at a time, fewer where they hold more elements than this, and runs in flight between two looks at the
+/// clock: fixed, so that the answer is the same on any number of threads.
 const CHUNK: usize = 1024;
+const CHUNK_POINTS: usize = 1 << 17;
 const WAVE: usize = 8;
+
+/// What a run does once time is up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum WhenLate {
+    /// It runs to its end.
+    GoOn,
+    /// It ends with what was run, one chunk at least.
+    Stop,
+    /// It ends with nothing.
+    GiveUp,
+}
 
 struct Judge<'a> {
     domain: &'a Domain,
@@ -337,17 +350,20 @@ impl Run {
 }
 
 impl Judge<'_> {
-    /// Runs all sequences of a batch in chunks, until `least` is out of reach. `None` where `timed` and time was up.
-    fn run(&self, batch: &Batch, scored: Option<&[bool]>, timed: bool, least: f64) -> Result<Option<Run>, Error> {
+    /// Runs all sequences of a batch in chunks, until `least` is out of reach. `None` where it was given up.
+    fn run(&self, batch: &Batch, scored: Option<&[bool]>, late: WhenLate, least: f64) -> Result<Option<Run>, Error> {
         let rows: Vec<usize> = (0..batch.n_sequences()).collect();
         let points = batch.points();
-        let chunks: Vec<&[usize]> = rows.chunks(CHUNK).collect();
+        let chunk = (CHUNK_POINTS / points.max_length().max(1)).clamp(1, CHUNK);
+        let chunks: Vec<&[usize]> = rows.chunks(chunk).collect();
         let (mut total, mut n_run) = (Run::default(), 0);
         let by_sequence = scored.is_some();
         let possible = if by_sequence { batch.n_sequences() } else { points.len() } as f64;
         for (wave, group) in chunks.chunks(WAVE).enumerate() {
-            if timed && (self.config.deadline)() {
-                return Ok(None);
+            match late {
+                WhenLate::GiveUp if (self.config.deadline)() => return Ok(None),
+                WhenLate::Stop if wave > 0 && (self.config.deadline)() => break,
+                _ => {}
             }
             // The first chunk alone: most wrong programs fall there.
             let parts = if wave == 0 { group.split_at(1) } else { group.split_at(0) };
@@ -421,6 +437,10 @@ impl Judge<'_> {
 
     fn counterexample(&self, input: Batch, position: usize) -> Result<Counterexample, Error> {
         let (input, position) = shrink(self.domain, input, position, &mut |batch| {
+            // Once time is up it stays as large as it is.
+            if (self.config.deadline)() {
+                return Ok(Vec::new());
+            }
             let (network, program) = self.outputs(batch)?;
             Ok(compare(&self.domain.decode, &batch.points(), &network, &program, None).1)
         })?;

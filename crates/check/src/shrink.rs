@@ -4,6 +4,12 @@ use samples::{Batch, Domain, Elements};
 
 /// Rounds of shrinking at most; each takes away or simplifies at least one element.
 const ROUNDS: usize = 200;
+/// Where the sequences that one round tries would have more elements than this together, elements are taken away by the block,
+/// so many of which make up a sequence.
+const ROUND_ELEMENTS: usize = 1 << 14;
+const BLOCKS: usize = 16;
+/// Elements of the sequences that all rounds try, about.
+const ELEMENTS: usize = 1 << 23;
 
 /// Shrinks a sequence on which something is wrong at `position` to a smaller one on which something is still wrong.
 ///
@@ -22,14 +28,15 @@ pub fn shrink<E>(
     if matches!(domain.elements, Elements::Recorded { .. }) {
         return Ok((input, position));
     }
-    let (mut input, mut position) = (input, position);
+    let (mut input, mut position, mut spent) = (input, position, 0);
     for _ in 0..ROUNDS {
         let candidates = smaller(domain, input.sequence(0), position);
-        if candidates.is_empty() {
+        if candidates.is_empty() || spent > ELEMENTS {
             break;
         }
         let batch = Batch::from_sequences(input.dim(), &candidates);
         let points = batch.points();
+        spent += points.len();
         // Candidates stand in order of preference, and points in order of candidates.
         let Some(&point) = wrong(&batch)?.first() else { break };
         let (row, at) = points.locate(point);
@@ -38,29 +45,36 @@ pub fn shrink<E>(
     Ok((input, position))
 }
 
-/// Sequences that are simpler than this one, simplest first.
+/// Kinds of candidates for every element: without it, moved, and with up to four other values.
+const KINDS: usize = 6;
+
+/// Sequences that are simpler than this one, simplest first. Of long ones elements are taken away by the block, so that few
+/// sequences are tried.
 fn smaller(domain: &Domain, sequence: &[i64], position: usize) -> Vec<Vec<i64>> {
     let dim = domain.dim().max(1);
     let n_elements = sequence.len() / dim;
+    let one_by_one = KINDS * n_elements * n_elements <= ROUND_ELEMENTS;
+    let block = if one_by_one { 1 } else { n_elements.div_ceil(BLOCKS) };
+    let blocks = |end: usize| (0..end).step_by(block).map(move |at| at..(at + block).min(end));
     let mut found = Vec::new();
     if position + 1 < n_elements {
         found.push(sequence[..(position + 1) * dim].to_vec());
     }
-    for at in 0..n_elements {
+    for block in blocks(n_elements) {
         let mut shorter = sequence.to_vec();
-        shorter.drain(at * dim..(at + 1) * dim);
+        shorter.drain(block.start * dim..block.end * dim);
         found.push(shorter);
     }
     if n_elements == domain.length.0 {
         // Nothing can be dropped: what stands before the wrong element can at least move behind it, as something simple.
-        for at in 0..=position {
+        for block in blocks(position + 1) {
             let mut moved = sequence.to_vec();
-            moved.drain(at * dim..(at + 1) * dim);
-            moved.extend(std::iter::repeat_n(simplest_value(domain), dim));
+            moved.drain(block.start * dim..block.end * dim);
+            moved.extend(std::iter::repeat_n(simplest_value(domain), block.len() * dim));
             found.push(moved);
         }
     }
-    for place in 0..sequence.len() {
+    for place in (0..sequence.len()).step_by(block) {
         for value in simpler_values(domain, sequence[place]) {
             let mut changed = sequence.to_vec();
             changed[place] = value;
@@ -150,6 +164,14 @@ mod tests {
             counts.clone().position(|count| count == 3)
         };
         check(&integers((6, 6)), third, &[0, 1, 0, 1, 0, 1], &[1, 1, 1, 0, 0, 0]);
+    }
+
+    #[test]
+    fn long_sequences_shrink_by_the_block() {
+        let mut input = vec![3; 4096];
+        input[2048] = 40;
+        assert!(smaller(&integers((1, 4096)), &input, 2048).len() <= KINDS * BLOCKS);
+        check(&integers((1, 4096)), |s| s.iter().position(|&v| v > 30), &input, &[31]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use dsl::{Language, PythonOutput};
 use graph::Network;
 use model::{Meaningless, ModelFiles};
 use report::{DecipherResult, Files, FullControl, HypothesisFile, LanguageFile, ProofFile, Seconds};
-use samples::Decode;
+use samples::Sort;
 
 use crate::args::{Common, ControlLevel, DecipherArgs, Format};
 use crate::failure::Failure;
@@ -168,7 +168,7 @@ fn write_files(
     let program = format!("{}\n", dsl::pretty(&hypothesis.program, language));
     out.write(PROGRAM, &program)?;
     files.program = Some(out.path_of(PROGRAM));
-    let form = PythonOutput { integers: matches!(network.domain.decode, Decode::Round), causal: network.is_causal() };
+    let form = PythonOutput { integers: network.domain.output_sort() == Sort::Int, causal: network.is_causal() };
     let python = dsl::python(&hypothesis.program, language, &network.domain.inputs(), form)
         .map_err(|error| Failure::new(format!("the program cannot be written in Python: {error}")))?;
     out.write(PYTHON, &python)?;

@@ -13,7 +13,7 @@ use graph::Network;
 use samples::{Batch, Column, Elements, Points, rng};
 
 use crate::mechanism::Mechanics;
-use crate::{Config, Hypothesis, Mechanism, recurrent, transformer};
+use crate::{Config, Hypothesis, Mechanism, n_sequences, recurrent, transformer};
 
 /// Lengths in bits, and why the hypothesis is too rich, if it is.
 #[derive(Clone, PartialEq, Debug)]
@@ -177,7 +177,9 @@ fn sample(network: &Network, seed: u64) -> Batch {
         }
         _ => match domain.n_inputs().filter(|&n| n <= SEQUENCES as f64).and_then(|_| domain.enumerate(SEQUENCES)) {
             Some(all) => all,
-            None => domain.sample_uniform(SEQUENCES, &mut rng(seed, "description: inputs")),
+            None => {
+                domain.sample_uniform(n_sequences(SEQUENCES, domain.length.1), &mut rng(seed, "description: inputs"))
+            }
         },
     }
 }

@@ -101,12 +101,33 @@ pub enum Error {
     /// A term of the search could not be evaluated; a fault of the engine.
     #[error("a candidate could not be evaluated: {0}")]
     Term(String),
+    /// Time was up before the network had been read; a search then returns what it has.
+    #[error("time was up before the network had been read")]
+    Late,
     /// There is no mechanism to verify.
     #[error("the network says the same on every input, so there is no mechanism to verify")]
     Constant,
     /// No strategy reads this kind of network.
     #[error("no strategy reads this kind of network: {0}")]
     Unsupported(String),
+}
+
+/// Elements that a sequence may have for samples to be as large as they are meant to be.
+const USUAL_LENGTH: usize = 100;
+/// Sequences of a sample of long ones, at least.
+const FEWEST: usize = 50;
+
+/// How many sequences of a length to draw where `n` of usual length would do: so many elements tell as much in fewer of them.
+pub(crate) fn n_sequences(n: usize, length: usize) -> usize {
+    (n * USUAL_LENGTH / length.max(USUAL_LENGTH)).max(FEWEST.min(n))
+}
+
+#[cfg(test)]
+#[test]
+fn samples_of_long_sequences_hold_as_many_elements() {
+    let sizes = [10, 100, 200, 1_000_000].map(|length| n_sequences(2_000, length));
+    assert_eq!(sizes, [2_000, 2_000, 1_000, FEWEST]);
+    assert_eq!(n_sequences(20, 4_096), 20);
 }
 
 /// Candidates for what the network computes, best first: the shortest by the language's cost among those that agree

@@ -12,7 +12,7 @@ use rand::seq::SliceRandom as _;
 use samples::{Batch, Column, Elements, Value, rng};
 use synth::{RuleBook, VerifyLimits};
 
-use crate::{Config, Hypothesis};
+use crate::{Config, Hypothesis, n_sequences};
 
 /// What is known of other programs.
 #[derive(Clone, PartialEq, Debug)]
@@ -183,8 +183,9 @@ impl Sample {
                 (inputs.select(&rows), Some(chosen))
             }
             _ => {
-                let mut batch = domain.sample_uniform(SAMPLE, &mut rng(config.seed, "rivals: uniform"));
-                batch.extend(&domain.sample(SAMPLE, &mut rng(config.seed, "rivals: structured")));
+                let n = n_sequences(SAMPLE, domain.length.1);
+                let mut batch = domain.sample_uniform(n, &mut rng(config.seed, "rivals: uniform"));
+                batch.extend(&domain.sample(n, &mut rng(config.seed, "rivals: structured")));
                 (batch, None)
             }
         };
@@ -233,7 +234,7 @@ impl Contest<'_> {
         let settings = CheckConfig {
             seed: self.config.seed,
             exhaustive_limit: WHOLE,
-            samples: SEQUENCES,
+            samples: n_sequences(SEQUENCES, domain.length.1),
             deadline: self.config.deadline,
             ..CheckConfig::default()
         };

@@ -10,16 +10,16 @@ use crate::causal::{self, Behaviour};
 use crate::mechanism::{Mechanics, explain};
 use crate::rivals::{Rivals, rivals};
 use crate::verdict::{Judged, judge_alignment, test_circuit};
-use crate::{Config, Description, Error, Halves, Hypothesis, describe, hypotheses};
+use crate::{Config, Description, Error, Halves, Hypothesis, describe, hypotheses, n_sequences};
 
 /// What is concluded about behaviour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
     /// The program agrees with the network as far as the evidence says.
     Accepted,
-    /// The best program that was found differs from the network.
+    /// The search came to its end, and the best program that it found differs from the network.
     Refuted,
-    /// Nothing is claimed.
+    /// Nothing is claimed: no program was found, or the search was cut.
     Undecided,
 }
 
@@ -144,6 +144,11 @@ pub fn decipher(
     limits: &JudgeLimits,
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
+    let scrub_samples = match network.recurrence() {
+        Some(_) => n_sequences(limits.scrub_samples, network.domain.length.1),
+        None => limits.scrub_samples,
+    };
+    let limits = &JudgeLimits { scrub_samples, ..*limits };
     if network.family() != graph::Family::Gpt2 {
         return concluded(network, None, config, limits, stage);
     }
@@ -520,8 +525,9 @@ impl Agreements {
     }
 }
 
-/// How many times the domain's greatest length longer inputs have.
+/// How many times the domain's greatest length longer inputs have, up to this length.
 const LONGER: usize = 10;
+const LONG: usize = 5_000;
 
 /// How far beyond what was run a program holds.
 #[derive(Clone, Default)]
@@ -562,9 +568,10 @@ fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
             Err(refused) => Reach { unproved: Some(refused.to_string()), ..Reach::default() },
         });
     }
-    let length = LONGER * check::longest_length(&network.domain);
+    let longest = check::longest_length(&network.domain);
+    let length = (LONGER * longest).min(LONG.max(longest));
     (config.progress)("longer inputs");
-    let beyond = check::beyond(network, program, config.language, length, config.seed)
+    let beyond = check::beyond(network, program, config.language, length, (config.seed, config.deadline))
         .map_err(|error| Error::Term(error.to_string()))?;
     (config.progress)("proof");
     let departure = beyond.as_ref().and_then(|beyond| beyond.departure.as_ref());
@@ -579,7 +586,7 @@ fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
     let proof = check::prove(network, program, config.language, &settings);
     // A solver is asked about the lengths of the domain where certificates say nothing: where they get to some length,
     // elements and states can be listed, and the solver, which knows no better than to list them too, gets less far.
-    let length = check::longest_length(&network.domain).min(refuted_beyond);
+    let length = longest.min(refuted_beyond);
     if length == 0 || proof.as_ref().is_some_and(|proof| proof.covers(1)) || (config.deadline)() {
         return Ok(Reach { proof, beyond, ..Reach::default() });
     }
@@ -591,10 +598,14 @@ fn reach(network: &Network, program: &Term, config: &Config<'_>, limits: &JudgeL
     Ok(Reach { proof: Proofs::further(proof, answered), asked, beyond, unproved: None })
 }
 
+/// Sequences of a sampled check where they are not long.
+const MOST_SAMPLES: usize = 40_000;
+
 /// Sequences of a sampled check that a budget of multiply-adds allows.
 fn n_samples(network: &Network, budget: f64) -> usize {
     let length = network.domain.length.1 as f64;
-    ((budget / (network.n_parameters() as f64 * length).max(1.0)) as usize).clamp(1_000, 10_000)
+    let n = (budget / (network.n_parameters() as f64 * length).max(1.0)) as usize;
+    n.clamp(1_000, 10_000).min(n_sequences(MOST_SAMPLES, network.domain.length.1))
 }
 
 /// The program as a reader of its printed form gets it.
@@ -627,24 +638,13 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
         reason.push_str(&format!("; mechanism {CUT}"));
     }
     Outcome {
-        verdict: Verdict::Accepted,
-        reason,
         mechanism: judged.mechanism,
         hypothesis: Some(hypothesis),
         agreement: Some(agreement),
         scrub: Some(judged.scrub),
         interchange: judged.interchange,
-        mechanics: None,
-        behaviour: None,
-        n_tried,
         variables: judged.variables,
-        proof: None,
-        unproved: None,
-        asked: None,
-        beyond: None,
-        rivals: None,
-        circuit: None,
-        description: None,
+        ..blank(Verdict::Accepted, reason, n_tried)
     }
 }
 
@@ -738,15 +738,17 @@ fn described(agreement: &Agreement) -> &'static str {
     }
 }
 
+/// What is said where no program stands. A search that was cut refutes nothing: what it would have found next might stand.
 fn unsuccessful(
     refuted: Option<Refuted>,
     refused: Option<(Hypothesis, String)>,
     n_tried: usize,
     late: bool,
 ) -> Outcome {
-    let time = if late { "; the time limit had been reached" } else { "" };
+    let time = if late { "; the search was cut by the time limit" } else { "" };
     if let Some((hypothesis, reason)) = refused {
-        return Outcome { hypothesis: Some(hypothesis), ..blank(Verdict::Undecided, reason, n_tried) };
+        let outcome = blank(Verdict::Undecided, format!("{reason}{time}"), n_tried);
+        return Outcome { hypothesis: Some(hypothesis), ..outcome };
     }
     let Some(Refuted { hypothesis, agreement, reach }) = refuted else {
         return blank(
@@ -762,10 +764,11 @@ fn unsuccessful(
         }
         None => format!("agrees on a share of {share:.4} of what was compared"),
     };
+    let verdict = if late { Verdict::Undecided } else { Verdict::Refuted };
     let reason = format!("{n_tried} candidates differ from the network; the best {best}{time}");
     // What is proved of shorter inputs is no proof of a program that is not claimed.
     let Reach { asked, beyond, .. } = reach.unwrap_or_default();
-    let outcome = blank(Verdict::Refuted, reason, n_tried);
+    let outcome = blank(verdict, reason, n_tried);
     Outcome { hypothesis: Some(hypothesis), agreement: Some(agreement), asked, beyond, ..outcome }
 }
 
@@ -795,6 +798,8 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use check::{Kind, Tally, Unit};
+
     use super::*;
 
     #[test]
@@ -817,5 +822,35 @@ mod tests {
             (verdict(7, 1), verdict(7, 100), verdict(8, 1)),
             (Verdict::Undecided, Verdict::Undecided, Verdict::Accepted)
         );
+    }
+
+    /// A program that is wrong on one of two outputs.
+    fn refuted() -> Refuted {
+        let agreement = Agreement {
+            kind: Kind::Sampled,
+            unit: Unit::Outputs,
+            inputs: 2,
+            mismatches: 1,
+            tally: Tally::default(),
+            uniform: None,
+            error_bound: 1.0,
+            confidence: 0.99,
+            complete: true,
+            hurried: false,
+            counterexample: None,
+        };
+        let hypothesis =
+            Hypothesis { program: Term::int(1), alignment: Vec::new(), circuit: None, source: "a strategy" };
+        Refuted { hypothesis, agreement, reach: None }
+    }
+
+    #[test]
+    fn a_search_that_was_cut_refutes_nothing() {
+        let ended = unsuccessful(Some(refuted()), None, 3, false);
+        assert_eq!((ended.verdict, ended.hypothesis.is_some()), (Verdict::Refuted, true));
+        let cut = unsuccessful(Some(refuted()), None, 3, true);
+        assert_eq!((cut.verdict, cut.hypothesis.is_some()), (Verdict::Undecided, true), "the best is named");
+        assert!(cut.reason.contains("a share of 0.5000") && cut.reason.contains("time limit"), "{}", cut.reason);
+        assert_eq!(unsuccessful(None, None, 0, false).verdict, Verdict::Undecided);
     }
 }

@@ -124,6 +124,15 @@ fn gap_note(proof: &Proof, domain: &Domain) -> Option<&'static str> {
         (Regions::Classes(classes), _) => classes.margin,
         // Numbers that are rounded.
         (_, Decode::Round) => 1.0,
+        (_, Decode::Argmax(_)) => {
+            return Some(match proof.arithmetic {
+                Arithmetic::Real => "classes may be told apart by less, so it says nothing of single precision",
+                Arithmetic::Float32 if gap >= 1.0 => {
+                    "classes may be told apart by less; that both are read as the program's class is what the proof says"
+                }
+                Arithmetic::Float32 => return None,
+            });
+        }
         _ => return None,
     };
     match proof.arithmetic {

@@ -77,8 +77,10 @@ pub struct Variables {
 
 /// The share of variance along a direction from which on it counts as unexplained.
 pub const UNEXPLAINED: f64 = 0.01;
-/// Sequences that are recorded; half of them for fitting directions.
+/// Sequences that are recorded; half of them for fitting directions. They are no longer than this: what an exchange changes
+/// shows before.
 const SEQUENCES: usize = 600;
+const LONGEST: usize = 128;
 /// Pairs of every test.
 const PAIRS: usize = 400;
 /// Controls of every test.
@@ -155,7 +157,7 @@ impl<'a> Test<'a> {
         machine: &'a Machine<'a>,
         config: &ScrubConfig<'_>,
     ) -> Result<Self, Error> {
-        let length = check::longest_length(&network.domain);
+        let length = check::longest_length(&network.domain).min(LONGEST);
         let batch = network.domain.sample_of_length(SEQUENCES, length, &mut rng(config.seed, "interchange inputs"));
         let (n, dim) = (batch.n_sequences(), batch.dim());
         let mut test = Self {

@@ -4,7 +4,7 @@ use graph::{Network, Recurrence};
 use samples::Elements;
 
 use super::forms::{self, Forms};
-use super::{BoxNode, Boxes, Decoder, Refused};
+use super::{BoxNode, Boxes, Decoder, Late, Refused};
 use crate::{Machine, Stepped};
 
 /// What all of a certificate may cost, in multiply-adds.
@@ -151,6 +151,7 @@ pub(super) fn verify(
     decoder: &Decoder,
     proof: &Boxes,
     (length, single): (Option<usize>, bool),
+    late: Late<'_>,
 ) -> Result<(), Refused> {
     let d = net.hidden_dim();
     let alphabet = alphabet(network).ok_or(Refused::Unsupported("an alphabet too large to list"))?;
@@ -178,8 +179,16 @@ pub(super) fn verify(
     if proof.nodes[0].state != machine.initial() {
         return Err(Refused::Fails("it does not start in the program's initial state".to_owned()));
     }
-    let checker =
-        Checker { net, decoder, alphabet: &alphabet, bases: &bases, nodes: &proof.nodes, pieces: proof.pieces, single };
+    let checker = Checker {
+        net,
+        decoder,
+        alphabet: &alphabet,
+        bases: &bases,
+        nodes: &proof.nodes,
+        pieces: proof.pieces,
+        single,
+        late,
+    };
     let stepped = checker.follow(machine)?;
     let passed = checker.images() / transitions.max(1.0);
     if length.is_none() && work * passed * (KEPT + 1) as f64 > MAX_WORK && passed > 1.0 {
@@ -199,6 +208,7 @@ struct Checker<'a> {
     nodes: &'a [BoxNode],
     pieces: usize,
     single: bool,
+    late: Late<'a>,
 }
 
 impl Checker<'_> {
@@ -259,6 +269,9 @@ impl Checker<'_> {
 
     /// Follows a set from a node to the next regions, which have to hold what arrives.
     fn pass(&self, stepped: &Stepped, at: usize, set: &Forms, passed: usize) -> Result<(), Refused> {
+        if (self.late)() {
+            return Err(Refused::Late);
+        }
         for (symbol, &next) in self.nodes[at].next.iter().enumerate() {
             let image = self.image(stepped, at, symbol, set)?;
             let target = &self.nodes[next];
@@ -296,6 +309,9 @@ impl Checker<'_> {
             let mut after: Vec<Option<Vec<[f64; 2]>>> = vec![None; self.nodes.len()];
             for (at, region) in now.iter().enumerate() {
                 let Some(region) = region else { continue };
+                if (self.late)() {
+                    return Err(Refused::Late);
+                }
                 let node = &self.nodes[at];
                 if node.next.is_empty() && step < length {
                     return Err(Refused::Shape("a node has no successors before the length is reached"));

@@ -12,6 +12,7 @@ use std::ops::Range;
 use graph::{Activation, Affine, Encoding, Network, Recurrence};
 use samples::Elements;
 
+use super::Late;
 use super::boxes::carried;
 use super::forms::{ACTIVATION, Forms, Piece, SINGLE, TINY, UP};
 use super::walk::{self, Walk};
@@ -212,7 +213,7 @@ pub(super) fn fed(net: &Recurrence, [lo, hi]: [i64; 2], symbols: &mut Symbols) -
 ///
 /// # Errors
 /// Why no bound is known.
-pub(super) fn gap(network: &Network, length: usize) -> Result<f64, &'static str> {
+pub(super) fn gap(network: &Network, length: usize, late: Late<'_>) -> Result<f64, &'static str> {
     let net = network.recurrence().ok_or("no recurrence")?;
     let Elements::Integers { lo, hi, .. } = network.domain.elements else { return Err("inputs that are no integers") };
     if lo.unsigned_abs().max(hi.unsigned_abs()) > EXACT_INPUT {
@@ -221,6 +222,9 @@ pub(super) fn gap(network: &Network, length: usize) -> Result<f64, &'static str>
     let mut hidden = Numbers::exact(Forms::exact(vec![0.0; net.hidden_dim()], 0));
     let (mut gap, mut follow) = (0.0_f64, Follow(Symbols::default()));
     for _ in 0..length {
+        if late() {
+            return Err("time was up");
+        }
         let fed = fed(net, [lo, hi], &mut follow.0);
         let Ok(next) = walk::step(&mut follow, net, &hidden, fed);
         let Ok(outputs) = walk::read(&mut follow, net, &next);
@@ -317,7 +321,7 @@ mod tests {
             let span = if matches!(kind, Kind::Gru | Kind::Lstm) { 0.5 } else { 1.0 };
             let trial = Trial::new(kind, activation, span, &mut rng);
             let network = &trial.network;
-            let gap = gap(network, 5).expect("a bound");
+            let gap = gap(network, 5, &|| false).expect("a bound");
             let batch = network.domain.sample_of_length(50, 5, &mut rng);
             let single = network.raw_outputs(&batch).expect("runs");
             for row in 0..50 {

@@ -69,8 +69,8 @@ impl Proof {
     }
 
     /// What bound on the outputs' rounding errors may be claimed; of recurrent networks.
-    fn gap_of(&self, network: &Network) -> Result<f64, &'static str> {
-        let gap = gap::gap(network, self.within(network));
+    fn gap_of(&self, network: &Network, late: Late<'_>) -> Result<f64, &'static str> {
+        let gap = gap::gap(network, self.within(network), late);
         match (self.arithmetic, &network.domain.decode) {
             // In either arithmetic an output is within a half of the program's.
             (Arithmetic::Float32, Decode::Round) => Ok(gap.map_or(1.0, |gap| gap.min(1.0))),
@@ -79,8 +79,8 @@ impl Proof {
     }
 
     /// The same with that bound.
-    fn with_gap(self, network: &Network) -> Self {
-        Self { gap: self.gap_of(network), ..self }
+    fn with_gap(self, network: &Network, late: Late<'_>) -> Self {
+        Self { gap: self.gap_of(network, late), ..self }
     }
 }
 
@@ -154,13 +154,30 @@ pub enum Refused {
     /// It fits and does not hold.
     #[error("the certificate does not hold: {0}")]
     Fails(String),
+    /// Time was up before it was checked.
+    #[error("the certificate was not checked: time was up")]
+    Late,
 }
+
+/// True once time is up.
+type Late<'a> = &'a (dyn Fn() -> bool + Sync);
 
 /// Whether a certificate proves that the network computes the program, over the network's alphabet.
 ///
 /// # Errors
 /// The first reason why it does not.
 pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Proof) -> Result<(), Refused> {
+    verify_in_time(network, program, language, proof, &|| false)
+}
+
+/// As [`verify`]; boxes are [`Refused::Late`] once time is up.
+fn verify_in_time(
+    network: &Network,
+    program: &Term,
+    language: &Language,
+    proof: &Proof,
+    late: Late<'_>,
+) -> Result<(), Refused> {
     if let Regions::Classes(classes) = &proof.regions {
         return classes::verify(network, program, language, (proof, classes));
     }
@@ -169,11 +186,11 @@ pub fn verify(network: &Network, program: &Term, language: &Language, proof: &Pr
         .ok_or_else(|| Refused::Program("it looks at other positions than its own".to_owned()))?;
     let decoder = Decoder::of(&network.domain.decode)?;
     if let Ok(claimed) = proof.gap {
-        claims(claimed, proof.gap_of(network))?;
+        claims(claimed, proof.gap_of(network, late))?;
     }
     let claim = (proof.length, proof.arithmetic == Arithmetic::Float32);
     match &proof.regions {
-        Regions::Boxes(regions) => boxes::verify(net, network, &machine, &decoder, regions, claim),
+        Regions::Boxes(regions) => boxes::verify(net, network, &machine, &decoder, regions, claim, late),
         Regions::Moving(moving) => linear::verify(net, network, &machine, &decoder, moving, claim),
         Regions::Question(question) => {
             question::verify(network, program, language, question, (proof.length, proof.arithmetic))

@@ -163,7 +163,7 @@ pub fn ask(network: &Network, program: &Term, language: &Language, config: &AskC
         let length = if problem.memoryless() { None } else { Some(steps) };
         let question = Question { resources: config.resources, text };
         let proof = Proof { arithmetic, length, gap: Err(LATER), regions: Regions::Question(question) };
-        Ok::<_, Refused>(proof.with_gap(network))
+        Ok::<_, Refused>(proof.with_gap(network, config.deadline))
     };
     let best = match (single, real) {
         (0, 0) => None,

@@ -18,7 +18,7 @@ use super::boxes::{Basis, MAX_PASSED, alphabet, carried, cut, hold, inside, tran
 use super::forms::{self, Forms};
 use super::linear::{MAX_LENGTH, Mover, Place, initial, input_range};
 use super::rule::Rule;
-use super::{Arithmetic, BoxNode, Boxes, Decoder, LATER, Moving, Proof, Regions, verify};
+use super::{Arithmetic, BoxNode, Boxes, Decoder, LATER, Moving, Proof, Refused, Regions, verify, verify_in_time};
 use crate::Machine;
 
 /// How hard to search.
@@ -51,6 +51,8 @@ const PIECES: [usize; 2] = [1, 6];
 const WORDS: [usize; 3] = [1, 100, 300];
 /// What a proof for all lengths may cost, in shares of the work: where none is refuted, it is worth more than any length.
 const UNBOUNDED: f64 = 0.8;
+/// What checking a proof may cost once time is up, in multiply-adds.
+const SOON: f64 = 3e8;
 /// Shares of all work that one attempt may take.
 const SHARE: f64 = 0.5;
 
@@ -109,7 +111,7 @@ impl Proofs {
 /// the budget.
 pub fn prove(network: &Network, program: &Term, language: &Language, config: &ProveConfig<'_>) -> Option<Proofs> {
     let found = furthest(network, program, language, config)?;
-    Some(Proofs { best: found.best.with_gap(network), ..found })
+    Some(Proofs { best: found.best.with_gap(network, config.deadline), ..found })
 }
 
 fn furthest(network: &Network, program: &Term, language: &Language, config: &ProveConfig<'_>) -> Option<Proofs> {
@@ -117,19 +119,28 @@ fn furthest(network: &Network, program: &Term, language: &Language, config: &Pro
     let machine = Machine::new(program, language, &network.domain)?;
     let decoder = Decoder::of(&network.domain.decode).ok()?;
     let search = Search::new(network, net, &machine, &decoder, config);
-    let holds = |proof: &Proof| verify(network, program, language, proof).is_ok();
+    let holds = |proof: &Proof| verify_in_time(network, program, language, proof, config.deadline);
     // No proof reaches beyond a known difference.
     let length = config.length.min(config.refuted_beyond.unwrap_or(usize::MAX));
     let all = |arithmetic: Arithmetic, share: f64| {
-        let moving = moving(network, net, &machine, arithmetic, config).filter(holds);
+        let moving = moving(network, net, &machine, arithmetic, config).filter(|proof| holds(proof).is_ok());
         if moving.as_ref().is_some_and(|proof| proof.length.is_none()) {
             return moving;
         }
-        let boxes = search.as_ref().and_then(|search| search.unbounded(arithmetic, share)).filter(holds);
+        let boxes = search.as_ref().and_then(|search| search.unbounded(arithmetic, share));
+        let boxes = boxes.filter(|proof| holds(proof).is_ok());
         boxes.or(moving)
     };
     let bounded = |search: &Search<'_>, arithmetic: Arithmetic, share: f64| {
-        search.bounded(arithmetic, length, share).filter(holds)
+        let proof = search.bounded(arithmetic, length, share)?;
+        match holds(&proof) {
+            Ok(()) => Some(proof),
+            // What holds for a length holds for a smaller one, which takes less to check.
+            Err(Refused::Late) => {
+                search.shortened(proof).filter(|proof| verify(network, program, language, proof).is_ok())
+            }
+            Err(_) => None,
+        }
     };
     let reach = |proof: &Option<Proof>| proof.as_ref().map_or(0, |proof| proof.length.unwrap_or(usize::MAX));
     // What is listed up to some depth proves no more than that.
@@ -207,7 +218,7 @@ fn moving(
     let last = offsets.last()?;
     let mut place = mover.start(&init, &offsets[0]);
     let mut steps = 0;
-    while steps + 1 < offsets.len() {
+    while steps + 1 < offsets.len() && !(config.deadline)() {
         let Some(next) = mover.step(&place, &offsets[steps], &offsets[steps + 1]) else { break };
         (place, steps) = (next, steps + 1);
     }
@@ -760,6 +771,14 @@ impl<'a> Search<'a> {
         let regions = vec![Vec::new(); nodes.len()];
         let basis = vec![0; nodes.len()];
         Some(self.proof(&nodes, (vec![identity], &basis), regions, (1, arithmetic, Some(length))))
+    }
+
+    /// A proof for a length that is checked soon.
+    fn shortened(&self, proof: Proof) -> Option<Proof> {
+        let Regions::Boxes(boxes) = &proof.regions else { return None };
+        let step = self.cost() * (boxes.nodes.len() * self.alphabet.len()) as f64;
+        let length = proof.length?.min((SOON / step) as usize);
+        (length > 0).then_some(Proof { length: Some(length), ..proof })
     }
 
     /// The length up to which outputs stay right, by boxes along the axes.

@@ -225,7 +225,7 @@ fn the_shortest_difference_is_found() {
     // A leak: the sum of all inputs loses a hundredth at every step, so that 50 is read as 49 once it has lost 0.5.
     let network = sums(0.99);
     let term = program(SUM, &network);
-    let shown = beyond(&network, &term, &language(), 60, 0).expect("runs").expect("recurrent");
+    let shown = beyond(&network, &term, &language(), 60, (0, &|| false)).expect("runs").expect("recurrent");
     let departure = shown.departure.expect("it leaks");
     assert_eq!(departure.position, 2, "{departure:?}");
     let config = ProveConfig { refuted_beyond: Some(departure.position), ..config() };

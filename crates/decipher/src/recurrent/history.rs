@@ -58,7 +58,7 @@ fn search(task: &Task, output_lags: usize, input_lags: usize, effort: usize) -> 
         let sorts: &[Sort] = if output_lags > 0 { &[Sort::Int] } else { &[Sort::Int, Sort::Bool] };
         let budget = Budget { agreement: task.enough, ..task.budget(effort) };
         let solver = task.solver();
-        let output = solver.solve(&rows, sorts, budget).or_else(|| solver.choose(&rows, budget));
+        let output = task.express(&rows, sorts, budget).or_else(|| solver.choose(&rows, budget));
         outputs.extend(output);
         if outputs.len() == k {
             break;

@@ -8,7 +8,7 @@ use rand::seq::SliceRandom as _;
 use samples::{Batch, Domain, Rng, rng};
 
 use super::oracle::{Oracle, Recording};
-use crate::Error;
+use crate::{Error, n_sequences};
 
 /// The share of pairs that must agree.
 const HOLDS: f64 = 0.998;
@@ -36,8 +36,9 @@ impl Invariances {
     pub(crate) fn of(oracle: &dyn Oracle, domain: &Domain, structured: bool, seed: u64) -> Result<Self, Error> {
         let mut rng = rng(seed, "recurrent invariances");
         let length = domain.length.1;
-        let base = super::draw(domain, structured, PAIRS, &mut rng);
-        let donors = super::draw(domain, structured, PAIRS, &mut rng);
+        let n = n_sequences(PAIRS, length);
+        let base = super::draw(domain, structured, n, &mut rng);
+        let donors = super::draw(domain, structured, n, &mut rng);
         let dim = oracle.dim();
         let last = |batch: &Batch| -> Result<Last, Error> { Last::of(oracle, batch) };
         let reference = last(&base)?;
@@ -46,19 +47,19 @@ impl Invariances {
         let mut window = None;
         for k in 0..=MAX_WINDOW.min(length.saturating_sub(1)) {
             let cut = (length - k) * dim;
-            if agrees(&rows(dim, |row| [&donors.sequence(row)[..cut], &base.sequence(row)[cut..]].concat()))? {
+            if agrees(&rows((n, dim), |row| [&donors.sequence(row)[..cut], &base.sequence(row)[cut..]].concat()))? {
                 window = Some(k);
                 break;
             }
         }
-        let commutative = agrees(&rows(dim, |row| permuted_prefix(base.sequence(row), dim, &mut rng)))?;
-        let reversible = agrees(&rows(dim, |row| reversed(base.sequence(row), dim)))?;
+        let commutative = agrees(&rows((n, dim), |row| permuted_prefix(base.sequence(row), dim, &mut rng)))?;
+        let reversible = agrees(&rows((n, dim), |row| reversed(base.sequence(row), dim)))?;
         Ok(Self { window, commutative, reversible })
     }
 }
 
-fn rows(dim: usize, mut sequence: impl FnMut(usize) -> Vec<i64>) -> Batch {
-    Batch::from_sequences(dim, (0..PAIRS).map(&mut sequence))
+fn rows((n, dim): (usize, usize), mut sequence: impl FnMut(usize) -> Vec<i64>) -> Batch {
+    Batch::from_sequences(dim, (0..n).map(&mut sequence))
 }
 
 /// All but the last element in another order; half of the time only two neighbours change places, which shows what a

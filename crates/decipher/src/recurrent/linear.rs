@@ -38,13 +38,19 @@ struct Row {
 }
 
 /// The program of the shortest linear recurrence that reproduces at least `min_agreement` of a recording.
-pub(crate) fn search(recording: &Recording, inputs: &[Symbol], build: Build, min_agreement: f64) -> Option<Term> {
+pub(crate) fn search(
+    recording: &Recording,
+    inputs: &[Symbol],
+    build: Build,
+    min_agreement: f64,
+    deadline: &(dyn Fn() -> bool + Sync),
+) -> Option<Term> {
     let max_lag = MAX_INPUT_LAG.min(recording.length.saturating_sub(2));
     let regression = Regression::of(recording, max_lag);
     let mut orders: Vec<(usize, usize)> =
         (0..=MAX_OUTPUT_LAG.min(max_lag)).flat_map(|p| (0..=max_lag + 1).map(move |q| (p, q))).collect();
     orders.sort_by_key(|&(p, q)| (p * recording.n_outputs + q * recording.dim, p));
-    orders.into_iter().find_map(|(p, q)| {
+    orders.into_iter().take_while(|_| !deadline()).find_map(|(p, q)| {
         let rows = regression.fit(recording, p, q)?;
         let mut recurrence = Recurrence { output_lags: p, input_lags: q, rows, initial: Vec::new() };
         recurrence.start(recording, min_agreement)?;

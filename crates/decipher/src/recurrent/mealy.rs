@@ -11,7 +11,7 @@ use std::sync::Arc;
 use dsl::{Form, Func, Table, Term};
 use rand::Rng as _;
 use rand::seq::IndexedRandom as _;
-use samples::{Rng, Sort, Symbol, Value, rng};
+use samples::{Rng, Sort, Symbol, UNDEFINED, Value, rng};
 
 use super::build::{Build, State, primed};
 use super::oracle::{Oracle, Recording, is_clear, round};
@@ -23,6 +23,8 @@ const LADDER: [f64; 4] = [0.0, 0.002, 0.01, 0.03];
 const SHORT_WORDS: usize = 260;
 /// Random test words of each length.
 const RANDOM_WORDS: usize = 60;
+/// Elements of the longest of these: what a longer word would tell apart is hardly met.
+const LONGEST_WORD: usize = 64;
 /// Elements that the alphabet may have.
 pub(crate) const MAX_SYMBOLS: usize = 64;
 /// Steps of the network, times the square of its hidden size, that learning may cost.
@@ -69,7 +71,7 @@ pub(crate) fn learn(
     seed: u64,
 ) -> Result<Option<Machine>, Error> {
     let mut rng = rng(seed, "recurrent test words");
-    let words = Words::new(symbols, recording.length, &mut rng);
+    let words = Words::new(symbols, recording.length.min(LONGEST_WORD), &mut rng);
     let answers = Answers { oracle, words: &words };
     // A machine that does not close at the greatest allowance closes at none.
     let [first, .., last] = LADDER;
@@ -326,10 +328,11 @@ impl Machine {
             .enumerate()
             .map(|(point, (state, symbol))| {
                 let want = &recording.outputs[point * width..(point + 1) * width];
-                self.output[state][symbol].iter().zip(want).filter(|(a, b)| a == b).count()
+                self.output[state][symbol].iter().zip(want).filter(|&(a, b)| a == b && *b != UNDEFINED).count()
             })
             .sum();
-        good as f64 / recording.outputs.len().max(1) as f64
+        let counted = recording.outputs.iter().filter(|&&output| output != UNDEFINED).count();
+        good as f64 / counted.max(1) as f64
     }
 
     /// The machine with equivalent states merged (Moore's refinement), states numbered breadth first.

@@ -8,6 +8,7 @@
 
 mod align;
 mod build;
+mod classes;
 mod features;
 mod history;
 mod invariance;
@@ -26,16 +27,18 @@ use std::cell::OnceCell;
 
 use dsl::{Env, Term};
 use graph::{Matrix, Network, Recurrence};
-use samples::{Batch, Domain, Elements, Symbol, UNDEFINED, rng};
+use samples::{Batch, Domain, Elements, Sort, Symbol, UNDEFINED, rng};
 use synth::{Known, RuleBook, SaturationLimits, VerifyLimits};
 
 pub(crate) use align::POINTS as AFFINE_POINTS;
 pub use oracle::Oracle;
 
-use crate::{Aligned, Config, Error, Hypothesis};
+use crate::{Aligned, Config, Error, Hypothesis, n_sequences};
 use build::Build;
+use classes::Classes;
 use invariance::Invariances;
 use oracle::Recording;
+use rows::Rows;
 use solve::{Budget, Solver};
 
 /// What a wrong output costs, in units of the language's cost, per share of outputs: at one in two thousand, ten units.
@@ -59,9 +62,10 @@ const EXACT: f64 = 0.9998;
 /// # Errors
 /// Where the network or a term cannot be run.
 pub(crate) fn determined(network: &Network, hypothesis: &Hypothesis, config: &Config) -> Result<Vec<bool>, Error> {
-    let Some(net) = network.recurrence() else { return Ok(Vec::new()) };
-    let batch = network.domain.sample_longest(config.limits.samples, &mut rng(config.seed, "recurrent verdict"));
-    let recording = Recording::of(&Running { recurrence: net }, &batch)?;
+    let Some(running) = Running::of(network) else { return Ok(Vec::new()) };
+    let n = n_sequences(config.limits.samples, network.domain.length.1);
+    let batch = network.domain.sample_longest(n, &mut rng(config.seed, "recurrent verdict"));
+    let recording = Recording::of(&running, &batch)?;
     let terms = hypothesis.alignment.iter().map(|claim| claim.subterm.clone()).collect();
     let read = align::aligned(&recording, terms, config.language, &network.domain)?;
     let own = align::variables(&hypothesis.program);
@@ -80,10 +84,10 @@ const DETERMINED: f64 = 0.99;
 /// # Errors
 /// Where the network is not recurrent, its inputs are not integers, or it cannot be run.
 pub fn hypotheses(network: &Network, known: &Batch, config: &Config) -> Result<Vec<Hypothesis>, Error> {
-    let Some(recurrence) = network.recurrence() else {
+    let Some(running) = Running::of(network) else {
         return Err(Error::Unsupported("no recurrence in the network".to_owned()));
     };
-    of_oracle(&Running { recurrence }, &network.domain, known, config)
+    of_oracle(&running, &network.domain, known, config)
 }
 
 /// Candidates for what an oracle computes over a domain of integers, best first; see [`hypotheses`].
@@ -99,7 +103,11 @@ pub fn of_oracle(
     let Elements::Integers { .. } = domain.elements else {
         return Err(Error::Unsupported("recurrent networks over tokens".to_owned()));
     };
-    let mut task = Task::new(oracle, domain, known, config)?;
+    let oracle = &Timely { oracle, deadline: config.deadline };
+    let mut task = match Task::new(oracle, domain, known, config) {
+        Err(Error::Late) => return Ok(Vec::new()),
+        task => task?,
+    };
     let mut candidates = climb(&task)?;
     if task.enough < 1.0 && !candidates.iter().any(Candidate::is_carried) {
         // The samples may have more errors in them than the network makes: what falls short by so little is judged again, on
@@ -150,7 +158,9 @@ fn climb(task: &Task) -> Result<Vec<Candidate>, Error> {
     let mut candidates: Vec<Candidate> = Vec::new();
     for effort in 0..RUNGS {
         for strategy in STRATEGIES.iter().filter(|strategy| effort < strategy.rungs) {
-            let enough = |candidate: &Candidate| candidate.is_sound() && candidate.price <= strategy.enough;
+            let enough = |candidate: &Candidate| {
+                candidate.is_sound() && candidate.price <= strategy.enough + task.cost_of_naming()
+            };
             if (task.config.deadline)() || candidates.iter().any(enough) {
                 continue;
             }
@@ -232,13 +242,15 @@ struct Task<'a> {
     /// What they are judged on.
     fresh: Recording,
     machine: OnceCell<Option<mealy::Machine>>,
+    /// What outputs stand for, where they are classes.
+    classes: Option<Classes>,
     /// The agreement with samples from which on a program is proposed.
     enough: f64,
 }
 
 impl<'a> Task<'a> {
     fn new(oracle: &'a dyn Oracle, domain: &'a Domain, known: &Batch, config: &'a Config<'a>) -> Result<Self, Error> {
-        let n = config.limits.samples;
+        let n = n_sequences(config.limits.samples, domain.length.1);
         let structured = is_clear_on_structure(oracle, domain, config.seed)?;
         let draw = |purpose: &str, n: usize| draw(domain, structured, n, &mut rng(config.seed, purpose));
         let known = lengthened(known, domain.length.1);
@@ -256,6 +268,7 @@ impl<'a> Task<'a> {
             recording: record("recurrent fit", n)?,
             fresh: record("recurrent judge", n)?,
             machine: OnceCell::new(),
+            classes: Classes::of(&domain.decode),
             enough: config.min_agreement,
         })
     }
@@ -279,6 +292,33 @@ impl<'a> Task<'a> {
         Solver { build: self.build(), constants: self.constants(), deadline: self.config.deadline }
     }
 
+    /// The cheapest expression that is found for an output. Where outputs are names, it may be a condition for each of them:
+    /// the numbers that stand for names have no meaning that an expression for all could have.
+    fn express(&self, rows: &Rows, sorts: &[Sort], budget: Budget) -> Option<Term> {
+        let solver = self.solver();
+        let whole = solver.solve(rows, sorts, budget);
+        let Some(classes) = self.classes.as_ref().filter(|classes| classes.are_names()) else { return whole };
+        let cost = |term: &Term| classes.cost_of(term, &rows.names, self.build());
+        let by_name = solver.decide(rows, budget);
+        [whole, by_name].into_iter().flatten().min_by(|a, b| cost(a).total_cmp(&cost(b)))
+    }
+
+    /// What an output over some variables costs in a program.
+    fn cost_of_output(&self, output: &Term, names: &[Symbol]) -> f64 {
+        match &self.classes {
+            Some(classes) => classes.cost_of(output, names, self.build()),
+            None => self.build().cost(output),
+        }
+    }
+
+    /// What it costs to say which class a number stands for.
+    fn cost_of_naming(&self) -> f64 {
+        let number = self.output_names()[0];
+        let cost = |classes: &Classes| classes.cost_of(&Term::var(number), &[number], self.build());
+        let named = self.classes.as_ref().map(cost).filter(|cost| cost.is_finite());
+        named.map_or(0.0, |cost| cost - self.build().cost(&Term::var(number)))
+    }
+
     /// What an enumeration may cost at a rung of effort.
     fn budget(&self, effort: usize) -> Budget {
         let candidates = [60_000, 400_000, self.config.limits.candidates / 16][effort.min(2)];
@@ -299,8 +339,8 @@ impl<'a> Task<'a> {
         let [lo, hi] = self.range();
         let mut constants = vec![hi - lo + 1, hi, lo];
         let outputs = &self.recording.outputs;
-        if let (Some(&least), Some(&most)) = (outputs.iter().min(), outputs.iter().max())
-            && least != UNDEFINED
+        let seen = || outputs.iter().copied().filter(|&output| output != UNDEFINED);
+        if let (Some(least), Some(most)) = (seen().min(), seen().max())
             && (0..MANY_OUTPUTS).contains(&most.saturating_sub(least))
         {
             constants.extend([least, most]);
@@ -326,7 +366,9 @@ impl<'a> Task<'a> {
     }
 
     fn linear(&self) -> Vec<Term> {
-        linear::search(&self.recording, &self.inputs, self.build(), self.enough).into_iter().collect()
+        linear::search(&self.recording, &self.inputs, self.build(), self.enough, self.config.deadline)
+            .into_iter()
+            .collect()
     }
 
     /// Whether a program reproduces enough of the recording.
@@ -345,6 +387,7 @@ impl<'a> Task<'a> {
 
     /// The candidate that a program makes, if it agrees with the network on fresh samples.
     fn judge(&self, program: Term, source: &'static str) -> Result<Option<Candidate>, Error> {
+        let Some(program) = self.named(program) else { return Ok(None) };
         let columns = self.evaluate(&program, &self.fresh.batch())?;
         let agreement = self.fresh.agreement(&columns);
         if agreement < self.enough {
@@ -356,10 +399,23 @@ impl<'a> Task<'a> {
         Ok(Some(Candidate { program, source, alignment, price, agreement }))
     }
 
+    /// The program with classes for the numbers that strategies see in their place.
+    fn named(&self, program: Term) -> Option<Term> {
+        match &self.classes {
+            Some(classes) => classes.named(&program, &self.domain.inputs(), self.build()),
+            None => Some(program),
+        }
+    }
+
+    /// What a program says, classes as numbers.
     fn evaluate(&self, program: &Term, batch: &Batch) -> Result<Vec<samples::Column>, Error> {
         let (points, vars) = (batch.points(), self.domain.columns(batch));
         let env = Env { language: self.config.language, points: &points, vars: &vars, causal: true };
-        dsl::eval_program(program, &env).map_err(|e| Error::Term(e.to_string()))
+        let columns = dsl::eval_program(program, &env).map_err(|e| Error::Term(e.to_string()))?;
+        Ok(match &self.classes {
+            Some(classes) => columns.iter().map(|column| classes.numbers(column)).collect(),
+            None => columns,
+        })
     }
 
     /// The finite machine that the network behaves as, if it is one; learnt when first asked for.
@@ -370,7 +426,10 @@ impl<'a> Task<'a> {
             let learn = |symbols: Vec<Vec<i64>>| {
                 mealy::learn(self.oracle, &self.recording, &symbols, limits.states, self.enough, *seed)
             };
-            let machine = self.symbols().map(learn).transpose()?.flatten();
+            let machine = match self.symbols().map(learn).transpose() {
+                Err(Error::Late) => None,
+                learnt => learnt?.flatten(),
+            };
             return Ok(self.machine.get_or_init(|| machine).as_ref());
         }
         Ok(self.machine.get().and_then(Option::as_ref))
@@ -400,16 +459,58 @@ fn lengthened(batch: &Batch, length: usize) -> Batch {
 /// was hardly trained on the former, and what it does there says nothing of what it computes.
 fn is_clear_on_structure(oracle: &dyn Oracle, domain: &Domain, seed: u64) -> Result<bool, Error> {
     let vague = |structured: bool| -> Result<f64, Error> {
-        let batch = draw(domain, structured, 1000, &mut rng(seed, "recurrent clarity"));
+        let n = n_sequences(1000, domain.length.1);
+        let batch = draw(domain, structured, n, &mut rng(seed, "recurrent clarity"));
         let clear = Recording::of(oracle, &batch)?.clear;
         Ok(clear.iter().filter(|&&clear| !clear).count() as f64 / clear.len().max(1) as f64)
     };
     Ok(vague(true)? <= VAGUE_SHARE + VAGUER * vague(false)?)
 }
 
+/// An oracle that takes no step once time is up.
+struct Timely<'a> {
+    oracle: &'a dyn Oracle,
+    deadline: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Oracle for Timely<'_> {
+    fn dim(&self) -> usize {
+        self.oracle.dim()
+    }
+
+    fn hidden_dim(&self) -> usize {
+        self.oracle.hidden_dim()
+    }
+
+    fn n_outputs(&self) -> usize {
+        self.oracle.n_outputs()
+    }
+
+    fn initial(&self, n: usize) -> Vec<f32> {
+        self.oracle.initial(n)
+    }
+
+    fn step(&self, hidden: &[f32], inputs: &[i64]) -> Result<Vec<f32>, Error> {
+        if (self.deadline)() { Err(Error::Late) } else { self.oracle.step(hidden, inputs) }
+    }
+
+    fn readout(&self, hidden: &[f32]) -> Result<Vec<f32>, Error> {
+        self.oracle.readout(hidden)
+    }
+}
+
 /// A network's recurrence as an oracle.
 struct Running<'a> {
+    network: &'a Network,
     recurrence: &'a Recurrence,
+    classes: Option<Classes>,
+}
+
+impl<'a> Running<'a> {
+    /// `None` where the network is not recurrent.
+    fn of(network: &'a Network) -> Option<Self> {
+        Some(Self { network, recurrence: network.recurrence()?, classes: Classes::of(&network.domain.decode) })
+    }
 }
 
 impl Oracle for Running<'_> {
@@ -422,7 +523,7 @@ impl Oracle for Running<'_> {
     }
 
     fn n_outputs(&self) -> usize {
-        self.recurrence.n_outputs()
+        if self.classes.is_some() { 1 } else { self.recurrence.n_outputs() }
     }
 
     fn initial(&self, n: usize) -> Vec<f32> {
@@ -438,7 +539,11 @@ impl Oracle for Running<'_> {
 
     fn readout(&self, hidden: &[f32]) -> Result<Vec<f32>, Error> {
         let n = hidden.len() / self.hidden_dim().max(1);
-        Ok(self.recurrence.readout(&Matrix::new(n, self.hidden_dim(), hidden.to_vec())).data)
+        let raw = self.recurrence.readout(&Matrix::new(n, self.hidden_dim(), hidden.to_vec()));
+        let Some(classes) = &self.classes else { return Ok(raw.data) };
+        // A class that does not count is no number.
+        let number = |&code: &i64| classes.number(code).map_or(f32::NAN, |number| number as f32);
+        Ok(self.network.decode(&raw).iter().flat_map(|column| column.codes.iter().map(number)).collect())
     }
 }
 

@@ -3,7 +3,7 @@
 //! Strategies see behaviour through this trait alone, never coordinates, so that the basis of the hidden space cannot
 //! matter; tests put closures in its place.
 
-use samples::{Batch, Column, Sort};
+use samples::{Batch, Column, Sort, UNDEFINED};
 
 use crate::Error;
 
@@ -119,21 +119,22 @@ impl Recording {
         Batch::from_sequences(self.dim, self.inputs.chunks(self.length * self.dim))
     }
 
-    /// The share of points at which all columns give the rounded outputs.
+    /// The share of outputs that columns of a program give; those that the network does not define do not count.
     pub(crate) fn agreement(&self, columns: &[Column]) -> f64 {
         if columns.len() != self.n_outputs || self.n_points() == 0 {
             return 0.0;
         }
         let outputs: Vec<Vec<i64>> = (0..self.n_outputs).map(|k| self.output(k)).collect();
         let good: usize = columns.iter().zip(&outputs).map(|(column, output)| n_equal(column, output)).sum();
-        good as f64 / (self.n_points() * self.n_outputs) as f64
+        let counted = self.outputs.iter().filter(|&&output| output != UNDEFINED).count();
+        good as f64 / counted.max(1) as f64
     }
 }
 
 /// At how many points a column of a program gives an integer output; booleans stand for 0 and 1.
 fn n_equal(column: &Column, output: &[i64]) -> usize {
     match column.sort {
-        Sort::Int | Sort::Bool => column.codes.iter().zip(output).filter(|(a, b)| a == b).count(),
+        Sort::Int | Sort::Bool => column.codes.iter().zip(output).filter(|&(a, b)| a == b && *b != UNDEFINED).count(),
         Sort::Real => {
             let near =
                 |point: usize, want: i64| column.value(point).as_f64().is_some_and(|v| (v - want as f64).abs() < 1e-6);
@@ -145,7 +146,7 @@ fn n_equal(column: &Column, output: &[i64]) -> usize {
 
 /// The nearest integer; what is no finite number within 64 bits is an integer that nothing else is.
 pub(crate) fn round(value: f32) -> i64 {
-    if value.is_finite() && value.abs() < 9e18 { f64::from(value).round_ties_even() as i64 } else { samples::UNDEFINED }
+    if value.is_finite() && value.abs() < 9e18 { f64::from(value).round_ties_even() as i64 } else { UNDEFINED }
 }
 
 /// Whether a raw output says which integer it means.

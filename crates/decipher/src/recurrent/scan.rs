@@ -71,8 +71,8 @@ pub(crate) fn search(task: &Task, effort: usize) -> Result<Vec<Term>, Error> {
         }
         let budget = Budget { candidates: 60_000, max_cost: (room as u32).min(14), agreement: task.enough };
         let rows = walks.rows(task, state, &update);
-        let Some(output) = task.solver().solve(&rows, &[Sort::Int, Sort::Bool], budget) else { continue };
-        let cost = build.cost(&update.term) + build.cost(&output);
+        let Some(output) = task.express(&rows, &[Sort::Int, Sort::Bool], budget) else { continue };
+        let cost = build.cost(&update.term) + task.cost_of_output(&output, &rows.names);
         let states = [State { name: state, init: update.init, update: update.term }];
         let Some(program) = build.program(&states, vec![output]) else { continue };
         if task.fits(&program)? {
