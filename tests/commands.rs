@@ -73,6 +73,44 @@ fn the_text_report_says_first_what_is_shown() {
     assert!(done.stdout.contains("every input of the domain"));
 }
 
+/// Classes by name: a trained network that says which way one faces, deciphered to the end.
+#[test]
+fn a_recurrent_network_with_classes_is_deciphered() {
+    let out = tempfile::tempdir().expect("a temporary folder");
+    let done = run("decipher {0} --out {1} --format json", &[&network("compass"), out.path()]);
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let result = done.json();
+    assert_eq!((&result["verdict"], &result["mechanism"]), (&json!("accepted"), &json!("verified")), "{result:#}");
+    assert_eq!(result["evidence"]["agreement"]["kind"], "exhaustive");
+    let proof = [&out.path().join("proof.json"), &network("compass")].map(std::path::PathBuf::as_path);
+    assert_eq!(run("check --proof {0} {1}", &proof).code, 0);
+
+    // Left, left, ahead, right, right, right.
+    let inputs = write(out.path(), "inputs.jsonl", "[-1,-1,0,1,1,1]\n");
+    let ran = run("run {0} {1}", &[&out.path().join("program.dsl"), &inputs]);
+    let faced = json!(["west", "south", "south", "west", "north", "east"]);
+    assert_eq!((ran.code, ran.stdout), (0, format!("{faced}\n")), "{}", ran.stderr);
+    if let Some(printed) = in_python(out.path(), "[-1, -1, 0, 1, 1, 1]") {
+        assert_eq!(printed.replace('\'', "\""), faced.to_string().replace(',', ", "));
+    }
+}
+
+/// What program.py in a folder says to an input; `None` without python3.
+fn in_python(folder: &std::path::Path, input: &str) -> Option<String> {
+    let script = format!("import sys; sys.path.insert(0, sys.argv[1]); import program; print(program.run({input}))");
+    match std::process::Command::new("python3").args(["-B", "-c", &script]).arg(folder).output() {
+        Ok(output) => {
+            let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            assert!(!printed.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+            Some(printed)
+        }
+        Err(error) => {
+            skipped!("program.py was not run, python3 is not there ({error})");
+            None
+        }
+    }
+}
+
 /// One input, and what the counter says to it: up and down between 0 and 3.
 const COUNTED: ([i64; 8], [i64; 8]) = ([1, 1, 1, 1, -1, 0, -1, 1], [1, 2, 3, 3, 2, 2, 1, 2]);
 
@@ -85,15 +123,8 @@ fn programs_run_here_and_in_python() {
     let ran = run("run {0} {1}", &[&out.path().join("program.dsl"), &inputs]);
     assert_eq!((ran.code, ran.stdout), (0, format!("{}\n\n[]\n", json!(COUNTED.1))), "{}", ran.stderr);
 
-    let script =
-        format!("import sys; sys.path.insert(0, sys.argv[1]); import program; print(program.run({:?}))", COUNTED.0);
-    let python = std::process::Command::new("python3").args(["-B", "-c", &script]).arg(out.path()).output();
-    match python {
-        Ok(output) => {
-            let printed = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            assert_eq!(printed, format!("{:?}", COUNTED.1), "{}", String::from_utf8_lossy(&output.stderr));
-        }
-        Err(error) => skipped!("program.py was not run, python3 is not there ({error})"),
+    if let Some(printed) = in_python(out.path(), &format!("{:?}", COUNTED.0)) {
+        assert_eq!(printed, format!("{:?}", COUNTED.1));
     }
     let text = std::fs::read_to_string(out.path().join("program.py")).expect("program.py");
     assert!(!text.contains("import") && !text.contains("print"), "{text}");

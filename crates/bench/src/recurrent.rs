@@ -1,10 +1,11 @@
 //! Training of small recurrent networks on what a program computes.
 
-use candle_core::{Device, Tensor, Var};
-use candle_nn::ops::sigmoid;
+use candle_core::{D, Device, Tensor, Var};
+use candle_nn::loss::cross_entropy;
+use candle_nn::ops::{sigmoid, softmax};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand::Rng as _;
-use samples::{Batch, Column, Domain, Elements, Rng, rng};
+use samples::{Batch, Column, Decode, Domain, Elements, Rng, Value, encode_value, rng};
 use serde_json::json;
 
 use crate::folder::{Folder, FolderError, Weights};
@@ -77,9 +78,9 @@ impl Default for TrainConfig {
 /// How training ended.
 #[derive(Clone, Debug)]
 pub struct TrainReport {
-    /// Mean squared error of the last step.
+    /// Mean squared error of the last step; cross-entropy of classes.
     pub loss: f32,
-    /// The largest absolute error on 2,000 fresh sequences.
+    /// The largest absolute error on 2,000 fresh sequences; of classes the largest chance of another class.
     pub worst: f32,
 }
 
@@ -173,7 +174,8 @@ fn affine(z: &Tensor, (w, b): &(Var, Var)) -> Result<Tensor, candle_core::Error>
     z.matmul(&w.t()?)?.broadcast_add(b)
 }
 
-/// Trains a network to compute `program` on a domain of integers and returns its model folder.
+/// Trains a network to compute `program` on a domain of integers and returns its model folder. Outputs are the numbers
+/// themselves, or one logit for every class.
 ///
 /// # Errors
 /// A tensor operation or the serialisation failed.
@@ -184,21 +186,42 @@ pub fn train_recurrent(
     config: &TrainConfig,
 ) -> Result<(Folder, TrainReport), FolderError> {
     let mut rng = rng(config.seed, "train");
-    let cell = Cell::new(fed(domain, config), config, domain.n_outputs, &mut rng)?;
+    let cell = Cell::new(fed(domain, config), config, raw_outputs(domain), &mut rng)?;
     let mut optimizer =
         AdamW::new(cell.vars(), ParamsAdamW { lr: config.learning_rate, weight_decay: 0.0, ..ParamsAdamW::default() })?;
     let mut loss_value = f32::INFINITY;
     for step in 0..config.steps {
         let (x, y) = example(domain, program, config.batch, config, &mut rng)?;
-        let loss = (cell.forward(&x)? - y)?.sqr()?.mean_all()?;
+        let loss = loss(domain, &cell.forward(&x)?, &y)?;
         let fraction = step as f64 / config.steps as f64;
         optimizer.set_learning_rate(config.learning_rate * (1.0 - 0.99 * fraction));
         optimizer.backward_step(&loss)?;
         loss_value = loss.to_scalar()?;
     }
     let (x, y) = example(domain, program, 2000, config, &mut rng)?;
-    let worst = (cell.forward(&x)? - y)?.abs()?.flatten_all()?.max(0)?.to_scalar()?;
+    let worst = worst(domain, &cell.forward(&x)?, &y)?.flatten_all()?.max(0)?.to_scalar()?;
     Ok((folder(name, domain, &cell, config)?, TrainReport { loss: loss_value, worst }))
+}
+
+/// Numbers that are read from a state.
+fn raw_outputs(domain: &Domain) -> usize {
+    if let Decode::Argmax(values) = &domain.decode { values.len() } else { domain.n_outputs }
+}
+
+/// What training makes small.
+fn loss(domain: &Domain, raw: &Tensor, wanted: &Tensor) -> Result<Tensor, candle_core::Error> {
+    if let Decode::Argmax(_) = domain.decode {
+        return cross_entropy(&raw.flatten_to(1)?, &wanted.flatten_all()?);
+    }
+    (raw - wanted)?.sqr()?.mean_all()
+}
+
+/// How far every output is off.
+fn worst(domain: &Domain, raw: &Tensor, wanted: &Tensor) -> Result<Tensor, candle_core::Error> {
+    if let Decode::Argmax(_) = domain.decode {
+        return 1.0 - softmax(raw, D::Minus1)?.gather(wanted, D::Minus1)?;
+    }
+    (raw - wanted)?.abs()
 }
 
 fn range(domain: &Domain) -> (i64, i64) {
@@ -214,7 +237,7 @@ fn fed(domain: &Domain, config: &TrainConfig) -> usize {
     domain.dim() * if config.one_hot { (hi - lo + 1) as usize } else { 1 }
 }
 
-/// Inputs `[n, time, fed]` and what the program makes of them `[n, time, outputs]`.
+/// Inputs `[n, time, fed]` and what the program makes of them `[n, time, outputs]`: numbers, or the place of a class.
 fn example(
     domain: &Domain,
     program: &dyn Fn(&Batch) -> Vec<Column>,
@@ -230,9 +253,17 @@ fn example(
     };
     let x: Vec<f32> = (0..n).flat_map(|row| batch.sequence(row).iter().flat_map(numbers)).collect();
     let columns = program(&batch);
-    let y: Vec<f32> = (0..n * time).flat_map(|point| columns.iter().map(move |c| c.codes[point] as f32)).collect();
+    let y = (0..n * time).flat_map(|point| columns.iter().map(move |column| column.codes[point]));
     let x = Tensor::from_vec(x, (n, time, fed(domain, config)), &Device::Cpu)?;
-    Ok((x, Tensor::from_vec(y, (n, time, columns.len()), &Device::Cpu)?))
+    let shape = (n, time, columns.len());
+    let y = match &domain.decode {
+        Decode::Argmax(values) => {
+            let place = |code: i64| values.iter().position(|&value| encode_value(value) == code).unwrap_or(0) as u32;
+            Tensor::from_vec(y.map(place).collect::<Vec<u32>>(), shape, &Device::Cpu)?
+        }
+        _ => Tensor::from_vec(y.map(|code| code as f32).collect::<Vec<f32>>(), shape, &Device::Cpu)?,
+    };
+    Ok((x, y))
 }
 
 fn folder(name: &str, domain: &Domain, cell: &Cell, config: &TrainConfig) -> Result<Folder, FolderError> {
@@ -248,7 +279,7 @@ fn folder(name: &str, domain: &Domain, cell: &Cell, config: &TrainConfig) -> Res
     let (lo, hi) = range(domain);
     let mut described = json!({
         "model_type": "rnn", "cell": "mlp", "input_dim": fed(domain, config), "hidden_dim": config.hidden,
-        "output_dim": domain.n_outputs, "hidden_mlp_depth": 2, "hidden_mlp_width": config.width, "output_mlp_depth": 1,
+        "output_dim": raw_outputs(domain), "hidden_mlp_depth": 2, "hidden_mlp_width": config.width, "output_mlp_depth": 1,
         "output_mlp_width": 0, "activation": activation_name(config.activation), "h0": "zeros",
     });
     if config.cell != CellKind::Mlp {
@@ -269,9 +300,24 @@ fn folder(name: &str, domain: &Domain, cell: &Cell, config: &TrainConfig) -> Res
         "input": {
             "kind": "integers", "dim": domain.dim(), "range": [lo, hi], "encoding": encoding, "length": domain.length.1,
         },
-        "output": { "kind": "integers", "dim": domain.n_outputs, "decode": "round" },
+        "output": match &domain.decode {
+            Decode::Argmax(values) => {
+                json!({ "kind": "categorical", "values": values.iter().map(text).collect::<Vec<_>>(), "decode": "argmax" })
+            }
+            _ => json!({ "kind": "integers", "dim": domain.n_outputs, "decode": "round" }),
+        },
     });
     Folder::new(&weights, &described, &task)
+}
+
+/// A class as task.json names it.
+fn text(class: &Value) -> serde_json::Value {
+    match class {
+        Value::Bool(truth) => (*truth).into(),
+        Value::Int(number) => (*number).into(),
+        Value::Symbol(name) => name.as_str().into(),
+        _ => serde_json::Value::Null,
+    }
 }
 
 fn activation_name(activation: Between) -> &'static str {
