@@ -11,6 +11,7 @@
 
 (include "integers")
 (without * neg abs min max // xor)
+(causal)
 
 ; State along the sequence is a matter of the operators below: programs hold no scan of their own, in which they could not
 ; stand.

@@ -82,8 +82,8 @@ fn a_recurrent_network_with_classes_is_deciphered() {
     let result = done.json();
     assert_eq!((&result["verdict"], &result["mechanism"]), (&json!("accepted"), &json!("verified")), "{result:#}");
     assert_eq!(result["evidence"]["agreement"]["kind"], "exhaustive");
-    let proof = [&out.path().join("proof.json"), &network("compass")].map(std::path::PathBuf::as_path);
-    assert_eq!(run("check --proof {0} {1}", &proof).code, 0);
+    let proof = out.path().join("proof.json");
+    assert_eq!(run("check --proof {0} {1}", &[&proof, &network("compass")]).code, 0);
 
     // Left, left, ahead, right, right, right.
     let inputs = write(out.path(), "inputs.jsonl", "[-1,-1,0,1,1,1]\n");
@@ -147,6 +147,11 @@ fn inputs_over_tokens_run_too() {
     for dsl in [Path::new("sequences"), &root().join("dsl/sequences.dsl"), &own] {
         let ran = run("run {0} {1} --dsl {2}", &[&counts, &inputs, dsl]);
         assert_eq!((ran.code, ran.stdout), (0, plain.stdout.clone()), "{}: {}", dsl.display(), ran.stderr);
+    }
+    let seen = write(folder.path(), "seen.dsl", "(selector_width (select tokens \"a\" =))\n");
+    for (says, widths) in [("", "[2,2,2]\n"), ("(causal)\n", "[1,1,2]\n")] {
+        let own = write(folder.path(), "own.dsl", format!("(include \"rasp\")\n{says}"));
+        assert_eq!(run("run {0} {1} --dsl {2}", &[&seen, &inputs, &own]).stdout, widths);
     }
     let bad = write(folder.path(), "bad.jsonl", "[1]\n{}\n");
     run("run {0} {1}", &[&program, &bad]).fails_with(&["bad.jsonl:2", "expected a JSON list"]);

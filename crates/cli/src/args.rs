@@ -146,8 +146,8 @@ pub(crate) struct RunArgs {
     /// DSL files, or names of shipped DSLs (default: the shipped one that has the program's inputs, `x` or `tokens`)
     #[arg(long, value_name = "FILE")]
     pub(crate) dsl: Vec<PathBuf>,
-    /// Let selections see only elements up to their own, as in a network with causal attention; programs in the shipped
-    /// DSL `sequences`, which is that of such networks, are run so anyhow
+    /// Let selections see only elements up to their own, as in a network with causal attention; programs in a
+    /// DSL that says `(causal)`, as the shipped `sequences` does, are run so anyhow
     #[arg(long)]
     pub(crate) causal: bool,
 }

@@ -34,7 +34,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<Status, Failure> {
         Err(error) if over_tokens && args.dsl.is_empty() => read("sequences").map_err(|_| error)?,
         found => found?,
     };
-    let causal = args.causal || is_causal(&language);
+    let causal = args.causal || language.causal;
     let columns =
         evaluate(&program, &language, &points, &vars, causal).map_err(|error| Failure::at(&args.program, error))?;
     let mut out = String::new();
@@ -77,12 +77,6 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
         let code = line.split(';').next().unwrap_or_default();
         code.split('"').step_by(2).flat_map(|part| part.split(|c: char| c.is_whitespace() || "()".contains(c)))
     })
-}
-
-/// Whether a language is that of causal networks: `sequences`, or one that includes it.
-fn is_causal(language: &Language) -> bool {
-    let is_from = |origin: &str| Path::new(origin).file_stem().is_some_and(|stem| stem == "sequences");
-    language.operators.iter().any(|operator| is_from(&operator.place.origin))
 }
 
 /// The lists of a file, one per line; `None` for a blank line.

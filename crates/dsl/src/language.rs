@@ -377,6 +377,8 @@ pub struct Language {
     pub grammars: Vec<GrammarDefinition>,
     /// The functions that the file asks a search for.
     pub wanted: Vec<Wanted>,
+    /// Whether programs see, at every position, only the positions up to it.
+    pub causal: bool,
     /// What a use of a variable costs.
     pub variable_cost: u32,
     /// What was passed over: rules about operators that the language does not have.

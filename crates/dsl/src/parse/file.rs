@@ -124,6 +124,7 @@ impl Builder<'_> {
             match head {
                 "include" => self.include(source, item, rest, depth),
                 "without" => self.without(source, rest),
+                "causal" => self.causal(source, rest),
                 "declare-datatype" => self.datatype(source, item, rest),
                 "declare-sequence" => self.sequence(source, item, rest),
                 "define-fun" => self.define_fun(source, item, rest),
@@ -296,6 +297,14 @@ impl Builder<'_> {
                 self.unknown.anything = true;
             }
         }
+    }
+
+    /// `(causal)`: programs see the positions up to their own alone.
+    fn causal(&mut self, source: Source<'_>, rest: &[Sexpr]) {
+        if let Some(more) = rest.first() {
+            self.problems.push(source.report(more.span, "expected nothing after `causal`").found(more.describe()));
+        }
+        self.language.causal = true;
     }
 
     /// `(without NAME ...)`: takes operators away, and the rules about them.

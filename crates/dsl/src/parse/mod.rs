@@ -130,9 +130,10 @@ fn holds_bits(term: &Term) -> bool {
 }
 
 /// What lists of a DSL file begin with.
-const DEFINITIONS: [&str; 15] = [
+const DEFINITIONS: [&str; 16] = [
     "include",
     "without",
+    "causal",
     "declare-datatype",
     "declare-sequence",
     "define-fun",
