@@ -90,6 +90,17 @@ impl Default for JudgeLimits {
     }
 }
 
+impl JudgeLimits {
+    /// These, with fewer sequences where a recurrent network's are long.
+    pub(crate) fn on(&self, network: &Network) -> Self {
+        let scrub_samples = match network.recurrence() {
+            Some(_) => n_sequences(self.scrub_samples, network.domain.length.1),
+            None => self.scrub_samples,
+        };
+        Self { scrub_samples, ..*self }
+    }
+}
+
 /// How deciphering ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -144,11 +155,7 @@ pub fn decipher(
     limits: &JudgeLimits,
     stage: &dyn Fn(Stage),
 ) -> Result<Outcome, Error> {
-    let scrub_samples = match network.recurrence() {
-        Some(_) => n_sequences(limits.scrub_samples, network.domain.length.1),
-        None => limits.scrub_samples,
-    };
-    let limits = &JudgeLimits { scrub_samples, ..*limits };
+    let limits = &limits.on(network);
     if network.family() != graph::Family::Gpt2 {
         return concluded(network, None, config, limits, stage);
     }

@@ -39,7 +39,7 @@ impl Judged {
 /// too weak a test there; what the hypothesis claims has to be among what is found.
 pub fn judge_claims(network: &Network, hypothesis: &Hypothesis, config: &Config<'_>, limits: &JudgeLimits) -> Judged {
     if !is_causal_language(network) {
-        return judge_alignment(network, hypothesis, config, limits);
+        return judge_alignment(network, hypothesis, config, &limits.on(network));
     }
     let halves = Halves::of(network, config.seed);
     let found = match explain(&halves, std::slice::from_ref(&hypothesis.program), config) {
