@@ -22,7 +22,7 @@ pub use holdout::Halves;
 pub use length::{BITS, Description, describe};
 pub use rivals::{Rival, Rivals, Separation};
 pub use search::{JudgeLimits, Mechanism, Outcome, Stage, Verdict, covers_domain, decipher, judge};
-pub use verdict::{Judged, claims, judge_alignment, judge_claims, scrub_alignment};
+pub use verdict::{Judged, claims, judge_alignment, judge_claims};
 
 /// A program with the sites of the network that carry its parts.
 #[derive(Clone, Debug)]

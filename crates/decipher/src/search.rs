@@ -502,33 +502,24 @@ impl Agreements {
         config: &Config<'_>,
         limits: &JudgeLimits,
     ) -> Result<Agreement, Error> {
-        let Elements::Recorded { inputs, .. } = &network.domain.elements else {
-            return self.judge(network, program, config, limits);
+        let says = match &network.domain.elements {
+            Elements::Recorded { inputs, .. } => {
+                let again = reread(network, program, config.language)?;
+                let says = check::run_program(network, &again, config.language)(inputs);
+                Some(says.map_err(|error| Error::Term(error.to_string()))?)
+            }
+            _ => None,
         };
-        let again = reread(network, program, config.language)?;
-        let says = check::run_program(network, &again, config.language)(inputs);
-        let says = says.map_err(|error| Error::Term(error.to_string()))?;
-        if let Some((_, agreement)) = self.known.iter().find(|(other, _)| *other == says) {
+        if let Some((_, agreement)) = self.known.iter().find(|(other, _)| Some(other) == says.as_ref()) {
             return Ok(agreement.clone());
         }
-        let agreement = self.judge(network, program, config, limits)?;
-        self.known.push((says, agreement.clone()));
-        Ok(agreement)
-    }
-
-    fn judge(
-        &mut self,
-        network: &Network,
-        program: &Term,
-        config: &Config<'_>,
-        limits: &JudgeLimits,
-    ) -> Result<Agreement, Error> {
         self.n_judged += 1;
-        let agreement = judge_at(network, program, config, limits, confidence_of(self.n_judged))?;
-        Ok(match agreement.kind {
-            check::Kind::Sampled => Agreement { confidence: CONFIDENCE, ..agreement },
-            check::Kind::Exhaustive => agreement,
-        })
+        let mut agreement = judge_at(network, program, config, limits, confidence_of(self.n_judged))?;
+        if agreement.kind == check::Kind::Sampled {
+            agreement.confidence = CONFIDENCE;
+        }
+        self.known.extend(says.map(|says| (says, agreement.clone())));
+        Ok(agreement)
     }
 }
 

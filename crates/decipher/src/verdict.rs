@@ -96,7 +96,7 @@ pub(crate) fn test_circuit(network: &Network, hypothesis: &Hypothesis, config: &
 }
 
 /// Scrubs what the alignment claims, or says why not.
-pub fn scrub_alignment(
+fn scrub_alignment(
     network: &Network,
     hypothesis: &Hypothesis,
     config: &Config<'_>,

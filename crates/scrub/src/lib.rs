@@ -433,16 +433,17 @@ fn scrub_states(
         let shown = dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))?;
         Ok(Chain::new(net, decode, batch, carried, shown, config.seed))
     };
-    let vacuous = |chain: &Chain<'_>| chain.sizes().vacuous_share();
     let mut chain = posed(inputs(network, config.samples, config.seed))?;
+    let mut classes = chain.sizes();
     // Where states hardly ever repeat there are no donors; sequences of few different elements meet in more states.
     for kinds in [3, 2] {
-        if vacuous(&chain) < VACUOUS {
+        if classes.vacuous_share() < VACUOUS {
             break;
         }
         let few = posed(recurrent::few_elements(network, config.samples, kinds, config.seed))?;
-        if vacuous(&few) < vacuous(&chain) && few.effect(0).is_ok() {
-            chain = few;
+        let of_few = few.sizes();
+        if of_few.vacuous_share() < classes.vacuous_share() && few.effect(0).is_ok() {
+            (chain, classes) = (few, of_few);
         }
     }
     let effect = chain.effect(config.bootstrap)?;
@@ -463,8 +464,8 @@ fn scrub_states(
         sequence_matches: effect.sequence_matches,
         tail: effect.tail,
         worst: effect.worst,
-        classes: chain.sizes(),
-        tested: 1.0 - vacuous(&chain),
+        classes,
+        tested: 1.0 - classes.vacuous_share(),
         exact_edges: Vec::new(),
         controls,
     })
