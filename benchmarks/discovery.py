@@ -53,6 +53,8 @@ def again(a, row):
     """What fresh inputs and fresh interventions say of an accepted program."""
     net, out = (os.path.join(a.out, folder, f"{row['at']:03}") for folder in ("networks", "results"))
     asked = studies.ASKED[row["family"]]
+    if row["family"] == "trained":
+        net = unseen(a, row, net)
     command = [a.again, "again", net, out, "--asked", asked]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
@@ -62,6 +64,19 @@ def again(a, row):
         found["drawn"] = on_drawn(a, row, net, os.path.join(out, "program.dsl"))
         found["right"] &= all(shares["share"] >= float(asked) for shares in found["drawn"].values())
     return found
+
+
+def unseen(a, row, net):
+    """The folder of a trained transformer with the recorded sequences that deciphering did not see."""
+    path = os.path.join(a.models, row["family"], row["name"])
+    task = json.load(open(os.path.join(path, "task.json")))
+    other = net + ".unseen"
+    shutil.rmtree(other, ignore_errors=True)
+    shutil.copytree(net, other)
+    target = os.path.join(other, "inputs.safetensors")
+    os.remove(target)
+    studies.save_tensors(target, studies.recorded(path, task, 1))
+    return other
 
 
 def on_drawn(a, row, net, program):

@@ -88,6 +88,20 @@ pub enum Unit {
     Sequences,
 }
 
+/// What follows from the inputs that were run about an agreement that is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Conclusion {
+    /// It is reached, as far as such inputs can show.
+    Reached,
+    /// It is reached on what was run, which is too little to say so of other inputs.
+    Open,
+    /// It is not reached.
+    Missed,
+}
+
+/// The share of inputs that, where none is seen on which both differ, may still be such: a bound above says nothing.
+const TOO_WIDE: f64 = 0.5;
+
 /// How far a program and a network agree.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Agreement {
@@ -124,13 +138,38 @@ impl Agreement {
         share(self.inputs, self.mismatches)
     }
 
-    /// Whether the share reaches `min_agreement`, over all inputs and over the uniform ones alone.
+    /// What follows about the agreement that is asked for. A sample on which both differ nowhere says as much as one of its size
+    /// can; where they differ somewhere, it has to show, at its confidence, that they do not do so more often than they may.
+    pub fn conclusion(&self, min_agreement: f64) -> Conclusion {
+        let may_differ = 1.0 - min_agreement;
+        let over_uniform = self.uniform.map(|tally| (tally, counts(self.unit, tally)));
+        let all = (self.tally, (self.inputs, self.mismatches));
+        let mut over = std::iter::once(all).chain(over_uniform);
+        if !self.complete || !over.clone().all(|(_, (inputs, mismatches))| share(inputs, mismatches) >= min_agreement) {
+            return Conclusion::Missed;
+        }
+        let is_shown = match (self.kind, self.unit) {
+            (Kind::Exhaustive, _) => true,
+            (Kind::Sampled, Unit::Sequences) if self.mismatches == 0 => self.error_bound <= may_differ.max(TOO_WIDE),
+            (Kind::Sampled, Unit::Sequences) => self.error_bound <= may_differ,
+            (Kind::Sampled, Unit::Outputs) => {
+                over.all(|(tally, (inputs, _))| self.wrong_outputs_at_most(&tally) <= may_differ * inputs as f64)
+            }
+        };
+        if is_shown { Conclusion::Reached } else { Conclusion::Open }
+    }
+
+    /// Whether that is [`Conclusion::Reached`].
     pub fn reaches(&self, min_agreement: f64) -> bool {
-        let uniform = self.uniform.map_or(1.0, |tally| {
-            let (inputs, mismatches) = counts(self.unit, tally);
-            share(inputs, mismatches)
-        });
-        self.complete && self.share() >= min_agreement && uniform >= min_agreement
+        self.conclusion(min_agreement) == Conclusion::Reached
+    }
+
+    /// A bound on the wrong outputs that as many inputs have in the mean, from those that were seen: more sequences may be wrong,
+    /// each in as many outputs as those that were. (Outputs of one sequence are no independent trials.)
+    fn wrong_outputs_at_most(&self, tally: &Tally) -> f64 {
+        let each = tally.wrong_outputs as f64 / tally.wrong_sequences.max(1) as f64;
+        let rate = clopper_pearson_upper(tally.wrong_sequences, tally.sequences, self.confidence);
+        each * rate * tally.sequences as f64
     }
 
     /// The same over the uniform inputs alone, which measure the share of the domain's inputs; of a sampled check that
@@ -487,5 +526,47 @@ mod tests {
         assert_eq!(bound(1, 0), clopper_pearson_upper(0, 20, 0.99));
         assert_eq!(bound(50, 0), bound(1, 0));
         assert!(bound(50, 1) >= bound(1, 1), "which ones are copies is not known");
+    }
+
+    /// An agreement on sequences of one output each; of sampled ones, so many are recorded as different.
+    fn seen(kind: Kind, unit: Unit, inputs: u64, mismatches: u64) -> Agreement {
+        Agreement {
+            kind,
+            unit,
+            inputs,
+            mismatches,
+            tally: Tally {
+                outputs: inputs,
+                wrong_outputs: mismatches,
+                sequences: inputs,
+                wrong_sequences: mismatches,
+                uncounted: 0,
+            },
+            uniform: None,
+            error_bound: clopper_pearson_upper(mismatches, inputs, 0.99),
+            confidence: 0.99,
+            complete: true,
+            hurried: false,
+            counterexample: None,
+        }
+    }
+
+    #[test]
+    fn a_sample_with_mismatches_has_to_show_that_they_are_rare_enough() {
+        for unit in [Unit::Outputs, Unit::Sequences] {
+            let conclusion = |inputs, mismatches| seen(Kind::Sampled, unit, inputs, mismatches).conclusion(0.99);
+            assert_eq!(conclusion(246, 3), Conclusion::Missed);
+            assert_eq!(conclusion(246, 2), Conclusion::Open, "of others 3.4 % may differ");
+            assert_eq!(conclusion(246, 0), Conclusion::Reached, "no sample of this size says more");
+            assert_eq!(conclusion(5_000, 40), Conclusion::Open);
+            assert_eq!(conclusion(50_000, 400), Conclusion::Reached);
+        }
+        assert_eq!(seen(Kind::Exhaustive, Unit::Outputs, 246, 2).conclusion(0.99), Conclusion::Reached);
+    }
+
+    #[test]
+    fn a_handful_of_recorded_sequences_shows_nothing() {
+        let conclusion = |inputs| seen(Kind::Sampled, Unit::Sequences, inputs, 0).conclusion(1.0);
+        assert_eq!((conclusion(6), conclusion(7)), (Conclusion::Open, Conclusion::Reached));
     }
 }

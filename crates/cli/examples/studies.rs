@@ -495,7 +495,7 @@ fn again(args: &AgainArgs) -> Result<Json, Failure> {
     let found = check::agreement(&case.network, &case.hypothesis.program, &case.language, &settings)?;
     let result = repeated(&case, args)?;
     Ok(json!({
-        "right": found.reaches(args.asked),
+        "right": found.conclusion(args.asked) != check::Conclusion::Missed,
         "kind": if found.kind == check::Kind::Exhaustive { "exhaustive" } else { "sampled" },
         "sequences": found.tally.sequences, "share": found.share(),
         "mechanism": if result.0 { "stands" } else { "falls" }, "interventions": result.1, "detail": result.2,
@@ -506,13 +506,17 @@ fn again(args: &AgainArgs) -> Result<Json, Failure> {
 fn repeated(case: &Case, args: &AgainArgs) -> Result<(bool, usize, Json), Failure> {
     if case.network.family() == graph::Family::Gpt2 {
         let mut n = 0;
-        for seed in FRESH..FRESH + 3 {
+        for seed in FRESH..FRESH + REPEATED {
             let halves = decipher::Halves::of(&case.network, seed);
             let programs = std::slice::from_ref(&case.hypothesis.program);
             let (_, found) = decipher::mechanism::explain(&halves, programs, &case.config(seed, 1.0))?;
+            let before = n;
             n += found.sites.iter().map(|site| site.interchange.outputs).sum::<usize>();
             if found.mechanism != Mechanism::Verified {
                 return Ok((false, n, json!(found.reasons)));
+            }
+            if n >= args.interventions || n == before {
+                break;
             }
         }
         return Ok((true, n, Json::Null));

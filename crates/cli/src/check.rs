@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use check::CheckConfig;
+use check::{CheckConfig, Conclusion};
 use report::{AgreementEvidence, CheckResult, ProofCheckResult, ProofFile, SCHEMA};
 
 use crate::args::{CheckArgs, Common, Format};
@@ -87,17 +87,21 @@ fn run_program(args: &CheckArgs, path: &Path, common: &Common) -> Result<Status,
     let agreement =
         check::agreement(&network, &program, &language, &config).map_err(|error| Failure::at(path, error))?;
     progress.finish();
-    let holds = agreement.reaches(args.min_agreement);
+    let conclusion = agreement.conclusion(args.min_agreement);
     let result = CheckResult {
         schema: SCHEMA,
         model: args.model.display().to_string(),
         program: dsl::print(&program, &language),
-        verdict: if holds { "accepted" } else { "refuted" },
+        verdict: match conclusion {
+            Conclusion::Reached => "accepted",
+            Conclusion::Open => "undecided",
+            Conclusion::Missed => "refuted",
+        },
         agreement: AgreementEvidence::new(&agreement, &network.domain),
     };
     output::to_stdout(&match common.format {
         Format::Json => output::json_text(&result)?,
         Format::Text => report::check_text(&result),
     })?;
-    Ok(if holds { Status::Done } else { Status::NotEstablished })
+    Ok(if conclusion == Conclusion::Reached { Status::Done } else { Status::NotEstablished })
 }

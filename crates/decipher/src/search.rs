@@ -1,6 +1,6 @@
 //! The synthesise-refute loop: hypotheses best first, each held against the network, the first that stands is taken.
 
-use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Counterexample, End, Proofs, ProveConfig};
+use check::{Agreement, AskConfig, Asked, Beyond, CheckConfig, Conclusion, Counterexample, End, Proofs, ProveConfig};
 use dsl::{Language, Term};
 use graph::Network;
 use samples::{Batch, Column, Decode, Elements};
@@ -161,29 +161,11 @@ pub fn decipher(
     }
     let halves = Halves::of(network, config.seed);
     let outcome = concluded(&halves.judge, Some(&halves), config, limits, stage)?;
-    let outcome = if_enough(outcome, &halves.judge.domain.elements);
     stage(Stage::Check);
     (config.progress)("the network against itself, and where the program parts from it");
     let accepted = outcome.hypothesis.as_ref().filter(|_| outcome.verdict == Verdict::Accepted);
     let behaviour = causal::behaviour(network, accepted.map(|hypothesis| &hypothesis.program), config)?;
     Ok(Outcome { behaviour: Some(behaviour), ..outcome })
-}
-
-/// An outcome, undecided where so few different inputs are recorded that agreement on all of them would leave it open whether
-/// program and network differ on half of such inputs.
-fn if_enough(mut outcome: Outcome, judged_on: &Elements) -> Outcome {
-    if let Elements::Recorded { inputs, .. } = judged_on
-        && let different = inputs.equal_sequences().n_classes() as u64
-        && check::clopper_pearson_upper(0, different, confidence_of(1)) > 0.5
-        && outcome.verdict == Verdict::Accepted
-    {
-        outcome.verdict = Verdict::Undecided;
-        outcome.mechanism = Mechanism::Unverified;
-        outcome.reason.push_str(&format!(
-            "; {different} different ones to judge by are too few to decide anything: record more of them"
-        ));
-    }
-    outcome
 }
 
 /// `network` has the inputs that are judged on; with halves, hypotheses come from the other ones.
@@ -203,6 +185,7 @@ fn concluded(
         judged: Agreements::default(),
         tried: Vec::new(),
         best_refuted: None,
+        open: None,
         refused: None,
         usual: None,
         known: Batch::new(network.domain.dim()),
@@ -236,6 +219,8 @@ struct Search<'a> {
     /// Programs that were looked at.
     tried: Vec<Term>,
     best_refuted: Option<Refuted>,
+    /// The best program that what was run neither establishes nor refutes.
+    open: Option<(Hypothesis, Agreement)>,
     /// A program that is no explanation, and why.
     refused: Option<(Hypothesis, String)>,
     /// A program that agrees on uniform inputs alone, with its agreement over all inputs and over these.
@@ -271,9 +256,16 @@ impl Search<'_> {
                 continue;
             }
             let agreement = self.judged.of(network, &hypothesis.program, config, limits)?;
-            if !agreement.reaches(config.min_agreement) {
-                self.note(Refuted { hypothesis, agreement, reach: None });
-                continue;
+            match agreement.conclusion(config.min_agreement) {
+                Conclusion::Reached => {}
+                Conclusion::Open => {
+                    self.note_open(hypothesis, agreement);
+                    continue;
+                }
+                Conclusion::Missed => {
+                    self.note(Refuted { hypothesis, agreement, reach: None });
+                    continue;
+                }
             }
             if let Some(halves) = halves.filter(|_| is_causal_language(network)) {
                 stage(Stage::Scrub);
@@ -358,6 +350,13 @@ impl Search<'_> {
         Ok(found.filter(|found| found.is_within(&self.network.domain) && found.is_clear(self.network)))
     }
 
+    /// Takes note of a program that may do what the network does.
+    fn note_open(&mut self, hypothesis: Hypothesis, agreement: Agreement) {
+        if self.open.as_ref().is_none_or(|(_, best)| agreement.share() > best.share()) {
+            self.open = Some((hypothesis, agreement));
+        }
+    }
+
     /// Takes note of a program that is refuted.
     fn note(&mut self, refuted: Refuted) {
         let agreement = &refuted.agreement;
@@ -384,6 +383,9 @@ impl Search<'_> {
                 "; on inputs with structure (constant, of two elements, runs, palindromes) the network departs from it: they agree on a share of {share:.4}"
             ));
             return Ok(outcome);
+        }
+        if let Some((hypothesis, agreement)) = self.open {
+            return Ok(left_open(hypothesis, agreement, config, self.tried.len()));
         }
         Ok(unsuccessful(self.best_refuted, self.refused, self.tried.len(), (config.deadline)()))
     }
@@ -471,8 +473,8 @@ fn judge_at(
     if !matches!(network.domain.elements, samples::Elements::Recorded { .. }) {
         let first =
             check::agreement(network, program, config.language, &quick).map_err(|e| Error::Term(e.to_string()))?;
-        let usual = uniform_alone(network, &first).is_some_and(|over| over.reaches(quick.min_agreement));
-        if !first.reaches(quick.min_agreement) && !usual {
+        let missed = |agreement: &Agreement| agreement.conclusion(quick.min_agreement) == Conclusion::Missed;
+        if missed(&first) && uniform_alone(network, &first).is_none_or(|over| missed(&over)) {
             return Ok(first);
         }
     }
@@ -736,6 +738,25 @@ fn described(agreement: &Agreement) -> &'static str {
     }
 }
 
+/// What is said of a program that does what the network does on what was run, which is too little to say so of other inputs.
+fn left_open(hypothesis: Hypothesis, agreement: Agreement, config: &Config<'_>, n_tried: usize) -> Outcome {
+    let Agreement { inputs, mismatches, error_bound, confidence, .. } = agreement;
+    let what = described(&agreement);
+    let reason = format!(
+        "the program agrees with the network on {} of {inputs} {what}, of which a share of {} is asked for; it is open \
+         whether it does so on others, of which as many as a share of {error_bound:.4} may differ at {confidence} confidence: \
+         more inputs would decide{}",
+        inputs - mismatches,
+        config.min_agreement,
+        if (config.deadline)() { CUT_SEARCH } else { "" },
+    );
+    let outcome = blank(Verdict::Undecided, reason, n_tried);
+    Outcome { hypothesis: Some(hypothesis), agreement: Some(agreement), ..outcome }
+}
+
+/// What is said of a search that ended early.
+const CUT_SEARCH: &str = "; the search was cut by the time limit";
+
 /// What is said where no program stands. A search that was cut refutes nothing: what it would have found next might stand.
 fn unsuccessful(
     refuted: Option<Refuted>,
@@ -743,7 +764,7 @@ fn unsuccessful(
     n_tried: usize,
     late: bool,
 ) -> Outcome {
-    let time = if late { "; the search was cut by the time limit" } else { "" };
+    let time = if late { CUT_SEARCH } else { "" };
     if let Some((hypothesis, reason)) = refused {
         let outcome = blank(Verdict::Undecided, format!("{reason}{time}"), n_tried);
         return Outcome { hypothesis: Some(hypothesis), ..outcome };
@@ -806,20 +827,6 @@ mod tests {
         assert!(spent <= 1.0 - CONFIDENCE && spent > 0.99 * (1.0 - CONFIDENCE), "{spent}");
         let bound = |nth| check::clopper_pearson_upper(0, 10_000, confidence_of(nth));
         assert!(bound(1) < bound(2) && bound(2) < bound(500));
-    }
-
-    #[test]
-    fn few_recorded_inputs_decide_nothing() {
-        let verdict = |different: i64, copies: i64| {
-            let inputs = Batch::from_sequences(1, (0..different * copies).map(|n| [n % different]));
-            let scored = vec![true; inputs.n_sequences()];
-            let elements = Elements::Recorded { vocab: Vec::new(), inputs, scored };
-            if_enough(blank(Verdict::Accepted, "it agrees".to_owned(), 1), &elements).verdict
-        };
-        assert_eq!(
-            (verdict(7, 1), verdict(7, 100), verdict(8, 1)),
-            (Verdict::Undecided, Verdict::Undecided, Verdict::Accepted)
-        );
     }
 
     /// A program that is wrong on one of two outputs.

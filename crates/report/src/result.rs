@@ -1037,7 +1037,7 @@ pub struct CheckResult {
     pub model: String,
     /// The program.
     pub program: String,
-    /// `accepted` or `refuted`.
+    /// `accepted`, `refuted`, or `undecided` where what was run is too little to tell.
     pub verdict: &'static str,
     /// How far both agree.
     pub agreement: AgreementEvidence,

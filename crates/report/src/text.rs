@@ -436,6 +436,7 @@ fn interchange_line(text: &mut String, i: &InterchangeEvidence) {
 pub fn check_text(result: &CheckResult) -> String {
     let headline = match result.verdict {
         "accepted" => "HOLDS: program and network agree as far as asked.",
+        "undecided" => "UNDECIDED: they agree as far as asked on so few inputs that it is open whether they do so on others.",
         _ => "REFUTED: program and network differ.",
     };
     let mut text = format!("{headline}\n\n");
