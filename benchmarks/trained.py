@@ -44,7 +44,7 @@ def mechanism(row):
     worst = min(variables, key=lambda variable: variable["accuracy"], default={})
     selectors, selected = edges.get("selectors") or [], edges.get("selected") or {}
     heads = f"{sum(found['passes'] for found in selectors)} of {len(selectors)}" if selectors else None
-    missing = edges.get("missing") or ([evidence["scrub_skipped"]] if evidence.get("scrub_skipped") else [])
+    missing = evidence.get("missing") or ([evidence["scrub_skipped"]] if evidence.get("scrub_skipped") else [])
     return [row["name"], row.get("mechanism"), scrub.get("recovered"), scrub.get("sequence_matches"), controls.get("null_mean"),
             len(variables) or None, worst.get("accuracy"), worst.get("by_chance"), heads, selected.get("sequence_matches"),
             "; ".join(missing)]

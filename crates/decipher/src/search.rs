@@ -110,6 +110,8 @@ pub struct Outcome {
     pub reason: String,
     /// About the alignment.
     pub mechanism: Mechanism,
+    /// What is missing from a verified mechanism, in words; of accepted programs whose alignment could be tested.
+    pub missing: Vec<String>,
     /// The hypothesis that the verdict speaks of.
     pub hypothesis: Option<Hypothesis>,
     /// How far its program agrees with the network.
@@ -118,7 +120,7 @@ pub struct Outcome {
     pub scrub: Option<Result<Scrub, String>>,
     /// What interchanging the values of single sites showed; none for recurrent networks.
     pub interchange: Vec<Interchange>,
-    /// What every edge of a causal transformer carries, and what is missing from a verified mechanism.
+    /// What every edge of a causal transformer carries.
     pub mechanics: Option<Mechanics>,
     /// Causal language models: how far the network agrees with itself, and where the program parts from it.
     pub behaviour: Option<Behaviour>,
@@ -639,6 +641,7 @@ fn accepted(hypothesis: Hypothesis, agreement: Agreement, judged: Judged, n_trie
     }
     Outcome {
         mechanism: judged.mechanism,
+        missing: judged.missing,
         hypothesis: Some(hypothesis),
         agreement: Some(agreement),
         scrub: Some(judged.scrub),
@@ -707,7 +710,11 @@ fn described_by_length(network: &Network, mut outcome: Outcome, config: &Config<
         outcome.description = describe(network, hypothesis, agreement, outcome.mechanics.as_ref(), config);
     }
     if let Some(description) = &outcome.description {
-        outcome.mechanism = description.cap(outcome.mechanism);
+        let capped = description.cap(outcome.mechanism);
+        if capped != outcome.mechanism {
+            outcome.mechanism = capped;
+            outcome.missing.push("the hypothesis is too rich for what it explains".to_owned());
+        }
     }
     outcome
 }
@@ -797,6 +804,7 @@ fn blank(verdict: Verdict, reason: String, n_tried: usize) -> Outcome {
         verdict,
         reason,
         mechanism: Mechanism::Unverified,
+        missing: Vec::new(),
         hypothesis: None,
         agreement: None,
         scrub: None,

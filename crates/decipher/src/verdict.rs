@@ -2,10 +2,10 @@
 
 use check::Machine;
 use graph::Network;
-use scrub::{CircuitReport, Claim, Exchange, Families, Interchange, Scrub, ScrubConfig, Variables};
+use scrub::{CircuitReport, Claim, Exchange, Families, Interchange, Scrub, ScrubConfig, Standing, Variables};
 
 use crate::mechanism::{Mechanics, explain};
-use crate::search::is_causal_language;
+use crate::search::{CUT, is_causal_language};
 use crate::{Config, Halves, Hypothesis, JudgeLimits, Mechanism};
 
 /// What was measured of an alignment, and what follows.
@@ -19,18 +19,27 @@ pub struct Judged {
     pub variables: Option<Variables>,
     /// What follows.
     pub mechanism: Mechanism,
+    /// What is missing from a verified mechanism, in words; why nothing could be measured is in `scrub`.
+    pub missing: Vec<String>,
 }
 
 impl Judged {
     /// Nothing could be measured.
     pub(crate) fn untested(reason: String) -> Self {
-        Self { scrub: Err(reason), interchange: Vec::new(), variables: None, mechanism: Mechanism::Unverified }
+        Self {
+            scrub: Err(reason),
+            interchange: Vec::new(),
+            variables: None,
+            mechanism: Mechanism::Unverified,
+            missing: Vec::new(),
+        }
     }
 
     /// What was found edge by edge.
     pub(crate) fn explained(found: &Mechanics) -> Self {
         let interchange = found.sites.iter().map(|site| site.interchange.clone()).collect();
-        Self { scrub: Ok(found.scrub()), interchange, variables: None, mechanism: found.mechanism }
+        let (mechanism, missing) = (found.mechanism, found.reasons.clone());
+        Self { scrub: Ok(found.scrub()), interchange, variables: None, mechanism, missing }
     }
 }
 
@@ -52,7 +61,11 @@ pub fn judge_claims(network: &Network, hypothesis: &Hypothesis, config: &Config<
     };
     let judged = Judged::explained(&found);
     match (judged.mechanism, claims(hypothesis).iter().all(is_carried)) {
-        (Mechanism::Verified, false) => Judged { mechanism: Mechanism::Partial, ..judged },
+        (Mechanism::Verified, false) => Judged {
+            mechanism: Mechanism::Partial,
+            missing: vec!["some of what is claimed is not among what is found".to_owned()],
+            ..judged
+        },
         _ => judged,
     }
 }
@@ -72,7 +85,7 @@ pub fn judge_alignment(
         let Families { columns, circuits, programs, .. } = scrub.controls;
         scrub.controls = Families::new(columns, circuits, Some(directions), programs);
     }
-    let mechanism = match &variables {
+    let (mechanism, missing) = match &variables {
         Some(variables) => {
             // What cannot be read is not determined.
             let determined = crate::recurrent::determined(network, hypothesis, config).unwrap_or_default();
@@ -85,7 +98,7 @@ pub fn judge_alignment(
             mechanism(hypothesis, &undetermined.map(holds).unwrap_or_default(), &scrub, &interchange)
         }
     };
-    Judged { scrub, interchange, variables, mechanism }
+    Judged { scrub, interchange, variables, mechanism, missing }
 }
 
 /// Tests the circuit of a hypothesis by ablation; where it names none, or that cannot be done, there is no evidence.
@@ -159,8 +172,8 @@ const UNDETERMINED: f64 = 0.01;
 /// Outputs that an interchange must change for its accuracy to say anything.
 const LEAST_CHANGED: usize = 50;
 
-/// What the evidence establishes of the alignment. Scrubbing all sites at once must recover the behaviour, beat its
-/// controls, and say something of most outputs; then every site counts that
+/// What the evidence establishes of the alignment, and what is missing. Scrubbing all sites at once must recover the behaviour,
+/// beat its controls, and say something of most outputs; then every site counts that
 /// determines its variables and whose interchange moves the output as the program says. All sites, beyond every family of
 /// controls: verified; some, beyond permuted columns: partial.
 fn mechanism(
@@ -168,30 +181,92 @@ fn mechanism(
     determined: &[bool],
     scrub: &Result<Scrub, String>,
     interchange: &[Interchange],
-) -> Mechanism {
-    let Ok(scrub) = scrub else { return Mechanism::Unverified };
-    let stands = scrub.interval.0 >= LEAST_RECOVERED
-        && scrub.controls.columns.null_mean < scrub.interval.0
-        && scrub.tested >= LEAST_TESTED;
-    let mut sites: Vec<&str> =
-        hypothesis.alignment.iter().filter(|aligned| aligned.fit > 0.0).map(|aligned| aligned.site.as_str()).collect();
+) -> (Mechanism, Vec<String>) {
+    let Ok(scrub) = scrub else { return (Mechanism::Unverified, Vec::new()) };
+    let mut missing = short_of(scrub);
+    let stands = missing.is_empty() && scrub.controls.columns.null_mean < scrub.interval.0;
+    let claims = claims(hypothesis);
+    let mut sites: Vec<&str> = claims.iter().map(|claim| claim.site.as_str()).collect();
     sites.sort_unstable();
     sites.dedup();
-    let claims = claims(hypothesis);
     let determines = |site: &str| {
         let here = claims.iter().enumerate().filter(|(_, claim)| claim.site == site);
         here.map(|(place, _)| place).all(|place| determined.get(place).copied().unwrap_or(false))
     };
-    let passes = |site: &&&str| determines(site) && interchange.iter().any(|i| i.site == **site && moves(i));
-    let passed = sites.iter().filter(passes).count();
-    let all_aligned = hypothesis.alignment.iter().all(|aligned| aligned.fit > 0.0);
-    let all = passed == sites.len() && all_aligned && scrub.exact_edges.is_empty();
+    let mut passed = 0;
+    for site in &sites {
+        if !determines(site) {
+            missing.push(format!("{site} has equal values where what is claimed of it differs"));
+            continue;
+        }
+        match interchange.iter().find(|found| found.site == *site) {
+            None => missing.push(format!("the program does not say what interchanging {site} would change")),
+            Some(found) if moves(found) => passed += 1,
+            Some(found) => missing.push(unmoved(found)),
+        }
+    }
+    let homeless = hypothesis.alignment.iter().filter(|aligned| aligned.fit == 0.0).count();
+    if homeless > 0 {
+        missing.push(format!("of {homeless} parts of the program no site was found"));
+    }
+    if !scrub.exact_edges.is_empty() {
+        let edges: Vec<String> = scrub.exact_edges.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+        missing.push(format!("no evidence speaks of what these edges carry: {}", edges.join(", ")));
+    }
     let controls = &scrub.controls;
-    Mechanism::of(|beaten| match (stands && beaten(controls.columns.standing()), passed) {
+    let all = missing.is_empty();
+    missing.extend(reached(controls));
+    let mechanism = Mechanism::of(|beaten| match (stands && beaten(controls.columns.standing()), passed) {
         (false, _) | (true, 0) => Mechanism::Unverified,
         (true, _) if all && beaten(controls.standing()) => Mechanism::Verified,
         _ => Mechanism::Partial,
-    })
+    });
+    (mechanism, missing)
+}
+
+/// What a scrub falls short of.
+fn short_of(scrub: &Scrub) -> Vec<String> {
+    let mut missing = Vec::new();
+    if scrub.interval.0 < LEAST_RECOVERED {
+        missing.push(format!(
+            "scrubbing recovers {:.3} of the behaviour, which may be {:.3}, short of {LEAST_RECOVERED}",
+            scrub.recovered, scrub.interval.0
+        ));
+    }
+    if scrub.tested < LEAST_TESTED {
+        missing.push(format!(
+            "values had others to be replaced by at {:.3} of the outputs, short of {LEAST_TESTED}",
+            scrub.tested
+        ));
+    }
+    missing
+}
+
+/// The families of controls that are not beaten.
+fn reached(controls: &Families) -> Vec<String> {
+    let families = [
+        ("permuted variables", Some(&controls.columns)),
+        ("random circuits", controls.circuits.as_ref()),
+        ("variables at other sites", controls.alignments.as_ref()),
+        ("random terms", controls.programs.as_ref()),
+    ];
+    let said = families.into_iter().filter_map(|(name, family)| match family?.standing() {
+        Standing::Beaten => None,
+        Standing::Reached => Some(format!("controls reach as much: {name}")),
+        Standing::Cut => Some(format!("{CUT}: {name}")),
+    });
+    said.collect()
+}
+
+/// Why an interchange does not speak for its site.
+fn unmoved(found: &Interchange) -> String {
+    let Interchange { site, accuracy, changed, changed_accuracy, .. } = found;
+    if *changed < LEAST_CHANGED {
+        return format!("by the program, interchanging {site} changes {changed} outputs, fewer than {LEAST_CHANGED}");
+    }
+    format!(
+        "interchanging {site} does what the program says in {accuracy:.3} of the outputs, {changed_accuracy:.3} of those that change"
+    )
 }
 
 /// Whether an interchange moves the output as the program says, often enough to be no accident.
@@ -206,13 +281,34 @@ fn moves(interchange: &Interchange) -> bool {
 /// All of them, scrubbing all at once with donors that are not mostly the samples themselves, and exchanging whole
 /// states: verified; some variables: partial. A program without variables claims that nothing is carried on, and that
 /// scrubbing tests.
-fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, variables: &Variables) -> Mechanism {
+fn recurrent_mechanism(
+    determined: &[bool],
+    scrub: &Result<Scrub, String>,
+    variables: &Variables,
+) -> (Mechanism, Vec<String>) {
     let is_determined = |place: usize| determined.get(place).copied().unwrap_or(false);
     let (joint, single): (Vec<&Exchange>, Vec<&Exchange>) =
         variables.exchanges.iter().partition(|e| e.variable.is_none());
-    let passed =
-        single.iter().enumerate().filter(|(place, exchange)| is_determined(*place) && exchanged(exchange)).count();
-    let refuted = joint.iter().any(|exchange| exchange.outputs > 0 && exchange.accuracy < LEAST_ACCURACY);
+    let mut missing = Vec::new();
+    let mut passed = 0;
+    for (place, exchange) in single.iter().enumerate() {
+        let name = exchange.variable.map_or_else(String::new, |name| name.to_string());
+        match (is_determined(place), exchanged(exchange)) {
+            (true, true) => passed += 1,
+            (false, _) => missing.push(format!("the hidden state does not determine {name}")),
+            (true, false) => missing.push(unexchanged(exchange, &name)),
+        }
+    }
+    if determined.is_empty() || determined.len() > single.len() && !determined.iter().all(|&holds| holds) {
+        missing.push("the hidden state does not determine all that the program carries on".to_owned());
+    }
+    let refuted: Vec<String> = joint
+        .iter()
+        .filter(|exchange| exchange.outputs > 0 && exchange.accuracy < LEAST_ACCURACY)
+        .map(|exchange| {
+            format!("exchanging whole states does what the program says in {:.3} of the outputs", exchange.accuracy)
+        })
+        .collect();
     // Outputs that are the same for all inputs leave nothing to recover; exchanges between elements still do.
     let (scrubbed, contradicted) = match scrub {
         Ok(scrub) => {
@@ -222,15 +318,34 @@ fn recurrent_mechanism(determined: &[bool], scrub: &Result<Scrub, String>, varia
         }
         Err(_) => (None, false),
     };
-    let all = single.iter().enumerate().all(|(place, exchange)| is_determined(place) && exchanged(exchange))
-        && determined.iter().all(|&holds| holds)
-        && !determined.is_empty();
-    Mechanism::of(|beaten| match (refuted || contradicted, all && scrubbed.is_some_and(beaten), passed) {
+    let all = missing.is_empty();
+    let is_refuted = contradicted || !refuted.is_empty();
+    missing.extend(refuted);
+    if let Ok(scrub) = scrub {
+        missing.extend(short_of(scrub));
+        missing.extend(reached(&scrub.controls));
+    }
+    let mechanism = Mechanism::of(|beaten| match (is_refuted, all && scrubbed.is_some_and(beaten), passed) {
         (true, _, _) => Mechanism::Unverified,
         (false, true, _) => Mechanism::Verified,
         (false, false, 0) => Mechanism::Unverified,
         (false, false, _) => Mechanism::Partial,
-    })
+    });
+    (mechanism, missing)
+}
+
+/// Why an exchange does not speak for its variable.
+fn unexchanged(exchange: &Exchange, name: &str) -> String {
+    let Exchange { accuracy, changed, changed_accuracy, p_value, .. } = exchange;
+    if *changed < LEAST_CHANGED {
+        return format!(
+            "by the program, exchanging {name} alone changes {changed} outputs, fewer than {LEAST_CHANGED}"
+        );
+    }
+    format!(
+        "exchanging {name} does what the program says in {accuracy:.3} of the outputs, {changed_accuracy:.3} of those that \
+         change (p = {p_value:.3} beside other donors)"
+    )
 }
 
 /// Whether an exchange moves the outputs as the program says, often enough to be no accident.

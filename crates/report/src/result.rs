@@ -89,6 +89,9 @@ pub struct Evidence {
     /// What inputs beyond the domain's lengths show; of recurrent networks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub beyond: Option<BeyondEvidence>,
+    /// What is missing from a verified mechanism, where one was tested.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// Causal scrubbing.
     pub scrub: Option<ScrubEvidence>,
     /// Why there was no scrubbing, where there was none.
@@ -224,8 +227,6 @@ pub struct EdgesEvidence {
     pub selectors: Vec<SelectorReport>,
     /// What the network does with all selectors that fit in the places of the patterns, on inputs of their own.
     pub selected: Option<SelectedEvidence>,
-    /// What is missing from a verified mechanism.
-    pub missing: Vec<String>,
 }
 
 /// See [`decipher::mechanism::Selected`].
@@ -344,7 +345,6 @@ impl EdgesEvidence {
                 sequence_matches: rounded(effect.sequence_matches),
                 recovered: rounded(effect.recovered),
             }),
-            missing: found.reasons.clone(),
         }
     }
 }
@@ -712,6 +712,7 @@ impl DecipherResult {
                 scrub_skipped: scrub.and_then(|scrub| scrub.as_ref().err().cloned()),
                 controls: done.map(ControlsEvidence::new),
                 full_controls: Vec::new(),
+                missing: outcome.missing.clone(),
                 edges: outcome.mechanics.as_ref().map(|found| EdgesEvidence::new(found, language)),
                 yardstick: outcome.behaviour.as_ref().map(|b| YardstickEvidence::new(&b.yardstick)),
                 errors: outcome.behaviour.as_ref().and_then(|b| b.errors.as_ref()).map(ErrorsEvidence::new),
@@ -1073,6 +1074,8 @@ pub struct ScrubResult {
     pub reason: &'static str,
     /// As of [`DecipherResult`].
     pub mechanism: &'static str,
+    /// What is missing from a verified mechanism.
+    pub missing: Vec<String>,
     /// What scrubbing showed.
     pub scrub: ScrubEvidence,
     /// What it shows without content.
@@ -1090,6 +1093,7 @@ impl ScrubResult {
             verdict,
             reason,
             mechanism: mechanism_name(judged.mechanism),
+            missing: judged.missing.clone(),
             scrub: ScrubEvidence::new(scrub),
             controls: ControlsEvidence::new(scrub),
             interchange: interchanges(&judged.interchange, judged.variables.as_ref()),

@@ -115,9 +115,7 @@ fn evidence(text: &mut String, result: &DecipherResult) {
     }
     if let Some(scrub) = &evidence.scrub {
         scrub_lines(text, scrub, evidence.controls.as_ref());
-        for missing in evidence.edges.iter().flat_map(|edges| &edges.missing) {
-            let _ = writeln!(text, "  missing     {missing}");
-        }
+        missing_lines(text, &evidence.missing);
     } else if let Some(reason) = &evidence.scrub_skipped {
         let _ = writeln!(text, "  mechanism   not tested: {reason}");
     }
@@ -436,7 +434,9 @@ fn interchange_line(text: &mut String, i: &InterchangeEvidence) {
 pub fn check_text(result: &CheckResult) -> String {
     let headline = match result.verdict {
         "accepted" => "HOLDS: program and network agree as far as asked.",
-        "undecided" => "UNDECIDED: they agree as far as asked on so few inputs that it is open whether they do so on others.",
+        "undecided" => {
+            "UNDECIDED: they agree as far as asked on so few inputs that it is open whether they do so on others."
+        }
         _ => "REFUTED: program and network differ.",
     };
     let mut text = format!("{headline}\n\n");
@@ -471,8 +471,15 @@ pub fn scrub_text(result: &ScrubResult) -> String {
     };
     let mut text = format!("{headline}\n  {}\n\n", result.reason);
     scrub_lines(&mut text, &result.scrub, Some(&result.controls));
+    missing_lines(&mut text, &result.missing);
     result.interchange.iter().for_each(|interchange| interchange_line(&mut text, interchange));
     text
+}
+
+fn missing_lines(text: &mut String, missing: &[String]) {
+    for missing in missing {
+        let _ = writeln!(text, "  missing     {missing}");
+    }
 }
 
 fn percent(share: f64) -> String {
