@@ -139,8 +139,8 @@ fn interchange_alignment(
     limits: &JudgeLimits,
 ) -> Vec<Interchange> {
     let settings = scrub_settings(config, limits);
-    scrub::interchange(network, config.language, &hypothesis.program, &claims(hypothesis), &settings)
-        .unwrap_or_default()
+    let (claims, circuit) = (claims(hypothesis), hypothesis.circuit.as_deref());
+    scrub::interchange(network, config.language, &hypothesis.program, &claims, circuit, &settings).unwrap_or_default()
 }
 
 /// Exchanges the variables of a recurrent network's program; where that cannot be done there is no evidence.
@@ -174,8 +174,9 @@ const LEAST_CHANGED: usize = 50;
 
 /// What the evidence establishes of the alignment, and what is missing. Scrubbing all sites at once must recover the behaviour,
 /// beat its controls, and say something of most outputs; then every site counts that
-/// determines its variables and whose interchange moves the output as the program says. All sites, beyond every family of
-/// controls: verified; some, beyond permuted columns: partial.
+/// determines its variables and whose interchange moves the output as the program says. All sites but those of which the
+/// program says that nothing depends on them, which is so, beyond every family of controls: verified; some, beyond permuted
+/// columns: partial. An edge of which nothing is claimed is no gap where nothing depends on its writer.
 fn mechanism(
     hypothesis: &Hypothesis,
     determined: &[bool],
@@ -200,8 +201,9 @@ fn mechanism(
             continue;
         }
         match interchange.iter().find(|found| found.site == *site) {
-            None => missing.push(format!("the program does not say what interchanging {site} would change")),
+            None => missing.push(format!("{site} was not interchanged")),
             Some(found) if moves(found) => passed += 1,
+            Some(found) if stays(found) => {}
             Some(found) => missing.push(unmoved(found)),
         }
     }
@@ -209,8 +211,10 @@ fn mechanism(
     if homeless > 0 {
         missing.push(format!("of {homeless} parts of the program no site was found"));
     }
-    if !scrub.exact_edges.is_empty() {
-        let edges: Vec<String> = scrub.exact_edges.iter().map(|(from, to)| format!("{from} -> {to}")).collect();
+    let untested = |(from, _): &&(String, String)| !interchange.iter().any(|found| found.site == *from && stays(found));
+    let edges = scrub.exact_edges.iter().filter(untested).map(|(from, to)| format!("{from} -> {to}"));
+    let edges: Vec<String> = edges.collect();
+    if !edges.is_empty() {
         missing.push(format!("no evidence speaks of what these edges carry: {}", edges.join(", ")));
     }
     let controls = &scrub.controls;
@@ -260,7 +264,12 @@ fn reached(controls: &Families) -> Vec<String> {
 
 /// Why an interchange does not speak for its site.
 fn unmoved(found: &Interchange) -> String {
-    let Interchange { site, accuracy, changed, changed_accuracy, .. } = found;
+    let Interchange { site, accuracy, changed, changed_accuracy, inert, .. } = found;
+    if *inert {
+        return format!(
+            "the program computes nothing from {site}, and other values there leave {accuracy:.3} of the outputs"
+        );
+    }
     if *changed < LEAST_CHANGED {
         return format!("by the program, interchanging {site} changes {changed} outputs, fewer than {LEAST_CHANGED}");
     }
@@ -274,6 +283,11 @@ fn moves(interchange: &Interchange) -> bool {
     interchange.accuracy >= LEAST_ACCURACY
         && interchange.changed >= LEAST_CHANGED
         && interchange.changed_accuracy >= LEAST_ACCURACY
+}
+
+/// Whether nothing depends on a site, as the hypothesis says: the outputs stay as they are whatever stands there.
+fn stays(interchange: &Interchange) -> bool {
+    interchange.inert && interchange.accuracy >= LEAST_ACCURACY && interchange.outputs >= LEAST_CHANGED
 }
 
 /// What the evidence establishes of the alignment of a recurrent network. A variable counts where the hidden state

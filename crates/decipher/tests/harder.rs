@@ -116,7 +116,8 @@ fn every_variable_moves_the_output_as_the_program_says() {
         let found = read(&network, &language).expect("it is read");
         let claims = decipher::claims(&found);
         let config = scrub::ScrubConfig::default();
-        let moved = scrub::interchange(&network, &language, &found.program, &claims, &config).expect("it runs");
+        let moved = scrub::interchange(&network, &language, &found.program, &claims, found.circuit.as_deref(), &config)
+            .expect("it runs");
         let sites: std::collections::BTreeSet<&str> = claims.iter().map(|claim| claim.site.as_str()).collect();
         // Indices and lengths are the same on all inputs of a length, and yet are interchanged.
         assert!(sites.contains("pos_embed"), "{name}: {sites:?}");

@@ -102,7 +102,7 @@ pub struct Evidence {
     /// The whole procedure on networks without meaning, where it was asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub full_controls: Vec<FullControl>,
-    /// Interchange interventions, one for every site whose variables occur in the program.
+    /// Interchange interventions, one for every site of the alignment and of the circuit.
     pub interchange: Vec<InterchangeEvidence>,
     /// What the edges of a causal transformer carry, where its mechanism was looked for.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -591,6 +591,8 @@ pub struct InterchangeEvidence {
     pub changed: usize,
     /// The accuracy on these.
     pub changed_accuracy: f64,
+    /// Whether the program computes nothing from what is claimed of the site, so that outputs have to stay as they are.
+    pub inert: bool,
     /// The same with donors of other pairs, on average.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control: Option<f64>,
@@ -625,6 +627,7 @@ impl InterchangeEvidence {
             accuracy: rounded(exchange.accuracy),
             changed: exchange.changed,
             changed_accuracy: rounded(exchange.changed_accuracy),
+            inert: false,
             control: Some(rounded(exchange.control)),
             p_value: Some(rounded(exchange.p_value)),
         }
@@ -639,6 +642,7 @@ impl InterchangeEvidence {
             accuracy: rounded(interchange.accuracy),
             changed: interchange.changed,
             changed_accuracy: rounded(interchange.changed_accuracy),
+            inert: interchange.inert,
             control: None,
             p_value: None,
         }

@@ -415,6 +415,14 @@ fn interchange_line(text: &mut String, i: &InterchangeEvidence) {
         (None, None) => i.site.clone(),
     };
     let site = &what;
+    if i.inert {
+        let _ = writeln!(
+            text,
+            "  exchange    {site} from anywhere: the program computes nothing from it; outputs stay as they are in {}",
+            percent(i.accuracy)
+        );
+        return;
+    }
     if i.changed == 0 {
         let _ = writeln!(
             text,

@@ -1,19 +1,26 @@
 //! What hypotheses without content reach, and how far the observed one is beyond that.
 
-use graph::Matrix;
+use graph::{Matrix, NodeId};
 use rand::seq::SliceRandom as _;
 use rayon::prelude::*;
 use samples::{Decode, Rng, rng};
 
+use crate::components::Edge;
 use crate::engine::{EdgeHypothesis, Scrubber, Treatment, Variant};
+use crate::pool::failed;
 use crate::statistics::{holm, p_value, pool_losses, recovered};
-use crate::{Classes, Error};
+use crate::{Classes, Error, Pool};
 
 /// The level at which a family of controls counts as beaten, after correction for all families.
 const LEVEL: f64 = 0.05;
 /// Controls that are run before it is asked whether more are needed: enough for some threads, and a number of its own, so that
 /// what is run depends on no machine.
 const BLOCK: usize = 8;
+
+/// Two values are the same where they differ by less than this share of the largest one.
+const ROUNDING: f32 = 1e-5;
+/// Edges of a small circuit, of which it is seen one by one whether they are needed.
+const SMALL: usize = 16;
 
 /// What a family of controls reached.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -251,8 +258,11 @@ pub fn permuted_columns(
     draws.run(observed, control)
 }
 
-/// What the circuit of a hypothesis recovers when all its edges are exact and all others cut, beside what random circuits
-/// with as many edges do.
+/// What the circuit of a hypothesis recovers when all its edges are exact and all others cut, beside what other circuits
+/// with as many edges do: all of them where there are few, random ones else; `None` where there are none. Edges whose writer
+/// has the same value on all inputs that play a role are neither counted nor changed, since cutting them changes nothing; nor
+/// are, of a small circuit, edges that can be cut alone without any change: a circuit with another one in their place is no
+/// alternative.
 ///
 /// # Errors
 /// A graph that cannot be run.
@@ -261,27 +271,105 @@ pub fn random_circuits(
     decode: &Decode,
     hypothesis: &EdgeHypothesis,
     draws: &Draws<'_>,
-) -> Result<Controls, Error> {
+) -> Result<Option<Controls>, Error> {
     let seed = draws.seed;
     let edges = scrubber.components().edges();
-    let kept: Vec<bool> = edges.iter().map(|&edge| hypothesis.treatment(edge) != Treatment::Cut).collect();
+    let mut varying = Vec::new();
+    for &writer in scrubber.components().writers() {
+        if varies(scrubber.pool(), writer, &hypothesis.roles)? {
+            varying.push(writer);
+        }
+    }
+    let is_kept = |edge: &Edge| hypothesis.treatment(*edge) != Treatment::Cut;
+    let without = |cut: &[Edge], rng: &mut Rng| -> Result<Matrix, Error> {
+        let mut circuit = EdgeHypothesis::new(hypothesis.roles.clone());
+        circuit.ablation = hypothesis.ablation;
+        circuit.edges = cut.iter().map(|&edge| (edge, Treatment::Cut)).collect();
+        scrubber.shared_noise(&circuit, rng)
+    };
+    let (mut tested, mut others): (Vec<Edge>, Vec<Edge>) = edges.iter().partition(|edge| varying.contains(&edge.0));
+    if tested.iter().filter(|edge| is_kept(edge)).count() <= SMALL {
+        let clean = without(&[], &mut rng(seed, "scrub circuit"))?;
+        let most = clean.data.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+        let mut needed = Vec::new();
+        for edge in tested.iter().filter(|edge| is_kept(edge)) {
+            let outputs = without(&[*edge], &mut rng(seed, "scrub circuit"))?;
+            if outputs.data.iter().zip(&clean.data).any(|(a, b)| (a - b).abs() > ROUNDING * most) {
+                needed.push(*edge);
+            }
+        }
+        let is_tested = |edge: &Edge| !is_kept(edge) || needed.contains(edge);
+        let (left, unneeded) = tested.into_iter().partition(is_tested);
+        tested = left;
+        others.extend::<Vec<Edge>>(unneeded);
+    }
+    let kept: Vec<bool> = tested.iter().map(is_kept).collect();
+    let all = other_choices(&kept, draws.n);
+    if all.as_ref().is_some_and(Vec::is_empty) {
+        return Ok(None);
+    }
     let partner = hypothesis.roles.permute(&mut rng(seed, "scrub shuffle"));
     let share = |outputs: &Matrix| recovered(&pool_losses(decode, scrubber.pool(), &partner, outputs));
     let run = |kept: &[bool], rng: &mut Rng| -> Result<Option<f64>, Error> {
-        let mut circuit = EdgeHypothesis::new(hypothesis.roles.clone());
-        circuit.ablation = hypothesis.ablation;
-        let cut = edges.iter().zip(kept).filter(|(_, kept)| !**kept);
-        circuit.edges = cut.map(|(&edge, _)| (edge, Treatment::Cut)).collect();
-        Ok(share(&scrubber.shared_noise(&circuit, rng)?))
+        let cut = tested.iter().zip(kept).filter(|(_, kept)| !**kept).map(|(edge, _)| edge);
+        let cut: Vec<Edge> = cut.chain(others.iter().filter(|edge| !is_kept(edge))).copied().collect();
+        Ok(share(&without(&cut, rng)?))
     };
     let observed = run(&kept, &mut rng(seed, "scrub circuit"))?.ok_or(Error::Constant)?;
     let control = |draw: usize| {
         let mut rng = rng(seed, &format!("scrub random circuit {draw}"));
-        let mut random = kept.clone();
-        random.shuffle(&mut rng);
-        run(&random, &mut rng)
+        match &all {
+            Some(all) => run(&all[draw], &mut rng),
+            None => {
+                let mut random = kept.clone();
+                while random == kept {
+                    random.shuffle(&mut rng);
+                }
+                run(&random, &mut rng)
+            }
+        }
     };
-    draws.run(observed, control)
+    let draws = match &all {
+        Some(all) => Draws { n: all.len(), extent: Extent::All, ..*draws },
+        None => *draws,
+    };
+    draws.run(observed, control).map(Some)
+}
+
+/// Whether a writer has different values on inputs that play the same role: by more than rounding, beside its largest number.
+fn varies(pool: &Pool, writer: NodeId, roles: &Classes) -> Result<bool, Error> {
+    let values = Matrix::from_tensor(pool.value(writer)?).map_err(failed)?;
+    let most = values.data.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+    let differs = |cell: usize, other: usize| {
+        values.row(cell).iter().zip(values.row(other)).any(|(a, b)| (a - b).abs() > ROUNDING * most)
+    };
+    Ok((0..values.rows).any(|cell| roles.peers(cell).first().is_some_and(|&first| differs(cell, first))))
+}
+
+/// All other ways to choose as many of some things; `None` where there are more than `most`.
+fn other_choices(chosen: &[bool], most: usize) -> Option<Vec<Vec<bool>>> {
+    fn go(places: &mut Vec<bool>, n: usize, left: usize, found: &mut Vec<Vec<bool>>, most: usize) {
+        if found.len() > most + 1 {
+            return;
+        }
+        if places.len() == n {
+            found.push(places.clone());
+            return;
+        }
+        for is_chosen in [true, false] {
+            let left = left.checked_sub(usize::from(is_chosen)).filter(|&left| left < n - places.len());
+            if let Some(left) = left {
+                places.push(is_chosen);
+                go(places, n, left, found, most);
+                places.pop();
+            }
+        }
+    }
+    let mut found = Vec::new();
+    let n_chosen = chosen.iter().filter(|&&is| is).count();
+    go(&mut Vec::new(), chosen.len(), n_chosen, &mut found, most);
+    found.retain(|other| other != chosen);
+    (found.len() <= most).then_some(found)
 }
 
 impl Classes {
@@ -384,5 +472,18 @@ mod tests {
             draws.run(drawn[39], |draw| Ok(Some(drawn[draw]))).expect("nothing fails").p_value <= 0.2
         });
         assert!(low.count() as f64 <= 0.22 * runs as f64);
+    }
+
+    #[test]
+    fn all_other_choices_are_listed_where_there_are_few() {
+        let others = |chosen: &[bool], most| other_choices(chosen, most).map(|found| found.len());
+        assert_eq!(others(&[true, true, false, false], 5), Some(5));
+        assert_eq!(others(&[true, true, false, false], 4), None);
+        assert_eq!(others(&[true, true], 9), Some(0), "nothing else can be chosen");
+        assert_eq!(others(&[], 9), Some(0));
+        let many: Vec<bool> = (0..200).map(|place| place % 2 == 0).collect();
+        assert_eq!(others(&many, 39), None, "too many to list");
+        let found = other_choices(&[false, true, false], 9).expect("there are few");
+        assert_eq!(found, [[true, false, false], [false, false, true]]);
     }
 }

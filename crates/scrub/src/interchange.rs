@@ -3,13 +3,16 @@
 
 use std::collections::BTreeMap;
 
-use dsl::{Env, Func, Language, Node, Scan, Term};
-use graph::{Intervention, Matrix, Network};
-use samples::{Batch, Column, Decode, Rng, Symbol, rng};
+use dsl::{Env, Language, Term};
+use graph::{Intervention, Matrix, Network, NodeId};
+use rand::seq::SliceRandom as _;
+use samples::{Batch, Column, Decode, Rng, Symbol, UNDEFINED, rng};
 
 use crate::classes::Classes;
+use crate::components::{circuit_name, is_writer};
 use crate::engine::Scrubber;
-use crate::pool::{failed, gather};
+use crate::occurrences::{Wiring, expand};
+use crate::pool::{failed, gather_for};
 use crate::recurrent::derangement;
 use crate::{Claim, Edge, Error, Pool, ScrubConfig, claim_nodes, evaluate, inputs};
 
@@ -26,21 +29,50 @@ pub struct Interchange {
     pub changed: usize,
     /// The accuracy on these; 0 where there are none.
     pub changed_accuracy: f64,
+    /// Whether the program computes nothing from what is claimed of the site, so that the outputs have to stay as they are,
+    /// whatever stands there.
+    pub inert: bool,
+}
+
+impl Interchange {
+    /// Both together.
+    fn and(&self, other: &Self) -> Self {
+        let mean = |a: f64, n: usize, b: f64, m: usize| (a * n as f64 + b * m as f64) / (n + m).max(1) as f64;
+        Self {
+            site: self.site.clone(),
+            outputs: self.outputs + other.outputs,
+            accuracy: mean(self.accuracy, self.outputs, other.accuracy, other.outputs),
+            changed: self.changed + other.changed,
+            changed_accuracy: mean(self.changed_accuracy, self.changed, other.changed_accuracy, other.changed),
+            inert: self.inert && other.inert,
+        }
+    }
 }
 
 /// Pairs of base and source.
 const PAIRS: usize = 512;
 
-/// Outputs that an interchange should change: where other inputs at the same positions change fewer, other positions and
-/// lengths are tried.
-const FEW: usize = 50;
+/// Outputs that an interchange should change. Where other inputs at the same positions change fewer, by the program, other
+/// positions and lengths are tried, and then inputs that are chosen for it.
+const FEW: usize = 100;
 
-/// Interchanges the value of every claimed site in turn, at all positions at once, with all variables claimed there.
+/// Inputs among which such are chosen that an interchange changes an output of.
+const CHOICE: usize = 8_192;
+
+/// Interchanges the value of every claimed site in turn, at all positions at once, with all variables claimed there; and that
+/// of every other site of the circuit, on which by the hypothesis nothing depends.
+///
+/// A site's variables are replaced in those parts of the program that are computed by what reads the site
+/// ([`crate::occurrences`]); where the program computes nothing from them, the outputs have to stay as they are
+/// ([`Interchange::inert`]).
 ///
 /// Sources are other inputs of the same length at the same positions. Variables such as an index or a length are the same
-/// there on all of them; for those the sources are shorter inputs, at the position after. Sites whose variables do not
-/// occur in the program are left out: the program does not say what would follow. So are recurrent networks, where a
-/// whole state is another state and says nothing about single variables.
+/// there on all of them, so that the program says of few outputs that they change: the sources' positions are permuted then,
+/// or they are shorter inputs. Where the outputs are nearly always the same, base and source are chosen, by the program
+/// alone, among many. Where nothing that is put in the place of all readers changes anything (positions in another order are
+/// the same to a program that only compares them), what they read is interchanged reader by reader.
+///
+/// Recurrent networks are left out: a whole state is another state and says nothing about single variables.
 ///
 /// # Errors
 /// As [`crate::scrub`].
@@ -49,6 +81,7 @@ pub fn interchange(
     language: &Language,
     program: &Term,
     claims: &[Claim],
+    circuit: Option<&[(String, String)]>,
     config: &ScrubConfig<'_>,
 ) -> Result<Vec<Interchange>, Error> {
     if network.recurrence().is_some() {
@@ -56,62 +89,107 @@ pub fn interchange(
     }
     let graph = network.graph(0);
     let nodes = claim_nodes(&graph, claims)?;
-    let batch = inputs(network, PAIRS.min(config.samples), config.seed);
-    let n = batch.n_sequences();
-    let length = if n == 0 { 0 } else { batch.length(0) };
-    let pool = Pool::new(network, &graph, &batch, None)?;
-    let program = expand(program);
-    let mut setting = Setting {
+    let expanded: Vec<(Term, &str)> =
+        claims.iter().map(|claim| (expand(&claim.subterm), claim.site.as_str())).collect();
+    let setting = Setting {
         network,
         language,
         graph: &graph,
         claims,
-        nodes: &nodes,
-        batch: &batch,
-        pool: &pool,
         output: graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?,
-        bound: network.domain.columns(&batch),
-        program: &program,
-        unchanged: Vec::new(),
+        program: &expand(program),
+        wiring: Wiring::new(circuit, &expanded),
+        seed: config.seed,
     };
-    setting.unchanged = setting.run(&program, &setting.bound)?;
-    let source = derangement(n, &mut rng(config.seed, "interchange sources"));
-    let wide = pool.n_cells() / n.max(1);
-    let plain = Sources {
-        columns: evaluate(network, language, claims, &batch)?,
-        points: source.iter().flat_map(|&row| row * length..(row + 1) * length).collect(),
-        cells: source.iter().flat_map(|&row| row * wide..(row + 1) * wide).collect(),
-    };
-    let mut sites: Vec<_> = nodes.clone();
+    let mut sites = nodes;
+    sites.extend(circuit.into_iter().flatten().filter_map(|(from, _)| graph.find(from).filter(|_| is_writer(from))));
     sites.sort_unstable();
     sites.dedup();
-    let mut shifted: Option<(Pool, Sources)> = None;
-    let mut found = Vec::new();
-    for site in sites {
-        let Some(mut result) = setting.at(site, &pool, &plain)? else { continue };
-        if result.changed < FEW && matches!(network.domain.elements, samples::Elements::Tokens { .. }) && length > 1 {
-            if shifted.is_none() {
-                shifted = Some(setting.shifted(&source, wide - length, config.seed)?);
-            }
-            if let Some((other, sources)) = &shifted
-                && let Some(moved) = setting.at(site, other, sources)?
-                && moved.changed > result.changed
-            {
-                result = moved;
-            }
-        }
-        found.push(result);
-    }
-    Ok(found)
+    let usual = setting.usual(PAIRS.min(config.samples))?;
+    let mut runs = Runs::default();
+    sites.into_iter().map(|site| setting.at(site, &usual, &mut runs)).collect()
 }
 
-/// Where values come from: the claimed terms' columns over the source inputs, and for every point and every cell of the
-/// base inputs the one that it takes its value from.
-struct Sources {
-    columns: Vec<Column>,
+/// Pairs of inputs: for every point of the base inputs the point of the source inputs that a site's value is taken from.
+struct Pairs {
+    base: Batch,
+    /// The program's outputs on the base inputs.
+    unchanged: Vec<Column>,
+    source: Batch,
     points: Vec<usize>,
-    cells: Vec<usize>,
+    /// The values of all claimed terms on the source inputs.
+    columns: Vec<Column>,
 }
+
+impl Pairs {
+    /// Whether sources are as long as what they stand in for.
+    fn keeps_length(&self) -> bool {
+        self.base.is_empty() || self.base.length(0) == self.source.length(0)
+    }
+
+    /// Those of some base inputs, with their sources.
+    fn select(&self, rows: &[usize]) -> Self {
+        let (base, source) = (self.base.points(), self.source.points());
+        let of_row = |&row: &usize| {
+            let points = &self.points[base.range(row)];
+            points.first().map(|&point| source.locate(point).0)
+        };
+        let sources: Vec<usize> = rows.iter().filter_map(of_row).collect();
+        let mut points = Vec::new();
+        let mut first = 0;
+        for (&row, &from) in rows.iter().zip(&sources) {
+            let range = source.range(from);
+            points.extend(self.points[base.range(row)].iter().map(|&point| first + point - range.start));
+            first += range.len();
+        }
+        let columns_at = |points: &samples::Points, rows: &[usize], columns: &[Column]| -> Vec<Column> {
+            let chosen: Vec<usize> = rows.iter().flat_map(|&row| points.range(row)).collect();
+            columns.iter().map(|column| column.select(&chosen)).collect()
+        };
+        Self {
+            base: self.base.select(rows),
+            unchanged: columns_at(&base, rows, &self.unchanged),
+            source: self.source.select(&sources),
+            points,
+            columns: columns_at(&source, &sources, &self.columns),
+        }
+    }
+}
+
+/// Where sources are read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Read {
+    /// Where the base is.
+    InPlace,
+    /// At the positions of the base in another order.
+    Permuted,
+    /// Inputs of this smaller length, at the position after, the last one at the first.
+    Shorter(usize),
+}
+
+/// What the program says of an interchange.
+struct Says {
+    expected: Vec<Column>,
+    /// The base inputs with an output that becomes another, and how many such outputs there are.
+    rows: Vec<usize>,
+    changed: usize,
+}
+
+/// Pairs with what the program says of them.
+struct Posed {
+    pairs: Chosen,
+    says: Says,
+}
+
+/// Some of the usual pairs, by number, or others.
+enum Chosen {
+    Usual(usize),
+    Own(Pairs),
+}
+
+/// What the network was run on so far: a pair of pools for each of the usual pairs.
+#[derive(Default)]
+struct Runs(BTreeMap<usize, (Pool, Pool)>);
 
 /// What interchanges at all sites share.
 struct Setting<'a> {
@@ -119,61 +197,236 @@ struct Setting<'a> {
     language: &'a Language,
     graph: &'a graph::Graph,
     claims: &'a [Claim],
-    nodes: &'a [graph::NodeId],
-    batch: &'a Batch,
-    pool: &'a Pool,
-    output: graph::NodeId,
-    bound: Vec<(Symbol, Column)>,
+    output: NodeId,
     /// Without `let`.
     program: &'a Term,
-    unchanged: Vec<Column>,
+    wiring: Wiring<'a>,
+    seed: u64,
 }
 
 impl Setting<'_> {
-    fn run(&self, program: &Term, vars: &[(Symbol, Column)]) -> Result<Vec<Column>, Error> {
-        let points = self.batch.points();
+    fn run(&self, program: &Term, batch: &Batch, vars: &[(Symbol, Column)]) -> Result<Vec<Column>, Error> {
+        let points = batch.points();
         let env = Env { language: self.language, points: &points, vars, causal: self.network.is_causal() };
         dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))
     }
 
-    /// Inputs one element shorter, where the domain has them, each read at the position after, the last one at the first.
-    fn shifted(&self, source: &[usize], bos: usize, seed: u64) -> Result<(Pool, Sources), Error> {
-        let domain = &self.network.domain;
-        let (n, length) = (source.len(), self.batch.length(0));
-        let shorter = (length - 1).max(domain.length.0);
-        let batch = domain.sample_of_length(n, shorter, &mut rng(seed, "interchange shorter"));
-        let pool = Pool::new(self.network, self.graph, &batch, None)?;
-        let wide = bos + shorter;
-        let at = |position: usize| (position + 1) % shorter;
-        let points = source.iter().flat_map(|&row| (0..length).map(move |p| row * shorter + at(p))).collect();
-        let cell = |p: usize| p.checked_sub(bos).map_or(p, |p| bos + at(p));
-        let cells = source.iter().flat_map(|&row| (0..bos + length).map(move |p| row * wide + cell(p))).collect();
-        let columns = evaluate(self.network, self.language, self.claims, &batch)?;
-        Ok((pool, Sources { columns, points, cells }))
+    /// Pairs that are made without regard to what the program says: in place, permuted, and of every smaller length.
+    fn usual(&self, n: usize) -> Result<Vec<Pairs>, Error> {
+        let base = inputs(self.network, n, self.seed);
+        let length = if base.is_empty() { 0 } else { base.length(0) };
+        let mut reads = vec![Read::InPlace];
+        if length > 1 && matches!(self.network.domain.elements, samples::Elements::Tokens { .. }) {
+            reads.push(Read::Permuted);
+            reads.extend((self.network.domain.length.0.max(1)..length).rev().map(Read::Shorter));
+        }
+        reads.into_iter().map(|read| self.pairs(base.clone(), read)).collect()
     }
 
-    /// The interchange at one site; `None` where the program says nothing of it.
-    fn at(&self, site: graph::NodeId, from: &Pool, sources: &Sources) -> Result<Option<Interchange>, Error> {
-        let mut vars = self.bound.clone();
-        let mut targets = Vec::new();
-        for (place, claim) in self.claims.iter().enumerate().filter(|(place, _)| self.nodes[*place] == site) {
-            let name = Symbol::new(&format!("#{place}"));
-            vars.push((name, sources.columns[place].select(&sources.points)));
-            targets.push((expand(&claim.subterm), name));
+    /// Inputs of one length, each with another one as its source.
+    fn pairs(&self, base: Batch, read: Read) -> Result<Pairs, Error> {
+        let n = base.n_sequences();
+        let length = if n == 0 { 0 } else { base.length(0) };
+        let partner = derangement(n, &mut rng(self.seed, "interchange sources"));
+        let (source, at): (Batch, Vec<usize>) = match read {
+            Read::InPlace => (base.clone(), (0..length).collect()),
+            Read::Permuted => (base.clone(), Vec::new()),
+            Read::Shorter(shorter) => {
+                let mut rng = rng(self.seed, "interchange shorter");
+                let source = self.network.domain.sample_of_length(n, shorter, &mut rng);
+                (source, (0..length).map(|position| (position + 1) % shorter).collect())
+            }
+        };
+        let wide = if source.is_empty() { 0 } else { source.length(0) };
+        let mut rng = rng(self.seed, "interchange positions");
+        let mut points = Vec::with_capacity(n * length);
+        for from in partner {
+            let mut order = at.clone();
+            if read == Read::Permuted {
+                order = (0..length).collect();
+                order.shuffle(&mut rng);
+            }
+            points.extend(order.iter().map(|position| from * wide + position));
         }
-        let (replaced, any) = substitute(self.program, &targets);
+        let columns = evaluate(self.network, self.language, self.claims, &source)?;
+        let unchanged = self.run(self.program, &base, &self.network.domain.columns(&base))?;
+        Ok(Pairs { base, unchanged, source, points, columns })
+    }
+
+    /// What the program says of pairs.
+    fn says(&self, replaced: &Term, pairs: &Pairs) -> Result<Says, Error> {
+        let mut vars = self.network.domain.columns(&pairs.base);
+        vars.extend(
+            pairs.columns.iter().enumerate().map(|(place, column)| (name_of(place), column.select(&pairs.points))),
+        );
+        let expected = self.run(replaced, &pairs.base, &vars)?;
+        let differs = |point: usize| {
+            expected
+                .iter()
+                .zip(&pairs.unchanged)
+                .any(|(a, b)| a.codes[point] != UNDEFINED && a.value(point) != b.value(point))
+        };
+        let points = pairs.base.points();
+        let of_row: Vec<usize> = points.ranges().map(|range| range.filter(|&point| differs(point)).count()).collect();
+        let rows = (0..of_row.len()).filter(|&row| of_row[row] > 0).collect();
+        Ok(Says { rows, changed: of_row.iter().sum(), expected })
+    }
+
+    /// The interchange at one site: of what all its readers read, or, where the program says of few outputs that they change
+    /// by that, of what they read one by one.
+    fn at(&self, site: NodeId, usual: &[Pairs], runs: &mut Runs) -> Result<Interchange, Error> {
+        let name = self.graph.name(site);
+        let (replaced, any) = self.wiring.replaced(self.program, name, &name_of);
         if !any {
+            // What nothing is computed from may come from anywhere.
+            let place = usize::from(usual.len() > 1);
+            let pairs = &usual[place];
+            let found = self.interchanged(site, None, pairs, &pairs.unchanged, self.pools(place, usual, runs)?)?;
+            return Ok(Interchange { inert: true, ..found });
+        }
+        let posed = self.posed(&replaced, usual)?;
+        let mut single = Vec::new();
+        if posed.says.changed < FEW {
+            for reader in self.graph.nodes().filter(|&node| self.graph.parents(node).contains(&site)) {
+                let Some(wiring) = self.wiring.through(name, circuit_name(self.graph, reader)) else { continue };
+                let (replaced, any) = wiring.replaced(self.program, name, &name_of);
+                if any {
+                    single.push((reader, self.posed(&replaced, usual)?));
+                }
+            }
+        }
+        if single.iter().map(|(_, posed)| posed.says.changed).sum::<usize>() <= posed.says.changed {
+            return self.asked(site, None, &posed, usual, runs);
+        }
+        let mut all: Option<Interchange> = None;
+        for (reader, posed) in single {
+            let one = self.asked(site, Some(reader), &posed, usual, runs)?;
+            all = Some(all.map_or(one.clone(), |all| all.and(&one)));
+        }
+        all.ok_or(Error::Empty)
+    }
+
+    /// The pairs of which the program says that outputs change: the first with enough such outputs, else those with the most.
+    /// Sources of the base's own length come first, be they chosen for it: no two of their elements have one position.
+    fn posed(&self, replaced: &Term, usual: &[Pairs]) -> Result<Posed, Error> {
+        let mut best: Option<Posed> = None;
+        let mut better = |posed: Posed| -> bool {
+            if best.as_ref().is_none_or(|best| posed.says.changed > best.says.changed) {
+                best = Some(posed);
+            }
+            best.as_ref().is_some_and(|best| best.says.changed >= FEW)
+        };
+        let of = |place: usize| Ok(Posed { pairs: Chosen::Usual(place), says: self.says(replaced, &usual[place])? });
+        let (same, shorter): (Vec<usize>, Vec<usize>) =
+            (0..usual.len()).partition(|&place| usual[place].keeps_length());
+        let mut is_enough = false;
+        for place in same {
+            is_enough = is_enough || better(of(place)?);
+        }
+        if !is_enough {
+            is_enough = self.chosen(replaced)?.is_some_and(&mut better);
+        }
+        for place in shorter {
+            is_enough = is_enough || better(of(place)?);
+        }
+        best.ok_or(Error::Empty)
+    }
+
+    /// What the network says of some pairs.
+    fn asked(
+        &self,
+        site: NodeId,
+        reader: Option<NodeId>,
+        posed: &Posed,
+        usual: &[Pairs],
+        runs: &mut Runs,
+    ) -> Result<Interchange, Error> {
+        let expected = &posed.says.expected;
+        match &posed.pairs {
+            Chosen::Usual(place) => {
+                self.interchanged(site, reader, &usual[*place], expected, self.pools(*place, usual, runs)?)
+            }
+            Chosen::Own(pairs) => self.interchanged(site, reader, pairs, expected, &self.pooled(pairs)?),
+        }
+    }
+
+    /// Pairs of which the program says that outputs change, chosen among many: of the greatest length at which there are
+    /// enough such outputs, else of that with the most.
+    fn chosen(&self, replaced: &Term) -> Result<Option<Posed>, Error> {
+        let domain = &self.network.domain;
+        if !matches!(domain.elements, samples::Elements::Tokens { .. }) {
             return Ok(None);
         }
-        let expected = self.run(&replaced, &vars)?;
-        let value = gather(from.value(site)?, &sources.cells)?;
-        let value =
-            self.graph.value_with(self.pool.base(), &[Intervention::node(site, value)], self.output).map_err(failed)?;
-        let raw = Matrix::from_tensor(&value).map_err(failed)?;
-        let rows: Vec<usize> = (0..self.pool.points().len()).map(|point| self.pool.cell(point)).collect();
-        let got = self.network.decode(&raw.select(&rows));
-        Ok(Some(count(self.network, self.graph.name(site), &got, &expected, &self.unchanged)))
+        let many = domain.sample(CHOICE, &mut rng(self.seed, "interchange choice"));
+        let mut best: Option<Posed> = None;
+        for (_, rows) in many.rows_by_length().into_iter().rev() {
+            for read in [Read::InPlace, Read::Permuted] {
+                let pairs = self.pairs(many.select(&rows), read)?;
+                let mut rows = self.says(replaced, &pairs)?.rows;
+                rows.truncate(PAIRS);
+                let pairs = pairs.select(&rows);
+                let says = self.says(replaced, &pairs)?;
+                if best.as_ref().is_none_or(|best| says.changed > best.says.changed) {
+                    best = Some(Posed { pairs: Chosen::Own(pairs), says });
+                }
+            }
+            if best.as_ref().is_some_and(|best| best.says.changed >= FEW) {
+                break;
+            }
+        }
+        Ok(best)
     }
+
+    /// The network on both sides of some pairs.
+    fn pooled(&self, pairs: &Pairs) -> Result<(Pool, Pool), Error> {
+        let pool = |batch: &Batch| Pool::new(self.network, self.graph, batch, None);
+        Ok((pool(&pairs.base)?, pool(&pairs.source)?))
+    }
+
+    fn pools<'r>(&self, place: usize, usual: &[Pairs], runs: &'r mut Runs) -> Result<&'r (Pool, Pool), Error> {
+        if let std::collections::btree_map::Entry::Vacant(entry) = runs.0.entry(place) {
+            entry.insert(self.pooled(&usual[place])?);
+        }
+        Ok(&runs.0[&place])
+    }
+
+    /// What the network does where a site's values, for all its readers or one, come from the sources, beside what the program
+    /// says.
+    fn interchanged(
+        &self,
+        site: NodeId,
+        reader: Option<NodeId>,
+        pairs: &Pairs,
+        expected: &[Column],
+        (base, source): &(Pool, Pool),
+    ) -> Result<Interchange, Error> {
+        let wide = base.n_cells() / base.n_sequences().max(1);
+        // What stands before the elements stays.
+        let mut cells = Vec::with_capacity(base.n_cells());
+        for (row, range) in pairs.base.points().ranges().enumerate() {
+            let (skip, from) =
+                (wide - range.len(), pairs.points.get(range.start).map_or(0, |&point| source.cell(point)));
+            let first = from - from % (source.n_cells() / source.n_sequences().max(1)).max(1);
+            cells.extend((0..skip).map(|at| first + at));
+            cells.extend(pairs.points[range].iter().map(|&point| source.cell(point)));
+            debug_assert_eq!(cells.len(), (row + 1) * wide);
+        }
+        let value = gather_for(base.n_sequences(), source.value(site)?, &cells)?;
+        let intervention = match reader {
+            Some(reader) => Intervention::edge(site, reader, value),
+            None => Intervention::node(site, value),
+        };
+        let value = self.graph.value_with(base.base(), &[intervention], self.output).map_err(failed)?;
+        let raw = Matrix::from_tensor(&value).map_err(failed)?;
+        let rows: Vec<usize> = (0..base.points().len()).map(|point| base.cell(point)).collect();
+        let got = self.network.decode(&raw.select(&rows));
+        Ok(count(self.network, self.graph.name(site), &got, expected, &pairs.unchanged))
+    }
+}
+
+/// The name of a claim's value from elsewhere.
+fn name_of(place: usize) -> Symbol {
+    Symbol::new(&format!("#{place}"))
 }
 
 fn count(network: &Network, site: &str, got: &[Column], expected: &[Column], unchanged: &[Column]) -> Interchange {
@@ -196,8 +449,14 @@ fn count_at(
     expected: &[Column],
     unchanged: &[Column],
 ) -> Interchange {
-    let mut result =
-        Interchange { site: site.to_owned(), outputs: points.len(), accuracy: 0.0, changed: 0, changed_accuracy: 0.0 };
+    let mut result = Interchange {
+        site: site.to_owned(),
+        outputs: points.len(),
+        accuracy: 0.0,
+        changed: 0,
+        changed_accuracy: 0.0,
+        inert: false,
+    };
     for &point in points {
         let right = all_agree(decode, got, expected, point);
         let changed = expected.iter().zip(unchanged).any(|(a, b)| a.value(point) != b.value(point));
@@ -313,84 +572,4 @@ pub fn partners(agree: &Classes, differ: &Classes, n_cells: usize, rng: &mut Rng
     };
     let mut pick = pick;
     (0..n_cells).map(&mut pick).collect()
-}
-
-/// A term without `let`: every name is put in place, shared as before.
-fn expand(term: &Term) -> Term {
-    fn go(term: &Term, names: &BTreeMap<Symbol, Term>) -> Term {
-        if let Node::Let(bindings, body) = term.node() {
-            let mut inner = names.clone();
-            for (name, value) in bindings {
-                let value = go(value, &inner);
-                inner.insert(*name, value);
-            }
-            return go(body, &inner);
-        }
-        if let Node::Var(name) = term.node() {
-            return names.get(name).cloned().unwrap_or_else(|| term.clone());
-        }
-        rebuild(term, &mut |part| go(part, names))
-    }
-    go(term, &BTreeMap::new())
-}
-
-/// A term with some subterms replaced by variables, outermost first; and whether any was there.
-fn substitute(term: &Term, targets: &[(Term, Symbol)]) -> (Term, bool) {
-    fn go(term: &Term, targets: &[(Term, Symbol)], memo: &mut BTreeMap<usize, Term>, any: &mut bool) -> Term {
-        if let Some(known) = memo.get(&term.address()) {
-            return known.clone();
-        }
-        let result = match targets.iter().find(|(target, _)| target == term) {
-            Some((_, name)) => {
-                *any = true;
-                Term::var(*name)
-            }
-            None => rebuild(term, &mut |part| go(part, targets, memo, any)),
-        };
-        memo.insert(term.address(), result.clone());
-        result
-    }
-    let mut any = false;
-    let result = go(term, targets, &mut BTreeMap::new(), &mut any);
-    (result, any)
-}
-
-/// A term with its direct parts changed; what stands under a scan or a lambda has names of its own and stays.
-fn rebuild(term: &Term, change: &mut dyn FnMut(&Term) -> Term) -> Term {
-    match term.node() {
-        Node::Var(_) | Node::Const(_) => term.clone(),
-        Node::App(func, args) => {
-            let args = args.iter().map(&mut *change).collect();
-            Term::new(Node::App(func.clone(), args))
-        }
-        Node::Let(bindings, body) => {
-            let bindings = bindings.iter().map(|(name, value)| (*name, change(value))).collect();
-            Term::new(Node::Let(bindings, change(body)))
-        }
-        Node::Scan(scan) => Term::new(Node::Scan(Scan { states: scan.states.clone(), outputs: scan.outputs.clone() })),
-        Node::Select { key, query, pred } => {
-            let (key, query) = (change(key), change(query));
-            let pred: Func = pred.clone();
-            Term::new(Node::Select { key, query, pred })
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_put_in_place_and_found_again() {
-        let x = || Term::var("x");
-        let pair = |a: Term, b: Term| Term::app(Func::Lambda(vec!["p".into(), "q".into()], Term::var("p")), vec![a, b]);
-        let shared = pair(x(), x());
-        let named = Term::new(Node::Let(vec![("s".into(), shared.clone())], pair(Term::var("s"), Term::var("s"))));
-        let plain = pair(shared.clone(), shared.clone());
-        assert_eq!(expand(&named), plain);
-        let (replaced, any) = substitute(&plain, &[(shared, "v".into())]);
-        assert!(any);
-        assert_eq!(replaced, pair(Term::var("v"), Term::var("v")));
-        assert!(!substitute(&plain, &[(Term::var("y"), "v".into())]).1);
-    }
 }

@@ -20,6 +20,7 @@ mod controls;
 mod determined;
 mod engine;
 mod interchange;
+mod occurrences;
 mod pool;
 mod recurrent;
 mod statistics;
@@ -311,7 +312,7 @@ fn scrub_at(
         let observed = share(&scrubber, decode, hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
         let permuted = permuted_columns(&scrubber, decode, hypothesis, Variant::SharedNoise, observed, &draws)?;
         let circuits = match circuit.is_some() {
-            true => Some(random_circuits(&scrubber, decode, hypothesis, &draws)?),
+            true => random_circuits(&scrubber, decode, hypothesis, &draws)?,
             false => None,
         };
         let cheap = Draws { n: CHEAP.min(config.controls), ..draws };

@@ -137,11 +137,16 @@ impl Pool {
 
 /// The rows of a value `[N, T, width]` at the cells given: as many for each of N sequences as there are cells for it.
 pub(crate) fn gather(value: &Tensor, donors: &[usize]) -> Result<Tensor, Error> {
+    gather_for(value.dim(0).unwrap_or_default(), value, donors)
+}
+
+/// The same for another number of sequences than the value has.
+pub(crate) fn gather_for(n: usize, value: &Tensor, donors: &[usize]) -> Result<Tensor, Error> {
     let tensor = |value: &Tensor| -> candle_core::Result<Tensor> {
-        let (n, length, width) = value.dims3()?;
+        let (own, length, width) = value.dims3()?;
         let index: Vec<u32> = donors.iter().map(|&cell| cell as u32).collect();
         let index = Tensor::from_vec(index, donors.len(), &Device::Cpu)?;
-        value.reshape((n * length, width))?.index_select(&index, 0)?.reshape((n, donors.len() / n.max(1), width))
+        value.reshape((own * length, width))?.index_select(&index, 0)?.reshape((n, donors.len() / n.max(1), width))
     };
     tensor(value).map_err(|error| Error::Network(error.to_string()))
 }

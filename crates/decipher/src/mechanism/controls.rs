@@ -45,7 +45,7 @@ impl Test<'_> {
             scrub::random_circuits(self.scrubber, &self.network.domain.decode, self.hypothesis, &self.draws(CONTROLS));
         let draws = self.draws(ALTERNATIVES);
         let (alignments, programs) = (self.elsewhere(columns, &draws)?, self.programs(features, columns, &draws)?);
-        Ok(Families::new(self.permuted()?, Some(circuits.map_err(failed)?), alignments, programs))
+        Ok(Families::new(self.permuted()?, circuits.map_err(failed)?, alignments, programs))
     }
 
     /// Permuted columns alone.
