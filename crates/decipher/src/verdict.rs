@@ -92,7 +92,8 @@ pub fn judge_alignment(
             recurrent_mechanism(&determined, &scrub, variables)
         }
         None => {
-            let undetermined = scrub::undetermined(network, config.language, &claims(hypothesis), config.seed);
+            let (claims, circuit) = (claims(hypothesis), hypothesis.circuit.as_deref());
+            let undetermined = scrub::undetermined(network, config.language, &claims, circuit, config.seed);
             // What cannot be evaluated is not determined.
             let holds = |sites: Vec<f64>| sites.iter().map(|&share| share <= UNDETERMINED).collect::<Vec<bool>>();
             mechanism(hypothesis, &undetermined.map(holds).unwrap_or_default(), &scrub, &interchange)

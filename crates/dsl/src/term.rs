@@ -126,6 +126,47 @@ impl Term {
         Arc::as_ptr(&self.0) as usize
     }
 
+    /// The term without `let`: every name's value stands in its place; shared parts stay shared. What stands under a lambda has
+    /// names of its own and stays.
+    #[must_use]
+    pub fn inlined(&self) -> Self {
+        self.inlined_with(&mut FxHashMap::default())
+    }
+
+    fn inlined_with(&self, memo: &mut FxHashMap<usize, Self>) -> Self {
+        if let Some(known) = memo.get(&self.address()) {
+            return known.clone();
+        }
+        let new = match self.node() {
+            Node::Var(_) | Node::Const(_) => self.clone(),
+            Node::App(func, args) => Self::app(func.clone(), args.iter().map(|arg| arg.inlined_with(memo)).collect()),
+            Node::Let(bindings, body) => {
+                let mut values: Vec<(Symbol, Self)> = Vec::new();
+                let put = |term: Self, values: &[(Symbol, Self)]| {
+                    let value = |name| values.iter().rev().find(|(own, _)| *own == name).map(|(_, term)| term.clone());
+                    term.substitute(&value)
+                };
+                for (name, value) in bindings {
+                    let value = put(value.inlined_with(memo), &values);
+                    values.push((*name, value));
+                }
+                put(body.inlined_with(memo), &values)
+            }
+            Node::Scan(scan) => {
+                let states =
+                    scan.states.iter().map(|(name, init, update)| (*name, *init, update.inlined_with(memo))).collect();
+                let outputs = scan.outputs.iter().map(|output| output.inlined_with(memo)).collect();
+                Self::new(Node::Scan(Scan { states, outputs }))
+            }
+            Node::Select { key, query, pred } => {
+                let (key, query) = (key.inlined_with(memo), query.inlined_with(memo));
+                Self::new(Node::Select { key, query, pred: pred.clone() })
+            }
+        };
+        memo.insert(self.address(), new.clone());
+        new
+    }
+
     /// The term with its free variables replaced where `value` has something for them; shared parts stay shared. What is put
     /// in has to be free of the names that the term binds (in lets and scans).
     #[must_use]
@@ -178,6 +219,24 @@ mod tests {
 
     use super::*;
     use crate::{Language, parse_term, print};
+
+    #[test]
+    fn names_are_put_in_place() {
+        let language = Language::load_shipped("recurrent").unwrap_or_else(|problems| panic!("{problems}"));
+        let inlined = |text: &str| {
+            let term =
+                parse_term(text, &language, &[("x".into(), Sort::Int)]).unwrap_or_else(|problems| panic!("{problems}"));
+            print(&term.inlined(), &language)
+        };
+        assert_eq!(
+            inlined("(let ((a (+ x 1)) (b (* a a))) (+ b (let ((c a)) (- c b))))"),
+            "(+ (* (+ x 1) (+ x 1)) (- (+ x 1) (* (+ x 1) (+ x 1))))"
+        );
+        assert_eq!(
+            inlined("(let ((a 2)) (scan ((s 0 (+ s a))) (let ((c s')) (+ c c))))"),
+            "(scan ((s 0 (+ s 2))) (+ s' s'))"
+        );
+    }
 
     /// A term with `x` and `s` replaced.
     fn replaced(term: &str) -> String {

@@ -2,11 +2,11 @@
 //! variable. Donors from the same position cannot tell: a variable that is a function of the position is the same on all of
 //! them, whatever the site carries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use dsl::Language;
-use graph::{Matrix, Network};
-use samples::{Column, rng};
+use graph::{Matrix, Network, NodeId};
+use samples::{Column, Sort, UNDEFINED, rng};
 
 use crate::{Claim, Error, claim_nodes, evaluate};
 
@@ -14,13 +14,22 @@ use crate::{Claim, Error, claim_nodes, evaluate};
 const SEQUENCES: usize = 1_000;
 /// Values of a site count as equal where no number differs by more than this share of the largest there.
 const EQUAL: f32 = 1e-4;
+/// A program's real numbers count as equal where they differ by less: what is computed in another order is the same.
+const EXACT: f64 = 1e-9;
 
 /// For every claim about a transformer the share of points at which its site has a value that it also has where the variable
-/// is another: 0 where the site determines the variable, as far as the sample shows.
+/// is another: 0 where the site determines the variable, as far as the sample shows. A site that in the circuit no attention
+/// head reads, nor what reads it, matters to the output at its own place alone: only places whose output counts are looked at.
 ///
 /// # Errors
 /// As [`crate::scrub`].
-pub fn undetermined(network: &Network, language: &Language, claims: &[Claim], seed: u64) -> Result<Vec<f64>, Error> {
+pub fn undetermined(
+    network: &Network,
+    language: &Language,
+    claims: &[Claim],
+    circuit: Option<&[(String, String)]>,
+    seed: u64,
+) -> Result<Vec<f64>, Error> {
     let graph = network.graph(0);
     let nodes = claim_nodes(&graph, claims)?;
     let batch = network.domain.sample(SEQUENCES, &mut rng(seed, "scrub determined"));
@@ -29,12 +38,46 @@ pub fn undetermined(network: &Network, language: &Language, claims: &[Claim], se
     sites.sort_unstable();
     sites.dedup();
     let values = network.activations(&batch, &sites).map_err(crate::pool::failed)?;
-    let groups: Vec<Vec<usize>> = values.iter().map(|value| equal_rows(&value.points)).collect();
-    let of = |(node, column): (&graph::NodeId, &Column)| {
-        let site = sites.binary_search(node).unwrap_or_default();
-        mixed(&groups[site], &column.codes)
+    let outputs = network.outputs(&batch).map_err(crate::pool::failed)?;
+    let all: Vec<usize> = (0..batch.points().len()).collect();
+    let counted = |&point: &usize| outputs.iter().all(|column| column.codes[point] != UNDEFINED);
+    let counted: Vec<usize> = all.iter().copied().filter(counted).collect();
+    let looked_at = |site: NodeId| match circuit.is_some_and(|edges| is_read_in_place(edges, graph.name(site))) {
+        true => &counted,
+        false => &all,
+    };
+    let groups: Vec<Vec<usize>> =
+        sites.iter().zip(&values).map(|(&site, value)| equal_rows(&value.points.select(looked_at(site)))).collect();
+    let of = |(&node, column): (&NodeId, &Column)| {
+        let site = sites.binary_search(&node).unwrap_or_default();
+        mixed(&groups[site], &told(&column.select(looked_at(node))))
     };
     Ok(nodes.iter().zip(&columns).map(of).collect())
+}
+
+/// Whether what a site writes gets to the output through MLPs alone.
+fn is_read_in_place(edges: &[(String, String)], site: &str) -> bool {
+    let (mut pending, mut seen) = (vec![site], BTreeSet::from([site]));
+    while let Some(writer) = pending.pop() {
+        for (_, reader) in edges.iter().filter(|(from, _)| from == writer) {
+            if reader.contains('.') {
+                return false;
+            }
+            if seen.insert(reader) {
+                pending.push(reader);
+            }
+        }
+    }
+    seen.contains("output")
+}
+
+/// What tells a column's values apart: numbers that differ by rounding are the same.
+fn told(column: &Column) -> Vec<i64> {
+    if column.sort != Sort::Real {
+        return column.codes.clone();
+    }
+    let number = |point: usize| column.value(point).as_f64();
+    (0..column.n_points()).map(|point| number(point).map_or(UNDEFINED, |v| (v / EXACT).round() as i64)).collect()
 }
 
 /// For every row the number of its group of equal rows.
@@ -65,6 +108,25 @@ pub(crate) fn mixed(groups: &[usize], codes: &[i64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sites_that_no_head_reads_are_read_in_place() {
+        let edges: Vec<(String, String)> =
+            [("embed", "m0"), ("embed", "a1.h0.k"), ("m0", "m1"), ("a1.h0", "m1"), ("m1", "output"), ("m2", "m2")]
+                .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                .to_vec();
+        let in_place = |site: &str| is_read_in_place(&edges, site);
+        assert_eq!(["embed", "m0", "a1.h0", "m1", "m2", "m3"].map(in_place), [false, true, true, true, false, false]);
+    }
+
+    #[test]
+    fn real_numbers_are_told_apart_beyond_rounding() {
+        let column = |values: &[f64]| {
+            Column::new(Sort::Real, values.iter().map(|&v| samples::encode_value(samples::Value::Real(v))).collect())
+        };
+        let codes = told(&column(&[0.1 + 0.2, 0.3, 0.31, f64::NAN]));
+        assert_eq!((codes[0] == codes[1], codes[1] == codes[2]), (true, false));
+    }
 
     #[test]
     fn a_site_that_is_the_same_for_two_values_determines_neither() {

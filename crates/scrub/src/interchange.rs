@@ -11,7 +11,7 @@ use samples::{Batch, Column, Decode, Rng, Symbol, UNDEFINED, rng};
 use crate::classes::Classes;
 use crate::components::{circuit_name, is_writer};
 use crate::engine::Scrubber;
-use crate::occurrences::{Wiring, expand};
+use crate::occurrences::Wiring;
 use crate::pool::{failed, gather_for};
 use crate::recurrent::derangement;
 use crate::{Claim, Edge, Error, Pool, ScrubConfig, claim_nodes, evaluate, inputs};
@@ -89,16 +89,16 @@ pub fn interchange(
     }
     let graph = network.graph(0);
     let nodes = claim_nodes(&graph, claims)?;
-    let expanded: Vec<(Term, &str)> =
-        claims.iter().map(|claim| (expand(&claim.subterm), claim.site.as_str())).collect();
+    let inlined: Vec<(Term, &str)> =
+        claims.iter().map(|claim| (claim.subterm.inlined(), claim.site.as_str())).collect();
     let setting = Setting {
         network,
         language,
         graph: &graph,
         claims,
         output: graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?,
-        program: &expand(program),
-        wiring: Wiring::new(circuit, &expanded),
+        program: &program.inlined(),
+        wiring: Wiring::new(circuit, &inlined),
         seed: config.seed,
     };
     let mut sites = nodes;
@@ -420,21 +420,21 @@ impl Setting<'_> {
         let raw = Matrix::from_tensor(&value).map_err(failed)?;
         let rows: Vec<usize> = (0..base.points().len()).map(|point| base.cell(point)).collect();
         let got = self.network.decode(&raw.select(&rows));
-        Ok(count(self.network, self.graph.name(site), &got, expected, &pairs.unchanged))
+        let own = self.network.outputs(&pairs.base).map_err(failed)?;
+        let defined = |columns: &[Column], point: usize| columns.iter().all(|column| column.codes[point] != UNDEFINED);
+        let decode = &self.network.domain.decode;
+        // Where program and network differ already nothing follows.
+        let says = |&point: &usize| {
+            defined(&got, point) && defined(expected, point) && all_agree(decode, &own, &pairs.unchanged, point)
+        };
+        let points: Vec<usize> = (0..rows.len()).filter(says).collect();
+        Ok(count_at(decode, self.graph.name(site), &points, &got, expected, &pairs.unchanged))
     }
 }
 
 /// The name of a claim's value from elsewhere.
 fn name_of(place: usize) -> Symbol {
     Symbol::new(&format!("#{place}"))
-}
-
-fn count(network: &Network, site: &str, got: &[Column], expected: &[Column], unchanged: &[Column]) -> Interchange {
-    let decode = &network.domain.decode;
-    let defined = |columns: &[Column], point: usize| columns.iter().all(|c| c.codes[point] != samples::UNDEFINED);
-    let n_points = got.first().map_or(0, Column::n_points);
-    let points: Vec<usize> = (0..n_points).filter(|&p| defined(got, p) && defined(expected, p)).collect();
-    count_at(decode, site, &points, got, expected, unchanged)
 }
 
 fn all_agree(decode: &Decode, a: &[Column], b: &[Column], point: usize) -> bool {

@@ -30,7 +30,7 @@ use std::collections::BTreeMap;
 
 use dsl::{Env, Language, Node, Scan, Term};
 use graph::{Graph, Matrix, Network, NodeId, Recurrence};
-use samples::{Batch, Column, Decode, Rng, UNDEFINED, rng};
+use samples::{Batch, Column, Decode, Domain, Rng, UNDEFINED, rng};
 
 pub use alternatives::{Alternative, RandomControls, alternatives, independent};
 use alternatives::{Claimed, Sites, Usable, share, usable};
@@ -199,6 +199,56 @@ fn inputs_of_length(network: &Network, n: usize, length: usize, seed: u64) -> Ba
     domain.sample_of_length(n, length, &mut rng(seed, "scrub inputs"))
 }
 
+/// The share of outputs beside the commonest one of their position below which uniform inputs say too little.
+const RARE: f64 = 0.05;
+/// Inputs among which such are chosen that have other outputs, for every one that is wanted.
+const CHOICE: usize = 8;
+
+/// Inputs as [`inputs_of_length`] draws them, unless the network says the same on nearly all of these: half of them are then
+/// chosen among many, half of which have structure, for an output that is not the commonest one of its position.
+///
+/// # Errors
+/// A network that cannot be run.
+fn telling_inputs(network: &Network, n: usize, length: usize, seed: u64) -> Result<Batch, Error> {
+    let usual = inputs_of_length(network, n, length, seed);
+    if matches!(network.domain.elements, samples::Elements::Recorded { .. }) {
+        return Ok(usual);
+    }
+    let (share, _) = uncommon(network, &usual, length)?;
+    if share >= RARE {
+        return Ok(usual);
+    }
+    let domain = Domain { length: (length, length), ..network.domain.clone() };
+    let many = domain.sample(CHOICE * n, &mut rng(seed, "scrub choice"));
+    let (_, mut rows) = uncommon(network, &many, length)?;
+    rows.truncate(n / 2);
+    let mut batch = many.select(&rows);
+    batch.extend(&usual.select(&(0..n - rows.len()).collect::<Vec<_>>()));
+    Ok(batch)
+}
+
+/// The share of a network's outputs, on sequences of one length, that are not the commonest one of their position, and the
+/// sequences that have one.
+fn uncommon(network: &Network, batch: &Batch, length: usize) -> Result<(f64, Vec<usize>), Error> {
+    let outputs = network.outputs(batch).map_err(pool::failed)?;
+    let n = batch.n_sequences();
+    let mut rows = vec![0; n];
+    for column in &outputs {
+        for position in 0..length {
+            let codes: Vec<i64> = (0..n).map(|row| column.codes[row * length + position]).collect();
+            let mut counts: BTreeMap<i64, usize> = BTreeMap::new();
+            codes.iter().filter(|&&code| code != UNDEFINED).for_each(|&code| *counts.entry(code).or_default() += 1);
+            let common = counts.into_iter().max_by_key(|&(_, count)| count).map(|(code, _)| code);
+            for (row, code) in codes.into_iter().enumerate().filter(|&(_, code)| code != UNDEFINED) {
+                rows[row] += usize::from(Some(code) != common);
+            }
+        }
+    }
+    let all = (n * length * outputs.len()).max(1);
+    let share = rows.iter().sum::<usize>() as f64 / all as f64;
+    Ok((share, (0..n).filter(|&row| rows[row] > 0).collect()))
+}
+
 /// What scrubbing some edges did to the outputs `[cells, outputs]` of a pool. An output is paired, for comparison, with
 /// that of another cell of its role.
 ///
@@ -283,7 +333,7 @@ fn scrub_at(
     let per_sequence = network.n_parameters() as f64 * length as f64 * 2.0;
     let n = ((GRAPH_BUDGET / per_sequence.max(1.0)) as usize).clamp(LEAST, (config.samples / 2).max(LEAST));
     let posed = |n: usize| -> Result<Posed, Error> {
-        let batch = inputs_of_length(network, n, length, config.seed);
+        let batch = telling_inputs(network, n, length, config.seed)?;
         let columns = evaluate(network, language, claims, &batch)?;
         let pool = Pool::new(network, &graph, &batch, None)?;
         let hypothesis = claimed(&graph, &components, &pool, &nodes, &columns, circuit);

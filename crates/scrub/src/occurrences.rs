@@ -170,25 +170,6 @@ impl<'a> Walk<'a, '_> {
     }
 }
 
-/// A term without `let`: every name is put in place, shared as before.
-pub(crate) fn expand(term: &Term) -> Term {
-    fn go(term: &Term, names: &BTreeMap<Symbol, Term>) -> Term {
-        if let Node::Let(bindings, body) = term.node() {
-            let mut inner = names.clone();
-            for (name, value) in bindings {
-                let value = go(value, &inner);
-                inner.insert(*name, value);
-            }
-            return go(body, &inner);
-        }
-        if let Node::Var(name) = term.node() {
-            return names.get(name).cloned().unwrap_or_else(|| term.clone());
-        }
-        rebuild(term, &mut |part| go(part, names))
-    }
-    go(term, &BTreeMap::new())
-}
-
 /// A term with its direct parts changed; what stands under a scan or a lambda has names of its own and stays.
 fn rebuild(term: &Term, change: &mut dyn FnMut(&Term) -> Term) -> Term {
     match term.node() {
@@ -233,10 +214,10 @@ mod tests {
         let language = Language::load_shipped("rasp").unwrap_or_else(|problems| panic!("{problems}"));
         let owned: Option<Vec<(String, String)>> =
             circuit.map(|edges| edges.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect());
-        let claims: Vec<(Term, &str)> = claims.iter().map(|(text, site)| (expand(&term(text)), *site)).collect();
+        let claims: Vec<(Term, &str)> = claims.iter().map(|(text, site)| (term(text).inlined(), *site)).collect();
         let wiring = Wiring::new(owned.as_deref(), &claims);
         let name = |claim: usize| Symbol::new(&format!("#{claim}"));
-        let (found, any) = wiring.replaced(&expand(&term(program)), site, &name);
+        let (found, any) = wiring.replaced(&term(program).inlined(), site, &name);
         any.then(|| dsl::print(&found, &language))
     }
 

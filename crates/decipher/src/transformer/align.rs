@@ -6,13 +6,16 @@
 //! instead. The network runs as it is, neither hardened nor stepped.
 
 use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use dsl::{Env, Node, Term};
 use graph::Network;
 use rand::Rng as _;
 use rustc_hash::FxHashMap;
-use samples::{Batch, Column, rng};
+use samples::{Batch, Column, Partition, rng};
+use scrub::{Claim, ScrubConfig};
 
 use super::Reading;
 use super::program::Part;
@@ -20,7 +23,7 @@ use super::symbolic::Classes;
 use super::trace::{Layout, Mat, run};
 use super::variables::{VarId, Variable};
 use super::wiring::Part as Component;
-use crate::{Aligned, Config, Error};
+use crate::{Aligned, Config, Error, Hypothesis, claims};
 
 /// Sequences that the read-out is fitted on, and as many to score it.
 const SEQUENCES: usize = 300;
@@ -213,7 +216,7 @@ pub(super) fn alignment(
             continue;
         }
         if terms.is_empty() {
-            for term in subterms(parts) {
+            for term in subterms(parts.iter().map(|part| &part.term)) {
                 let column = evaluate(&term, &neighbours.held_out);
                 terms.extend(column.ok().map(|column| (term, column)));
             }
@@ -227,8 +230,69 @@ pub(super) fn alignment(
     Ok(aligned)
 }
 
+/// Adds what is claimed of the writers of a circuit of which nothing was: such a one may carry something that the program,
+/// which says it in other words or need not say it, has no part for. It is said to carry the parts of the program that it
+/// determines, those that tell most apart, as long as scrubbing leaves the behaviour as it is with these claims too.
+///
+/// # Errors
+/// A network that cannot be run.
+pub(super) fn complete(network: &Network, config: &Config, hypothesis: &mut Hypothesis) -> Result<(), Error> {
+    let Some(circuit) = hypothesis.circuit.clone() else { return Ok(()) };
+    let is_claimed = |site: &str| hypothesis.alignment.iter().any(|own| own.site == site && own.fit > 0.0);
+    let sites: BTreeSet<&str> =
+        circuit.iter().map(|(from, _)| from.as_str()).filter(|site| !is_claimed(site)).collect();
+    if sites.is_empty() {
+        return Ok(());
+    }
+    let terms = subterms([&hypothesis.program.inlined()]);
+    let possible: Vec<Claim> = sites
+        .iter()
+        .flat_map(|site| terms.iter().map(|term| Claim { subterm: term.clone(), site: (*site).to_owned() }))
+        .collect();
+    let failed = |error: scrub::Error| Error::Network(error.to_string());
+    let shares =
+        scrub::undetermined(network, config.language, &possible, Some(&circuit), config.seed).map_err(failed)?;
+    let batch = network.domain.sample(SEQUENCES, &mut rng(config.seed, "transformer: alignment test"));
+    let (points, vars) = (batch.points(), network.domain.columns(&batch));
+    let env = Env { language: config.language, points: &points, vars: &vars, causal: network.is_causal() };
+    let mut found: Vec<Aligned> = Vec::new();
+    for (of_site, shares) in possible.chunks(terms.len().max(1)).zip(shares.chunks(terms.len().max(1))) {
+        let mut determined: Vec<(Partition, &Claim, f64)> = Vec::new();
+        for (claim, share) in of_site.iter().zip(shares).filter(|(_, share)| **share <= 1.0 - CARRIES) {
+            let column = dsl::eval(&claim.subterm, &env).map_err(|error| Error::Term(error.to_string()))?;
+            let partition = Partition::of(&column);
+            if partition.n_classes() > 1 {
+                determined.push((partition, claim, *share));
+            }
+        }
+        determined.sort_by_key(|(partition, claim, _)| {
+            (Reverse(partition.n_classes()), dsl::size(&claim.subterm, config.language))
+        });
+        let mut joint: Option<Partition> = None;
+        for (partition, claim, share) in determined {
+            let with = joint.as_ref().map_or_else(|| partition.clone(), |joint| joint.meet(&partition));
+            if joint.as_ref().is_none_or(|joint| with.n_classes() > joint.n_classes()) {
+                let Claim { subterm, site } = claim.clone();
+                found.push(Aligned { subterm, site, readout: "partition", fit: 1.0 - share });
+                joint = Some(with);
+            }
+        }
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut more = hypothesis.clone();
+    more.alignment.extend(found);
+    let settings = ScrubConfig { seed: config.seed, samples: SEQUENCES, controls: 0, ..ScrubConfig::default() };
+    let scrubbed = scrub::scrub(network, config.language, &more.program, &claims(&more), Some(&circuit), &settings);
+    if scrubbed.is_ok_and(|scrubbed| scrubbed.interval.0 >= CARRIES) {
+        *hypothesis = more;
+    }
+    Ok(())
+}
+
 /// All subterms that vary, smallest first.
-fn subterms(parts: &[Part]) -> Vec<Term> {
+fn subterms<'a>(terms: impl IntoIterator<Item = &'a Term>) -> Vec<Term> {
     fn walk(term: &Term, all: &mut Vec<Term>) {
         if matches!(term.node(), Node::Const(_)) || all.contains(term) {
             return;
@@ -241,7 +305,7 @@ fn subterms(parts: &[Part]) -> Vec<Term> {
         all.push(term.clone());
     }
     let mut all = Vec::new();
-    parts.iter().for_each(|part| walk(&part.term, &mut all));
+    terms.into_iter().for_each(|term| walk(term, &mut all));
     all.retain(|term| !matches!(term.node(), Node::Select { .. }));
     all
 }

@@ -224,12 +224,14 @@ impl Reading {
         neighbours: &align::Neighbours,
         candidate: Candidate,
     ) -> Result<Hypothesis, Error> {
-        Ok(Hypothesis {
+        let mut hypothesis = Hypothesis {
             alignment: align::alignment(self, network, config, neighbours, &candidate.parts)?,
             program: candidate.term,
             circuit: Some(circuit::edges(&self.wiring, &self.trace, &self.layout, &self.domain.decode, self.tolerance)),
             source: candidate.source,
-        })
+        };
+        align::complete(network, config, &mut hypothesis)?;
+        Ok(hypothesis)
     }
 }
 

@@ -31,7 +31,7 @@ use super::{Arithmetic, Proof, Refused, Regions};
 use crate::agrees;
 use atoms::{Atoms, union};
 use network::{Net, Values};
-use program::{Codes, Reader, expanded};
+use program::{Codes, Reader};
 
 /// What following all positions of all lengths showed.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -136,7 +136,7 @@ fn followed(
     let subject = Subject::new(network)?;
     let sort = dsl::sort_of(program, language, &network.domain.inputs());
     let sort = sort.map_err(|error| Refused::Program(error.to_string()))?;
-    let program = expanded(program, &[]);
+    let program = program.inlined();
     let single = arithmetic == Arithmetic::Float32;
     let mut left = MAX_WORK;
     let mut found = Classes { margin: f64::INFINITY, cells: 0 };

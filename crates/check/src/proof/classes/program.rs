@@ -2,7 +2,7 @@
 
 use dsl::{Func, Kernel, Language, Node, Term};
 use rustc_hash::FxHashMap;
-use samples::{Column, Sort, Symbol, UNDEFINED, Value, decode_code, encode_value};
+use samples::{Column, Sort, UNDEFINED, Value, decode_code, encode_value};
 
 use super::atoms::{Atoms, Choice, Made, Table, union};
 
@@ -206,25 +206,5 @@ fn combined(kernel: Kernel, sort: Sort, parts: &[(i64, u16)]) -> Option<i64> {
             _ if sort == Sort::Real => mean(),
             _ => Some(UNDEFINED),
         },
-    }
-}
-
-/// A term without `let`: every name stands for its value.
-pub(super) fn expanded(term: &Term, names: &[(Symbol, Term)]) -> Term {
-    match term.node() {
-        Node::Var(name) => names.iter().rev().find(|(other, _)| other == name).map_or(term, |(_, value)| value).clone(),
-        Node::App(func, args) => Term::app(func.clone(), args.iter().map(|arg| expanded(arg, names)).collect()),
-        Node::Let(bindings, body) => {
-            let mut inner = names.to_vec();
-            for (name, value) in bindings {
-                let value = expanded(value, &inner);
-                inner.push((*name, value));
-            }
-            expanded(body, &inner)
-        }
-        Node::Select { key, query, pred } => {
-            Term::new(Node::Select { key: expanded(key, names), query: expanded(query, names), pred: pred.clone() })
-        }
-        Node::Const(_) | Node::Scan(_) => term.clone(),
     }
 }
