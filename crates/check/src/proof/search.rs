@@ -263,21 +263,22 @@ fn refined(rule: &Rule, matrix: &[f64], offsets: &[Vec<f64>], init: &[i64], elem
     Some((0..matrix.len()).map(cell).collect())
 }
 
-/// A place that holds the given one and is mapped into itself.
+/// A place that holds the given one and is mapped into itself, with some room: what forgets everything in a few steps is
+/// otherwise mapped onto its very bounds, and whoever checks the certificate with roundings of their own sees it leave them.
 fn closed(mover: &Mover<'_>, place: &Place, offset: &[f64]) -> Option<Place> {
-    let mut whole = place.clone();
-    // Room for the rounding of whoever reads the certificate from a file.
-    whole.region.iter_mut().for_each(|side| *side = widened(*side, 1e-6));
+    let with_room = |region: &[[f64; 2]]| region.iter().map(|&side| widened(side, 1e-6)).collect::<Vec<_>>();
+    let mut whole = Place { region: with_room(&place.region), ..place.clone() };
     for round in 0..ROUNDS {
         let next = mover.step(&whole, offset, offset)?;
+        let arrived = with_room(&next.region);
         let states_hold = next.states.iter().zip(&whole.states).all(|(a, b)| b[0] <= a[0] && a[1] <= b[1]);
-        if states_hold && within(&next.region, &whole.region) {
+        if states_hold && within(&arrived, &whole.region) {
             return Some(whole);
         }
         for (a, b) in whole.states.iter_mut().zip(&next.states) {
             *a = [a[0].min(b[0]), a[1].max(b[1])];
         }
-        hold(&mut whole.region, &next.region);
+        hold(&mut whole.region, &arrived);
         if round > 2 {
             whole.region.iter_mut().for_each(|side| *side = widened(*side, 0.1));
         }

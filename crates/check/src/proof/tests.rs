@@ -208,6 +208,20 @@ fn a_moving_box_that_was_tampered_with_is_refused() {
     assert!(verify(&network, &other, &language(), &proof).is_err());
 }
 
+/// A network that forgets everything in two steps maps a box onto its very bounds, unless the box has room.
+#[test]
+fn a_moving_box_leaves_room_for_other_roundings() {
+    let network = sums(0.0);
+    let proof = found(&network, LAST_TWO).expect("proved");
+    let Regions::Moving(mut moving) = proof.regions.clone() else { panic!("moving") };
+    for side in &mut moving.region {
+        let less = 2e-7 * (side[1] - side[0]);
+        *side = [side[0] + less, side[1] - less];
+    }
+    let narrower = Proof { regions: Regions::Moving(moving), ..proof };
+    assert_eq!(verify(&network, &program(LAST_TWO, &network), &language(), &narrower), Ok(()));
+}
+
 /// A gated cell that forgets everything: the output is the sign of the input.
 #[test]
 fn cells_with_gates_are_proved_too() {
