@@ -430,15 +430,26 @@ class Values:
                 atoms, lo, hi = atoms[:axis] + atoms[axis + 1:], low, high
         return Values(atoms, lo, hi)
 
+    def middle(self):
+        """The middles of all intervals, as if these were all there is."""
+        middle = (self.lo + self.hi) / 2
+        return Values(self.atoms, middle, middle)
+
+    def off(self):
+        """How far any number of an interval is from its middle."""
+        return np.maximum(self.hi - self.middle().lo, self.middle().lo - self.lo) * (1 + 4 * U64)
+
     def widened(self, by):
-        return Values(self.atoms, np.nextafter(self.lo - by, -np.inf), np.nextafter(self.hi + by, np.inf))
+        """By so much to either side; by nothing, not at all."""
+        lo, hi = np.nextafter(self.lo - by, -np.inf), np.nextafter(self.hi + by, np.inf)
+        return Values(self.atoms, np.where(by == 0, self.lo, lo), np.where(by == 0, self.hi, hi))
 
 
 def product(x, weight):
     """x W, with the rounding of this script."""
     up, down = np.maximum(weight, 0), np.minimum(weight, 0)
     lost = (weight.shape[0] + 4) * U64 * (np.maximum(np.abs(x.lo), np.abs(x.hi)) @ np.abs(weight))
-    return Values(x.atoms, np.nextafter(x.lo @ up + x.hi @ down - lost, -np.inf), np.nextafter(x.hi @ up + x.lo @ down + lost, np.inf))
+    return Values(x.atoms, x.lo @ up + x.hi @ down, x.hi @ up + x.lo @ down).widened(lost)
 
 
 class Net:
@@ -468,9 +479,7 @@ class Net:
                 found = list(self.sources(layer - 1, True, at))
                 name = f"blocks.{layer - 1}.mlp."
                 if name + "W_in" in self.w:
-                    hidden = self.read(found, self.w[name + "W_in"], self.w[name + "b_in"])
-                    hidden = Values(hidden.atoms, np.maximum(hidden.lo, 0), np.maximum(hidden.hi, 0))
-                    found.append(self.read([hidden], self.w[name + "W_out"], 0 * self.w[name + "b_out"]))
+                    found.append(self.layer(found, *(self.w[name + part] for part in ("W_in", "b_in", "W_out"))))
                     found.append(self.constant(name + "b_out"))
             self.known[layer, mlp, at] = [x for x in found if x.lo.any() or x.hi.any()]
         return self.known[layer, mlp, at]
@@ -480,21 +489,61 @@ class Net:
 
     def read(self, sources, weight, bias):
         """The sum of the sources, times a matrix, plus a bias."""
-        size = sum((source.sizes() for source in sources), np.zeros(len(weight)))
-        # Operands that are 0 lose nothing: of a sum of k only the others count.
-        used = (size > 0)[:, None] & (weight != 0)
-        writers = sum((source.sizes() > 0 for source in sources), np.zeros(len(weight), int))
-        writers = (used * writers[:, None]).max(0, initial=0)
-        lost = 1.01 * (used.sum(0) + writers + 2) * self.u * (size @ np.abs(weight) + np.abs(bias)) + used.sum(0) * self.tiny
-        total = Values((), bias, bias)
-        for source in sources:
-            seen = product(source, weight)
+        return self.summed([(source, product(source, weight)) for source in sources], weight, bias)
+
+    def summed(self, sources, weight, bias):
+        """The same of sources and what each of them is times the matrix, within the rounding of sums."""
+        # Operands that are 0 lose nothing: of a sum only the others count, in each cell.
+        nonzero = lambda x: ((x.lo != 0) | (x.hi != 0)).reshape(-1, len(weight)).astype(float)
+        cells = [nonzero(x) for x, _ in sources]
+        terms = sum(((one @ (weight != 0)).max(0) for one in cells), np.zeros(len(bias)))
+        # They are no more than the numbers that are read, and what writes to one of these.
+        writers = sum((one.max(0) for one in cells), np.zeros(len(weight)))
+        read = (writers > 0)[:, None] & (weight != 0)
+        terms = np.minimum(terms, read.sum(0) + (read * writers[:, None]).max(0, initial=0))
+        per_size, tiny = 1.01 * (terms + 2) * self.u, (terms + 2) * self.tiny
+        lost = lambda size: np.where((size > 0) & (terms > 0), per_size * size + tiny, 0.0)
+        total = Values((), bias, bias).widened(lost(np.abs(bias)))
+        for x, seen in sources:
+            seen = seen.widened(lost(np.maximum(np.abs(x.lo), np.abs(x.hi)) @ np.abs(weight)))
             seen = seen.reduced(SAME * np.abs(seen.sizes()).max())
             atoms = self.atoms.check(set(total.atoms) | set(seen.atoms))
             add = lambda a, b: self.atoms.spread((total.atoms, a), atoms) + self.atoms.spread((seen.atoms, b), atoms)
-            lo, hi = add(total.lo, seen.lo), add(total.hi, seen.hi)
-            total = Values(atoms, np.nextafter(lo, -np.inf), np.nextafter(hi, np.inf))
-        return total.widened(lost).reduced(SAME * total.sizes().max())
+            both = lambda x: np.maximum(np.abs(x.lo), np.abs(x.hi))
+            either = np.minimum(self.atoms.spread((total.atoms, both(total)), atoms), self.atoms.spread((seen.atoms, both(seen)), atoms))
+            # What is added to 0 stays as it is.
+            total = Values(atoms, add(total.lo, seen.lo), add(total.hi, seen.hi)).widened(np.minimum(either, 1e-300))
+        return total.reduced(SAME * total.sizes().max())
+
+    def layer(self, sources, w_in, b_in, w_out):
+        """What a hidden layer writes. Beside what its intervals give: a neuron that is on for all that a cell holds is what the
+        middles of the sources give, within what is lost there, plus its weights times what the sources are off by; and that is the
+        same for all neurons, so of what is written it counts as often as all of them together hand it on."""
+        ranges, middles = self.read(sources, w_in, b_in), self.read([x.middle() for x in sources], w_in, b_in)
+        atoms = self.atoms.check(set(ranges.atoms) | set(middles.atoms))
+        shape = [self.atoms.sizes[a] for a in atoms]
+        full = lambda own, array: np.broadcast_to(self.atoms.spread((own, array), atoms), shape + [array.shape[-1]])
+        off = np.zeros(shape + [len(w_in)])
+        for x in sources:
+            away, own = x.off(), x.atoms
+            for axis in reversed(range(len(own))):
+                if own[axis] not in atoms:
+                    away, own = away.max(axis), own[:axis] + own[axis + 1:]
+            off = off + self.atoms.spread((own, away), atoms)
+        lo, hi = full(ranges.atoms, ranges.lo), np.maximum(full(ranges.atoms, ranges.hi), 0)
+        on = lo >= 0
+        hidden = Values(atoms, np.maximum(lo, 0), hi)
+        alone = Values(atoms, np.where(on, full(middles.atoms, middles.lo), hidden.lo), np.where(on, full(middles.atoms, middles.hi), hi))
+        written, seen = product(hidden, w_out), product(alone, w_out)
+        handed = np.zeros(shape + [w_out.shape[1]])
+        kinds, which = np.unique(on.reshape(-1, on.shape[-1]), axis=0, return_inverse=True)
+        for kind, pick in enumerate(kinds):
+            cells = (which.reshape(-1) == kind).reshape(shape) if shape else ...
+            through = np.abs(w_in[:, pick] @ w_out[pick]) + (pick.sum() + 4) * U64 * (np.abs(w_in[:, pick]) @ np.abs(w_out[pick]))
+            handed[cells] = off[cells] @ through * (1 + 2 * len(w_in) * U64)
+        seen = seen.widened(handed)
+        seen = Values(atoms, np.maximum(seen.lo, written.lo), np.minimum(seen.hi, written.hi))
+        return self.summed([(hidden, seen)], w_out, np.zeros(w_out.shape[1]))
 
     def head(self, layer, h, at):
         p = f"blocks.{layer}.attn."
@@ -504,14 +553,16 @@ class Net:
             return Values((), np.zeros(width), np.zeros(width))
         keys = range(at + 1 if self.config["attention_dir"] == "causal" else self.n + 1)
         read = lambda part, position: self.part(layer, h, part, position)
-        written, size = [], np.zeros(len(w_o))
+        written, size, any_of = [], np.zeros(width), np.zeros(len(w_o), bool)
         for key in keys:
             v = read("V", key)
-            size = np.maximum(size, v.sizes())
+            # What is written is a mean of what the keys write, and so are the sizes of its terms.
+            most = np.maximum(np.abs(v.lo), np.abs(v.hi)).reshape(-1, len(w_o))
+            size, any_of = np.maximum(size, (most @ np.abs(w_o)).max(0)), any_of | most.any(0)
             written.append(product(v, w_o))
         scale = max(w.sizes().max() for w in written)
-        used = ((size > 0)[:, None] & (w_o != 0)).sum(0)
-        lost = 1.01 * (used + 2 * len(keys) + 6) * self.u * (size @ np.abs(w_o)) + (used + len(keys)) * self.tiny
+        used = (any_of[:, None] & (w_o != 0)).sum(0)
+        lost = np.where(used > 0, 1.01 * (used + 2 * len(keys) + 6) * self.u * size + (used + len(keys)) * self.tiny, 0.0)
         written = [w.reduced(SAME * scale).widened(lost) for w in written]
         low, high = np.min([w.hull().lo for w in written], 0), np.max([w.hull().hi for w in written], 0)
         whole = Values((), low, high)
@@ -555,7 +606,8 @@ class Net:
             stands.append((s.atoms, stand))
         above = any((stand == 1).any() for _, stand in stands)
         if any((stand == 9).any() or above and (stand == 0).any() for _, stand in stands):
-            return self.weighted(written, scores, whole, half)
+            found = whole if any(s.atoms for s in scores) else self.weighted(written, scores, whole, half)
+            return self.leveled(written, scores, whole, half, slack) if found is whole else found
         wanted = 1 if above else 0
         picked = [(atoms, stand == wanted) for atoms, stand in stands]
         inner = [(s.lo[..., 0][pick].min(), s.hi[..., 0][pick].max()) for s, (_, pick) in zip(scores, picked) if pick.any()]
@@ -568,14 +620,15 @@ class Net:
                 members = chosen if above and chosen else chosen + [written[0]]
                 atoms = self.atoms.check({a for w in members for a in w.atoms})
                 mean = lambda side: sum(self.atoms.spread((w.atoms, getattr(w, side)), atoms) for w in members) / len(members)
-                around = shares.away(len(chosen)) * half + 8 * U64 * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
+                kinds = [tuple(map(float, np.ravel(w.lo))) + tuple(map(float, np.ravel(w.hi))) for w in chosen]
+                counts = [kinds.count(kind) for kind in dict.fromkeys(kinds)]
+                apart = np.max([w.off().reshape(-1, len(half)).max(0) for w in members], 0)
+                around = shares.around(counts, half, apart) + 8 * U64 * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
                 return Values(atoms, mean("lo"), mean("hi")).widened(around)
         return self.counted(written, picked, whole, half, shares, above, slack)
 
     def weighted(self, written, scores, whole, half):
-        """Scores that are neither clear nor level: where they are always the same, every key gets its own share."""
-        if any(s.atoms for s in scores):
-            return whole
+        """Scores that are neither clear nor level, but always the same: every key gets its own share."""
         low, high = (np.array([0.0] + [getattr(s, side)[0] for s in scores]) for side in ("lo", "hi"))
         low, high = np.exp(low - high.max() - self.eta) * (1 - 1e-14), np.exp(high - high.max() + self.eta) * (1 + 1e-14)
         if not (np.isfinite(high).all() and high.sum() > 0 and low.sum() > 0):
@@ -587,12 +640,76 @@ class Net:
         share = np.where(share < 1e-4, 0.0, share)
         away = (np.maximum(share - least, most - share) * (1 + 1e-12)).sum() + 1e-14
         members = [(part, w) for part, w in zip(share, written) if part]
+        if math.prod(self.atoms.sizes[a] for a in {a for _, w in members for a in w.atoms}) > MAX_CELLS:
+            return whole
         atoms = self.atoms.check({a for _, w in members for a in w.atoms})
         mean = lambda side: sum(part * self.atoms.spread((w.atoms, getattr(w, side)), atoms) for part, w in members)
         around = away * half + 64 * U64 * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
         return Values(atoms, mean("lo"), mean("hi")).widened(around)
 
-    def counted(self, written, picked, whole, half, shares, above, slack):
+    def leveled(self, written, scores, whole, half, slack):
+        """Scores in a few intervals that are apart: how those of the highest ones are made up are selections of their own."""
+        ends = sorted((pair for s in scores for pair in zip(s.hi.ravel(), s.lo.ravel())), reverse=True)
+        levels = []
+        for hi, lo in ends:
+            if levels and hi >= levels[-1][0] - 0.25:
+                levels[-1][0] = min(levels[-1][0], lo)
+            else:
+                levels.append([lo, hi])
+        tables, top = [], max(0.0, levels[0][1])
+        weigh = lambda level: (math.exp(level[0] - top - self.eta) * (1 - 1e-14), math.exp(level[1] - top + self.eta) * (1 + 1e-14))
+        for level in levels[:3]:
+            try:
+                tables.append(self.at_level(written, scores, level, slack))
+            except Fails:
+                break
+        if not tables:
+            return whole
+        atoms = self.atoms.check({a for own, _ in tables for a in own})
+        spread = [np.broadcast_to(self.atoms.spread(table, atoms), [self.atoms.sizes[a] for a in atoms]) for table in tables]
+        bos = written[0].hull()
+        lo, hi = (np.zeros(spread[0].shape + half.shape) for _ in range(2))
+        for cell in np.ndindex(spread[0].shape):
+            groups, left = [(*weigh((0.0, 0.0)), bos.lo, bos.hi)], len(scores)
+            for level, table in zip(levels, spread):
+                for count, low, high in table[cell]:
+                    groups.append((*(count * w for w in weigh(level)), low, high))
+                    left -= count
+            rest = max(left, 0) * weigh(levels[len(tables)])[1] if len(tables) < len(levels) else 0.0
+            least, most = sum(g[0] for g in groups), sum(g[1] for g in groups) + rest
+            low = np.array([g[0] / (g[0] + (most - g[1]) * (1 + 1e-12)) for g in groups])
+            high = np.array([g[1] / (g[1] + (least - g[0]) * (1 - 1e-12)) for g in groups])
+            share = (low + high) / (low + high).sum()
+            away = (np.maximum(share - low, high - share) + 1e-14).sum() * (1 + 1e-12) + rest / (rest + least)
+            middle = sum(part * (g[2] + g[3]) / 2 for part, g in zip(share, groups))
+            apart = sum(part * (g[3] - g[2]) / 2 for part, g in zip(high, groups))
+            around = away * half + apart * (1 + 1e-12) + 256 * U64 * np.maximum(np.abs(whole.lo), np.abs(whole.hi))
+            lo[cell], hi[cell] = middle - around, middle + around
+        return Values(atoms, lo, hi)
+
+    def at_level(self, written, scores, level, slack):
+        """How many keys of every kind have a score in an interval, as a table of lists."""
+        picked = [self.atoms.exact((s.atoms, (level[0] <= s.lo[..., 0]) & (s.hi[..., 0] <= level[1]))) for s in scores]
+        ever = [j for j, (_, pick) in enumerate(picked) if pick.any()]
+        if len(ever) == 1 and picked[ever[0]][1].all():
+            # One key that is always there: what it writes.
+            w = written[ever[0] + 1]
+            table = np.empty([self.atoms.sizes[a] for a in w.atoms], object)
+            for cell in np.ndindex(table.shape):
+                table[cell] = [(1, w.lo[cell], w.hi[cell])]
+            return w.atoms, table
+        kinds, choices = self.kinds(written, picked, slack)
+        selection, order = self.atoms.selection(choices)
+        ways = self.atoms.ways[selection]
+        if any(way[0] != "of" for way in ways):
+            raise Fails("a selection can be made up in too many ways")
+        table = np.empty(len(ways), object)
+        for k, way in enumerate(ways):
+            table[k] = [(n, *kinds[order[i] - 1]) for i, n in enumerate(way[1]) if n]
+        return (selection,), table
+
+    def kinds(self, written, picked, slack):
+        """The kinds of what is written by keys that are picked, and for every key which kind it is of, from 1 on, or 0."""
         kinds, choices = [], []
         for w, (atoms, pick) in zip(written[1:], picked):
             every = self.atoms.check(set(w.atoms) | set(atoms))
@@ -606,7 +723,8 @@ class Net:
                     continue
                 lo, hi = w.lo[cell], w.hi[cell]
                 for k, (low, high) in enumerate(kinds):
-                    if np.abs((low + high) - (lo + hi)).max() <= 40 * slack:
+                    # As good as the same, or not told apart.
+                    if (np.maximum(low, lo) - np.minimum(high, hi)).max() <= 20 * slack:
                         break
                 else:
                     k = len(kinds)
@@ -614,6 +732,10 @@ class Net:
                 kinds[k] = (np.minimum(kinds[k][0], lo), np.maximum(kinds[k][1], hi))
                 numbers[cell] = k + 1
             choices.append((every, np.where(pick, self.atoms.full((w.atoms, numbers), every), 0)))
+        return kinds, choices
+
+    def counted(self, written, picked, whole, half, shares, above, slack):
+        kinds, choices = self.kinds(written, picked, slack)
         selection, order = self.atoms.selection(choices)
         ways = self.atoms.ways[selection]
         bos = written[0].hull()
@@ -626,7 +748,8 @@ class Net:
                 if not (above and n):
                     members.append((1, (bos.lo, bos.hi)))
                 total = sum(count for count, _ in members)
-                around = shares.away(n) * half + rounding
+                apart = np.max([Values((), low, high).off() for _, (low, high) in members], 0)
+                around = shares.around([count for count in way[1] if count], half, apart) + rounding
             elif way[0] == "only" and above:
                 # All that are selected write the same: it does not matter which gets more.
                 members, total, around = [(1, kinds[order[way[1] - 1] - 1])], 1, 2 * shares.leak(1) * half + rounding
@@ -658,15 +781,24 @@ class Shares:
         weight *= math.exp(2 * self.eta) * (1 + 1e-12)
         return weight / (1 + weight) * (1 + 1e-12) + 1e-300
 
-    def away(self, n):
-        """The sum, at most, of how far all shares are from equal ones: twice what a set of members can have above its due, which
-        is most where these have their greatest weights and all others their least."""
+    def around(self, counts, half, apart):
+        """How far what is written is from that of equal shares, where so many of every kind are selected: what a kind has above its
+        due counts with how far kinds lie from the middle, what a key has with how far it is from the middle of its kind."""
+        return self.away(counts) * half + self.away([1] * sum(counts)) * apart
+
+    def away(self, counts):
+        """The sum, at most, of how far what every kind gets is from what equal shares give it: twice what some kinds can have above
+        their due, which is most where these have their greatest weights and all others their least. BOS is a kind of its own."""
+        n = sum(counts)
+        some = {0}
+        for count in counts:
+            some |= {k + count for k in some}
         bos = int(not (self.above and n))
         top = max(self.high, 0.0) if bos else self.high
         most, least = math.exp(self.high + self.eta - top), math.exp(max(self.low - self.eta - top, -700.0))
         own = math.exp(max(self.eta - top, -700.0)), math.exp(max(-self.eta - top, -700.0))
         beyond = 0.0
-        for k, b in itertools.product(range(n + 1), range(bos + 1)):
+        for k, b in itertools.product(sorted(some), range(bos + 1)):
             up, down = k * most + b * own[0], (n - k) * least + (bos - b) * own[1]
             beyond = max(beyond, up / (up + down) - (k + b) / (n + bos))
         return (2 * beyond + 2 * self.leak(n)) * (1 + 1e-12) + 1e-14

@@ -5,8 +5,8 @@
 //! are evaluated on all combinations of what their inputs depend on. For attention the scores of all combinations of query
 //! and key are bounded; where every key's score is clearly above that of BOS, level with it, or clearly below, what the
 //! softmax makes of them is bounded too, so that a head copies from one known position, or depends on how many keys are
-//! selected and with what values. A selection is an atom of its own, known by its function: which keys are selected with
-//! which class of value, as functions of atoms.
+//! selected and with what values; and so it is where scores lie at a few levels, though none be clear. A selection is an
+//! atom of its own, known by its function: which keys are selected with which class of value, as functions of atoms.
 //!
 //! The program is followed in the same way, and its selections are atoms too. Where network and program select alike they
 //! come to the same atoms, and the outputs are compared for all combinations of these. Atoms are taken to be
@@ -15,10 +15,13 @@
 //! Radii count roundings, so that a proof holds for single precision in any order of summation as well as for exact arithmetic.
 
 mod atoms;
+mod attention;
+mod behind;
 mod network;
 mod program;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::sync::Arc;
 
@@ -30,8 +33,9 @@ use samples::{Column, Decode, Elements, decode_code};
 use super::{Arithmetic, Proof, Refused, Regions};
 use crate::agrees;
 use atoms::{Atoms, union};
-use network::{Net, Values};
+use network::Net;
 use program::{Codes, Reader};
+use values::Values;
 
 /// What following all positions of all lengths showed.
 #[derive(Clone, Copy, PartialEq, Debug)]

@@ -40,15 +40,16 @@ fn same_as_first() -> Network {
     model::load_dir(std::path::Path::new(folder)).expect("it loads")
 }
 
-/// A network, its program, and whether single precision is proved: the steep ramps by which those of the bench count
-/// cancel, and may lose more in single precision, summed in the worst order, than there is between two counts.
-fn cases() -> [(Network, &'static str, bool); 5] {
+/// A network, its program, and within what single precision is proved to be, if it is: the steep ramps by which those of
+/// the bench count may lose more, summed in the worst order, than there is between two counts. (What the ramps have in common
+/// cancels; but these networks turn their stream, and what a head is off by is not known to lie along what it writes.)
+fn cases() -> [(Network, &'static str, Option<f64>); 5] {
     [
-        (loaded(&programs::sort().expect("made")), SORT, false),
-        (same_as_first(), FIRST, true),
-        (loaded(&programs::reverse().expect("made")), REVERSE, false),
-        (loaded(&programs::histogram().expect("made")), HISTOGRAM, false),
-        (loaded(&programs::occurs_once().expect("made")), ONCE, false),
+        (loaded(&programs::sort().expect("made")), SORT, None),
+        (same_as_first(), FIRST, Some(0.1)),
+        (loaded(&programs::reverse().expect("made")), REVERSE, None),
+        (loaded(&programs::histogram().expect("made")), HISTOGRAM, Some(0.1)),
+        (loaded(&programs::occurs_once().expect("made")), ONCE, Some(0.6)),
     ]
 }
 
@@ -56,10 +57,14 @@ fn cases() -> [(Network, &'static str, bool); 5] {
 fn compiled_networks_are_proved() {
     for (network, text, single) in cases() {
         let proof = proved(&network, text).expect(text);
-        let arithmetic = if single { Arithmetic::Float32 } else { Arithmetic::Real };
+        let arithmetic = if single.is_some() { Arithmetic::Float32 } else { Arithmetic::Real };
         assert_eq!((proof.arithmetic, proof.length), (arithmetic, Some(network.domain.length.1)), "{text}");
         let Regions::Classes(classes) = proof.regions else { panic!("classes were expected") };
-        assert!(proof.gap.is_ok_and(|gap| 0.0 < gap && (gap < 0.1 || !single)), "{text}: {:?}", proof.gap);
+        assert!(
+            proof.gap.is_ok_and(|gap| 0.0 < gap && single.is_none_or(|most| gap < most)),
+            "{text}: {:?}",
+            proof.gap
+        );
         assert!(classes.margin > 0.0 && classes.cells > 0, "{text}: {classes:?}");
         assert_eq!(check_proof(&network, &term(text, &network), &language(), &proof), Ok(()));
     }
