@@ -287,7 +287,7 @@ fn planned(
         }
     };
     (config.progress)("mechanism: joining variables to edges");
-    let found = search.join(cut)?;
+    let found = search.settle(search.join(cut)?)?;
     (config.progress)("mechanism: interventions");
     let swaps = Swaps {
         network,

@@ -3,7 +3,7 @@
 //! First edges that do not matter are cut, those that do least first. Then, from the output backwards, every edge that is
 //! left gets the coarsest variable that keeps the output what it is, with all that was decided before in force: tested
 //! one by one against the unscrubbed rest, redundancy would let every edge pass with too coarse a variable, and all of
-//! them together fail.
+//! them together fail. Last, the whole is held against draws that nothing was chosen on, and what costs too much is refined.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,18 @@ const STEPS: [(f64, f64); 2] = [(0.004, 0.002), (0.015, 0.006)];
 const FEW: usize = 30;
 /// Draws that a variable must pass with.
 const STREAMS: [&str; 2] = ["mechanism: draws", "mechanism: other draws"];
+/// Draws of a last look.
+const LOOKS: usize = 4;
+/// How clear of what the judgement asks the whole has to be in a last look, and what a piece has to cost there to be refined:
+/// shares of what lies between that and a perfect scrub.
+const CLEAR: f64 = 0.6;
+const WORTH: f64 = 0.08;
+/// At most so many looks are taken, cuts looked at (those made last cost most), pieces tried to be refined in a look, and
+/// variables tried for one of them.
+const ROUNDS: usize = 4;
+const CUTS: usize = 24;
+const TRIED: usize = 3;
+const KEYS: usize = 16;
 /// A variable with more of its samples alone in their classes is taken only where nothing coarser does.
 pub(super) const VACUOUS: f64 = 0.25;
 
@@ -74,6 +86,25 @@ impl Found {
             sizes.vacuous_share() > VACUOUS
         };
         self.carried.iter().filter(is_vacuous).flat_map(|carried| carried.edges.iter().copied()).collect()
+    }
+
+    /// What could be too coarse: what edges carry, and the edges that were cut last, whose variable says nothing.
+    fn pieces(&self) -> Vec<Carried> {
+        let cut = |&edge: &Edge| Carried { edges: vec![edge], key: vec![], joint: false, vacuous: 0.0 };
+        self.cut.iter().rev().take(CUTS).map(cut).chain(self.carried.iter().cloned()).collect()
+    }
+
+    /// The same with another variable, or none, in the place of a piece's.
+    fn with(&self, piece: &Carried, key: Option<Vec<usize>>) -> Self {
+        let mut found = self.clone();
+        let place = found.carried.iter().position(|carried| carried.edges == piece.edges);
+        found.cut.retain(|edge| !piece.edges.contains(edge));
+        found.carried.retain(|carried| carried.edges != piece.edges);
+        match key {
+            Some(key) => found.carried.insert(place.unwrap_or(found.carried.len()), Carried { key, ..piece.clone() }),
+            None => found.exact.extend(&piece.edges),
+        }
+        found
     }
 }
 
@@ -293,13 +324,16 @@ impl Search<'_> {
         passes: &dyn Fn(&[usize]) -> Result<bool, Error>,
     ) -> Result<Option<Carried>, Error> {
         let carried = |key: Vec<usize>| {
-            let mut sizes = scrub::ClassSizes::default();
-            sizes.add(&self.classes(&key));
-            Carried { edges: edges.to_vec(), key, joint, vacuous: sizes.vacuous_share() }
+            let vacuous = self.vacuous(&key);
+            Carried { edges: edges.to_vec(), key, joint, vacuous }
         };
-        let writer = self.scrubber.graph().name(edges[0].0);
-        if writer == "embed" || writer == "pos_embed" {
-            return self.of_input(writer == "embed", passes, &carried);
+        if let Some(input) = self.input(edges[0]) {
+            for key in self.of_input(input) {
+                if passes(&key)? {
+                    return Ok(Some(carried(key)));
+                }
+            }
+            return Ok(None);
         }
         let mut vacuous = None;
         for key in self.ladder() {
@@ -378,25 +412,111 @@ impl Search<'_> {
         Ok((says && carried.vacuous <= VACUOUS).then_some(carried))
     }
 
-    /// What is read from an embedding: less than the input, where that is enough. The input itself is no variable.
-    fn of_input(
-        &self,
-        is_token: bool,
-        passes: &dyn Fn(&[usize]) -> Result<bool, Error>,
-        carried: &dyn Fn(Vec<usize>) -> Carried,
-    ) -> Result<Option<Carried>, Error> {
-        let name = if is_token { "tokens" } else { "indices" };
-        let mut keys: Vec<(f64, usize)> = (0..self.features.len())
-            .filter(|&place| if is_token { self.features[place].local } else { self.features[place].placed })
-            .map(|place| (self.classes(&[place]).entropy(), place))
-            .collect();
-        keys.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        for key in keys.into_iter().map(|(_, place)| place).chain(self.given(name)) {
-            if passes(&[key])? {
-                return Ok(Some(carried(vec![key])));
+    /// The input of the program that an edge's writer embeds.
+    fn input(&self, (writer, _): Edge) -> Option<&'static str> {
+        match self.scrubber.graph().name(writer) {
+            "embed" => Some("tokens"),
+            "pos_embed" => Some("indices"),
+            _ => None,
+        }
+    }
+
+    /// What may be read from the embedding of an input, coarsest first: less than the input, where that is enough. The input
+    /// itself is no variable.
+    fn of_input(&self, input: &str) -> Vec<Vec<usize>> {
+        let is_read = |&place: &usize| match input {
+            "tokens" => self.features[place].local,
+            _ => self.features[place].placed,
+        };
+        let mut keys: Vec<usize> = (0..self.features.len()).filter(is_read).collect();
+        keys.sort_by(|&a, &b| self.classes(&[a]).entropy().total_cmp(&self.classes(&[b]).entropy()).then(a.cmp(&b)));
+        keys.into_iter().chain(self.given(input)).map(|place| vec![place]).collect()
+    }
+
+    /// Looks again with draws that nothing was chosen on: those on which every variable did well enough speak too well of them
+    /// together. What costs most is refined, until the whole is clear of what the judgement asks.
+    pub(super) fn settle(&self, mut found: Found) -> Result<Found, Error> {
+        for round in 0..ROUNDS {
+            let (bases, margin) = self.look(&found, round)?;
+            if margin >= CLEAR || self.late() {
+                break;
+            }
+            let mut costs = Vec::new();
+            for piece in found.pieces().into_iter().filter(|piece| !self.says_all(piece)) {
+                if self.late() {
+                    return Ok(found);
+                }
+                let without = found.with(&piece, None).on(self.sample, self.columns);
+                costs.push((self.margin(&bases, &without, &piece.edges)? - margin, piece));
+            }
+            costs.retain(|(cost, _)| *cost >= WORTH);
+            costs.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.edges.cmp(&b.1.edges)));
+            let mut finer = None;
+            for (cost, piece) in costs.into_iter().take(TRIED) {
+                // What is left of the cost must not be worth another refinement, and be the lesser half.
+                let least = margin + (cost - WORTH).max(cost / 2.0);
+                finer = self.finer(&found, &piece, &bases, least)?;
+                if finer.is_some() {
+                    break;
+                }
+            }
+            let Some(finer) = finer else { break };
+            found = finer;
+        }
+        Ok(found)
+    }
+
+    /// The same with the coarsest finer variable in a piece's place that comes `least` far from what the judgement asks.
+    fn finer(&self, found: &Found, piece: &Carried, bases: &[Base], least: f64) -> Result<Option<Found>, Error> {
+        let own = self.classes(&piece.key).entropy();
+        let finer = |key: &Vec<usize>| self.classes(key).entropy() > own;
+        let input = self.input(piece.edges[0]);
+        let keys = input.map_or_else(|| self.ladder(), |input| self.of_input(input));
+        // All that is read from an embedding is no claim that could go untested.
+        let keys = keys.into_iter().filter(finer).take(KEYS).map(Some).chain(input.map(|_| None));
+        for key in keys {
+            if self.late() {
+                return Ok(None);
+            }
+            let vacuous = key.as_ref().map_or(0.0, |key| self.vacuous(key));
+            let finer = found.with(&Carried { vacuous, ..piece.clone() }, key);
+            let hypothesis = finer.on(self.sample, self.columns);
+            if vacuous <= VACUOUS && self.margin(bases, &hypothesis, &piece.edges)? >= least {
+                return Ok(Some(finer));
             }
         }
         Ok(None)
+    }
+
+    /// What was found in force with draws of this round, and its margin.
+    fn look(&self, found: &Found, round: usize) -> Result<(Vec<Base>, f64), Error> {
+        let hypothesis = found.on(self.sample, self.columns);
+        let draws = (0..LOOKS).map(|look| format!("mechanism: last look {round}, draw {look}"));
+        let bases = draws.map(|stream| self.base(hypothesis.clone(), &stream)).collect::<Result<Vec<_>, _>>()?;
+        let margin = self.margin(&bases, &hypothesis, &[])?;
+        Ok((bases, margin))
+    }
+
+    /// How far a hypothesis is on average from what the judgement asks, as a share of the way to a perfect one.
+    fn margin(&self, bases: &[Base], hypothesis: &EdgeHypothesis, changed: &[Edge]) -> Result<f64, Error> {
+        let mut total = (0.0, 0.0);
+        for base in bases {
+            let effect = self.effect(base, hypothesis, changed)?;
+            total = (total.0 + effect.sequence_matches, total.1 + effect.recovered);
+        }
+        let share = |total: f64, asked: f64| (total / bases.len() as f64 - asked) / (1.0 - asked);
+        Ok(share(total.0, super::LEAST.0).min(share(total.1, super::LEAST.1)))
+    }
+
+    /// Whether nothing finer can change anything: a token has one embedding.
+    fn says_all(&self, piece: &Carried) -> bool {
+        self.input(piece.edges[0]) == Some("tokens") && self.given("tokens").is_some_and(|token| piece.key == [token])
+    }
+
+    fn vacuous(&self, key: &[usize]) -> f64 {
+        let mut sizes = scrub::ClassSizes::default();
+        sizes.add(&self.classes(key));
+        sizes.vacuous_share()
     }
 
     fn classes(&self, key: &[usize]) -> Classes {
@@ -407,4 +527,84 @@ impl Search<'_> {
 
 fn good(effect: &Effect, least: (f64, f64)) -> bool {
     effect.sequence_matches >= least.0 && effect.recovered >= least.1
+}
+
+#[cfg(test)]
+mod tests {
+    use dsl::Language;
+    use scrub::Components;
+
+    use super::super::features::features;
+    use super::super::flat::Flat;
+    use super::super::sample::Half;
+    use super::*;
+
+    const SAYS: &str =
+        "(or (and (= tokens \"a\") (= indices 1)) (and (= tokens \"b\") (or (= indices 0) (= indices 2))))";
+
+    /// The last look at a network that says whether the token is `a` or `b`, before index 3, and at an index of other parity
+    /// than the token's number: what its last layer hands to the output before and after, by name.
+    #[track_caller]
+    fn check(key: &[&str], expected: &[&str]) {
+        let folder = bench::programs::two_in_one_layer().expect("it is built");
+        let files = model::ModelFiles {
+            config: folder.config.into_bytes(),
+            task: Some(folder.task.into_bytes()),
+            weights: folder.weights,
+            inputs: None,
+        };
+        let mut network = model::load(&files).expect("it loads");
+        network.domain.length = (6, 6);
+        let language = Language::load_shipped("sequences").expect("it is shipped");
+        let config = Config {
+            language: &language,
+            seed: 0,
+            limits: crate::Limits::default(),
+            deadline: &|| false,
+            controls_late: &|| false,
+            min_agreement: 0.5,
+            progress: &|_| {},
+        };
+        let graph = network.graph(0);
+        let components = Components::new(&graph).expect("it has an output");
+        let sample = Sample::draw(&network, &graph, Half::Explore, 1_500, &config).expect("it runs");
+        let inputs = sample.inputs(&config);
+        let sorts: Vec<_> = inputs.vars.iter().map(|(name, column)| (*name, column.sort)).collect();
+        let program = dsl::parse_term(SAYS, &language, &sorts).expect("it parses");
+        let flat = Flat::new(&program, inputs).expect("it has a value");
+        let (features, columns) = features(&flat, &sample, inputs).expect("it has values");
+        let scrubber = Scrubber::new(&graph, &components, &sample.pool);
+        let decode = &network.domain.decode;
+        let search = Search {
+            scrubber: &scrubber,
+            sample: &sample,
+            decode,
+            features: &features,
+            columns: &columns,
+            config: &config,
+        };
+        let text = |feature: &usize| dsl::print(&features[*feature].term, &language);
+        let is_last = |edge: &&Edge| (graph.name(edge.0), graph.name(edge.1)) == ("m1", "output");
+        let last = *components.edges().iter().find(is_last).expect("its last layer is read");
+        let piece = Carried { edges: vec![last], key: Vec::new(), joint: false, vacuous: 0.0 };
+        let key = (0..features.len()).filter(|feature| key.contains(&text(feature).as_str())).collect::<Vec<_>>();
+        let before = match key.is_empty() {
+            true => Found { cut: vec![last], ..Found::default() },
+            false => Found::default().with(&piece, Some(key)),
+        };
+        let after = search.settle(before).expect("it runs");
+        assert!(after.cut.is_empty() && after.exact.is_empty());
+        let [carried] = after.carried.as_slice() else { panic!("{:?}", after.carried) };
+        assert_eq!(carried.key.iter().map(text).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn what_is_too_coarse_is_refined_in_the_last_look() {
+        let (whole, half) = (SAYS, "(and (= tokens \"b\") (or (= indices 0) (= indices 2)))");
+        check(&[half], &[whole]);
+        check(&[], &[whole]);
+        check(&[whole], &[whole]);
+        // What is finer than needed is no concern of this look.
+        check(&["tokens", "indices"], &["tokens", "indices"]);
+    }
 }
