@@ -36,8 +36,6 @@ const BRANCHES: usize = 16;
 const FAR_SEQUENCES: usize = 64;
 const FAR_LENGTH: usize = 20_000;
 const FAR_WORK: f64 = 2e8;
-/// Classes whose two largest outputs are closer do not count; see [`Decode::Argmax`].
-const MARGIN: f64 = 1e-3;
 /// Periods of periodic sequences.
 const PERIODS: usize = 8;
 
@@ -152,7 +150,7 @@ fn off(network: &Network) -> Option<(Off<'_>, f64)> {
                 }
                 f64::from(others - own)
             }),
-            MARGIN,
+            Decode::TIE,
         )),
         _ => None,
     }

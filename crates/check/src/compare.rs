@@ -31,10 +31,10 @@ impl Tally {
 }
 
 /// Whether the program's value stands for the network's, which is defined: numbers (truth values count as 1 and 0)
-/// within 1e-2 where the output is a number, else within 1e-6 as an integer after rounding; other values when equal.
+/// within [`Decode::NUMBER`] where the output is a number, else within 1e-6 as an integer after rounding; other values when equal.
 pub fn agrees(decode: &Decode, network: Value, program: Value) -> bool {
     if let (Some(a), Some(b)) = (network.as_f64(), program.as_f64()) {
-        let tolerance = if matches!(decode, Decode::Number) { 1e-2 } else { 1e-6 };
+        let tolerance = if matches!(decode, Decode::Number) { Decode::NUMBER } else { 1e-6 };
         return (a - b).abs() <= tolerance;
     }
     match (network, program) {

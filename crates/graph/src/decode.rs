@@ -5,9 +5,6 @@ use samples::{Column, Decode, Domain, Sort, Symbol, UNDEFINED, Value, encode_val
 use crate::Matrix;
 use crate::network::vocabulary;
 
-/// Where the two largest outputs are closer than this, a categorical output does not count.
-const MARGIN: f32 = 1e-3;
-
 /// Decodes raw outputs `[n_points, raw]` as the domain says.
 pub(crate) fn columns(domain: &Domain, raw: &Matrix) -> Vec<Column> {
     let sort = domain.output_sort();
@@ -20,7 +17,7 @@ pub(crate) fn columns(domain: &Domain, raw: &Matrix) -> Vec<Column> {
         Decode::Argmax(values) => {
             let codes: Vec<i64> = values.iter().map(|&value| encode_value(value)).collect();
             per_row(&|row| match largest(row) {
-                Some((at, margin)) if margin >= MARGIN => codes.get(at).copied().unwrap_or(UNDEFINED),
+                Some((at, margin)) if margin >= Decode::TIE as f32 => codes.get(at).copied().unwrap_or(UNDEFINED),
                 _ => UNDEFINED,
             })
         }

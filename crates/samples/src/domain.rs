@@ -59,15 +59,22 @@ pub enum Elements {
 pub enum Decode {
     /// Every raw output is rounded to the nearest integer.
     Round,
-    /// The index of the largest output names the value. Where the two largest differ by less than 1e-3 the output is
-    /// undefined and does not count.
+    /// The index of the largest output names the value. Where the two largest differ by less than [`Decode::TIE`] the output
+    /// is undefined and does not count.
     Argmax(Vec<Value>),
-    /// The single output is the number; equal within 1e-2.
+    /// The single output is the number; equal within [`Decode::NUMBER`].
     Number,
     /// The largest output names the next token.
     NextToken,
     /// Every token whose output is positive may come next.
     LegalTokens,
+}
+
+impl Decode {
+    /// Where the two largest of a category's outputs are closer than this, none of them is the largest.
+    pub const TIE: f64 = 1e-3;
+    /// Numbers that differ by no more are the same output.
+    pub const NUMBER: f64 = 1e-2;
 }
 
 /// The inputs that a network is meant for, and how its outputs are decoded.

@@ -184,7 +184,7 @@ struct Posed {
 /// Some of the usual pairs, by number, or others.
 enum Chosen {
     Usual(usize),
-    Own(Pairs),
+    Own(Box<Pairs>),
 }
 
 /// What the network was run on so far: a pair of pools for each of the usual pairs.
@@ -367,7 +367,7 @@ impl Setting<'_> {
                 let pairs = pairs.select(&rows);
                 let says = self.says(replaced, &pairs)?;
                 if best.as_ref().is_none_or(|best| says.changed > best.says.changed) {
-                    best = Some(Posed { pairs: Chosen::Own(pairs), says });
+                    best = Some(Posed { pairs: Chosen::Own(Box::new(pairs)), says });
                 }
             }
             if best.as_ref().is_some_and(|best| best.says.changed >= FEW) {

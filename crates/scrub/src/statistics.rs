@@ -185,14 +185,14 @@ pub(crate) fn same_output(decode: &Decode, own: &[f32], got: &[f32]) -> bool {
     }
 }
 
-/// Whether an output counts: all finite, and the two largest of a category at least 1e-3 apart.
+/// Whether an output counts: all finite, and the two largest of a category at least [`Decode::TIE`] apart.
 pub(crate) fn counts(decode: &Decode, raw: &[f32]) -> bool {
     if raw.iter().any(|v| !v.is_finite()) {
         return false;
     }
     let Decode::Argmax(_) = decode else { return true };
     let best = top(raw);
-    raw.iter().enumerate().all(|(i, &v)| i == best || raw[best] - v >= 1e-3)
+    raw.iter().enumerate().all(|(i, &v)| i == best || raw[best] - v >= Decode::TIE as f32)
 }
 
 /// The index of the largest number, the first of equals.

@@ -14,9 +14,6 @@ use super::trace::{Layout, Mat, Trace};
 use super::variables::{Dag, Origin, Readout, VarId, cluster};
 use super::wiring::{Mlp, Part, Wiring};
 
-/// Logits that differ by less are a tie: the output is undefined there.
-pub(super) const TIE: f64 = 1e-3;
-
 /// Builds the variables of everything live.
 ///
 /// # Errors
@@ -196,7 +193,7 @@ pub(super) fn outputs_of(dag: &Dag) -> Vec<Value> {
 pub(super) fn decoded(raw: &[f64], decode: &Decode) -> Value {
     let best = || {
         let at = (0..raw.len()).max_by(|&a, &b| raw[a].total_cmp(&raw[b]).then(b.cmp(&a)))?;
-        let tied = raw.iter().enumerate().any(|(other, &v)| other != at && raw[at] - v < TIE);
+        let tied = raw.iter().enumerate().any(|(other, &v)| other != at && raw[at] - v < Decode::TIE);
         (!tied).then_some(at)
     };
     match decode {

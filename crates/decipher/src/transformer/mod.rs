@@ -270,10 +270,10 @@ fn counts_as_different(wanted: Value, have: Value) -> bool {
     wanted != Value::Undefined && !same_output(wanted, have)
 }
 
-/// Whether two decoded outputs agree: numbers within 1e-2.
+/// Whether two decoded outputs agree: numbers within [`Decode::NUMBER`].
 fn same_output(a: Value, b: Value) -> bool {
     match (a.as_f64(), b.as_f64()) {
-        (Some(a), Some(b)) => (a - b).abs() <= 1e-2,
+        (Some(a), Some(b)) => (a - b).abs() <= Decode::NUMBER,
         _ => a == b,
     }
 }

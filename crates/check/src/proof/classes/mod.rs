@@ -46,10 +46,6 @@ pub struct Classes {
     pub cells: usize,
 }
 
-/// Outputs whose two largest logits are closer are not defined; see [`Decode::Argmax`].
-const TIE: f64 = 1e-3;
-/// Numbers that stand for each other; see [`Decode::Number`].
-const NUMBER: f64 = 1e-2;
 /// Positions of the longest sequence, at most.
 const MAX_LENGTH: usize = 64;
 
@@ -248,7 +244,7 @@ fn compare(
             Decode::Number => {
                 let ([c], [r]) = (center, radius) else { return Err("the output is no number") };
                 let value = program.as_f64().ok_or("the program has no value")?;
-                NUMBER * (1.0 - 1e-6) - (c - value).abs() - r
+                Decode::NUMBER * (1.0 - 1e-6) - (c - value).abs() - r
             }
             Decode::Argmax(values) => {
                 let stands = |class: usize| values.get(class).is_some_and(|&value| agrees(decode, value, program));
@@ -257,7 +253,7 @@ fn compare(
                     let behind = |by: usize| (center[by] - radius[by]) - (center[class] + radius[class]);
                     let most =
                         (0..center.len()).filter(|&by| by != class).map(behind).fold(f64::NEG_INFINITY, f64::max);
-                    most + TIE * 0.99
+                    most + Decode::TIE * 0.99
                 };
                 (0..center.len()).filter(|&class| !stands(class)).map(other).fold(f64::INFINITY, f64::min)
             }
