@@ -35,15 +35,19 @@ pub struct Interchange {
 }
 
 impl Interchange {
-    /// Both together.
-    fn and(&self, other: &Self) -> Self {
-        let mean = |a: f64, n: usize, b: f64, m: usize| (a * n as f64 + b * m as f64) / (n + m).max(1) as f64;
+    /// Both together: what holds of each of them.
+    fn and(self, other: Self) -> Self {
+        let changed_accuracy = match (self.changed, other.changed) {
+            (0, _) => other.changed_accuracy,
+            (_, 0) => self.changed_accuracy,
+            _ => self.changed_accuracy.min(other.changed_accuracy),
+        };
         Self {
-            site: self.site.clone(),
+            site: self.site,
             outputs: self.outputs + other.outputs,
-            accuracy: mean(self.accuracy, self.outputs, other.accuracy, other.outputs),
+            accuracy: self.accuracy.min(other.accuracy),
             changed: self.changed + other.changed,
-            changed_accuracy: mean(self.changed_accuracy, self.changed, other.changed_accuracy, other.changed),
+            changed_accuracy,
             inert: self.inert && other.inert,
         }
     }
@@ -56,8 +60,12 @@ const PAIRS: usize = 512;
 /// positions and lengths are tried, and then inputs that are chosen for it.
 const FEW: usize = 100;
 
-/// Inputs among which such are chosen that an interchange changes an output of.
+/// Inputs among which such are chosen that an interchange changes an output of, and how many elements they may have.
 const CHOICE: usize = 8_192;
+const CHOICE_ELEMENTS: usize = 1 << 18;
+
+/// Smaller lengths that are tried, the greatest ones.
+const SHORTER: usize = 8;
 
 /// Interchanges the value of every claimed site in turn, at all positions at once, with all variables claimed there; and that
 /// of every other site of the circuit, on which by the hypothesis nothing depends.
@@ -70,7 +78,8 @@ const CHOICE: usize = 8_192;
 /// there on all of them, so that the program says of few outputs that they change: the sources' positions are permuted then,
 /// or they are shorter inputs. Where the outputs are nearly always the same, base and source are chosen, by the program
 /// alone, among many. Where nothing that is put in the place of all readers changes anything (positions in another order are
-/// the same to a program that only compares them), what they read is interchanged reader by reader.
+/// the same to a program that only compares them), what they read is interchanged reader by reader, and the least is
+/// what is said.
 ///
 /// Recurrent networks are left out: a whole state is another state and says nothing about single variables.
 ///
@@ -211,14 +220,15 @@ impl Setting<'_> {
         dsl::eval_program(program, &env).map_err(|error| Error::Term(error.to_string()))
     }
 
-    /// Pairs that are made without regard to what the program says: in place, permuted, and of every smaller length.
+    /// Pairs that are made without regard to what the program says: in place, permuted, and of smaller lengths.
     fn usual(&self, n: usize) -> Result<Vec<Pairs>, Error> {
         let base = inputs(self.network, n, self.seed);
         let length = if base.is_empty() { 0 } else { base.length(0) };
         let mut reads = vec![Read::InPlace];
         if length > 1 && matches!(self.network.domain.elements, samples::Elements::Tokens { .. }) {
             reads.push(Read::Permuted);
-            reads.extend((self.network.domain.length.0.max(1)..length).rev().map(Read::Shorter));
+            let shorter = self.network.domain.length.0.max(1)..length;
+            reads.extend(shorter.rev().take(SHORTER).map(Read::Shorter));
         }
         reads.into_iter().map(|read| self.pairs(base.clone(), read)).collect()
     }
@@ -301,7 +311,10 @@ impl Setting<'_> {
         let mut all: Option<Interchange> = None;
         for (reader, posed) in single {
             let one = self.asked(site, Some(reader), &posed, usual, runs)?;
-            all = Some(all.map_or(one.clone(), |all| all.and(&one)));
+            all = Some(match all {
+                Some(all) => all.and(one),
+                None => one,
+            });
         }
         all.ok_or(Error::Empty)
     }
@@ -357,7 +370,8 @@ impl Setting<'_> {
         if !matches!(domain.elements, samples::Elements::Tokens { .. }) {
             return Ok(None);
         }
-        let many = domain.sample(CHOICE, &mut rng(self.seed, "interchange choice"));
+        let n = CHOICE.min(CHOICE_ELEMENTS / check::longest_length(domain).max(1));
+        let many = domain.sample(n, &mut rng(self.seed, "interchange choice"));
         let mut best: Option<Posed> = None;
         for (_, rows) in many.rows_by_length().into_iter().rev() {
             for read in [Read::InPlace, Read::Permuted] {
