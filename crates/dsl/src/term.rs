@@ -127,10 +127,30 @@ impl Term {
     }
 
     /// The term without `let`: every name's value stands in its place; shared parts stay shared. What stands under a lambda has
-    /// names of its own and stays.
-    #[must_use]
-    pub fn inlined(&self) -> Self {
-        self.inlined_with(&mut FxHashMap::default())
+    /// names of its own and stays. `None` where it would have more than `most` nodes, shared ones counted as often as they
+    /// occur: names of names may double that with each.
+    pub fn inlined(&self, most: u64) -> Option<Self> {
+        let term = self.inlined_with(&mut FxHashMap::default());
+        (term.n_nodes(&mut FxHashMap::default()) <= most).then_some(term)
+    }
+
+    /// Nodes, shared ones counted as often as they occur.
+    fn n_nodes(&self, memo: &mut FxHashMap<usize, u64>) -> u64 {
+        if let Some(&known) = memo.get(&self.address()) {
+            return known;
+        }
+        let mut sum = |parts: &mut dyn Iterator<Item = &Self>| {
+            parts.fold(1_u64, |sum, part| sum.saturating_add(part.n_nodes(memo)))
+        };
+        let n = match self.node() {
+            Node::Var(_) | Node::Const(_) => 1,
+            Node::App(_, args) => sum(&mut args.iter()),
+            Node::Let(bindings, body) => sum(&mut bindings.iter().map(|(_, value)| value).chain([body])),
+            Node::Scan(scan) => sum(&mut scan.states.iter().map(|(_, _, update)| update).chain(&scan.outputs)),
+            Node::Select { key, query, .. } => sum(&mut [key, query].into_iter()),
+        };
+        memo.insert(self.address(), n);
+        n
     }
 
     fn inlined_with(&self, memo: &mut FxHashMap<usize, Self>) -> Self {
@@ -226,7 +246,7 @@ mod tests {
         let inlined = |text: &str| {
             let term =
                 parse_term(text, &language, &[("x".into(), Sort::Int)]).unwrap_or_else(|problems| panic!("{problems}"));
-            print(&term.inlined(), &language)
+            print(&term.inlined(100).expect("it is small"), &language)
         };
         assert_eq!(
             inlined("(let ((a (+ x 1)) (b (* a a))) (+ b (let ((c a)) (- c b))))"),
@@ -236,6 +256,16 @@ mod tests {
             inlined("(let ((a 2)) (scan ((s 0 (+ s a))) (let ((c s')) (+ c c))))"),
             "(scan ((s 0 (+ s 2))) (+ s' s'))"
         );
+    }
+
+    #[test]
+    fn what_doubles_with_every_name_is_not_put_in_place() {
+        let language = Language::load_shipped("recurrent").unwrap_or_else(|problems| panic!("{problems}"));
+        let names = (0..64).map(|i| format!("(v{} (+ v{i} v{i}))", i + 1)).collect::<String>();
+        let text = format!("(let ((v0 x) {names}) v64)");
+        let term =
+            parse_term(&text, &language, &[("x".into(), Sort::Int)]).unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(term.inlined(1 << 40), None);
     }
 
     /// A term with `x` and `s` replaced.

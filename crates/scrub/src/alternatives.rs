@@ -9,7 +9,7 @@
 //! An alternative that says as much as the hypothesis is no control. Classes that refine those of the variable pass
 //! whatever they mean, and a random term may well be the variable in other words: such draws are left out and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use check::RandomTerms;
 use dsl::{Env, Language, Term};
@@ -107,30 +107,39 @@ pub(crate) struct Sites<'a> {
     told: Vec<Told>,
     /// The position of every point.
     positions: Vec<u32>,
-    /// For every writer the groups of points that have the same value there.
-    equal: BTreeMap<NodeId, Vec<usize>>,
+    /// For every writer the points that it is looked at, and the groups of these that have the same value there.
+    equal: BTreeMap<NodeId, (Vec<usize>, Vec<usize>)>,
+    /// Writers that are read in place, see [`crate::claimed`], and which points count.
+    in_place: BTreeSet<NodeId>,
+    counts: Classes,
     observed: f64,
 }
 
 impl<'a> Sites<'a> {
-    /// `hypothesis` has one variable for every site, in the order of `claimed`; `recovered` is what it recovers with shared noise.
+    /// `hypothesis` has one variable for every site, in the order of `claimed`; `recovered` is what it recovers with shared
+    /// noise. What is said of writers that are read `in_place` is said of points that count.
     pub(crate) fn new(
         scrubber: &'a Scrubber<'a>,
         decode: &'a Decode,
         hypothesis: &'a EdgeHypothesis,
-        claimed: &'a [Claimed],
+        (claimed, in_place): (&'a [Claimed], BTreeSet<NodeId>),
         recovered: f64,
     ) -> Result<Self, Error> {
         let pool = scrubber.pool();
+        let counts = pool.counts();
         let positions: Vec<u32> = (0..pool.points().len()).map(|point| pool.position(point) as u32).collect();
         let told: Vec<Told> = claimed.iter().map(|claim| Told::of(pool, &positions, &claim.columns)).collect();
-        let cells: Vec<usize> = (0..positions.len()).map(|point| pool.cell(point)).collect();
         let mut equal = BTreeMap::new();
         for &writer in scrubber.components().writers() {
             let value = pool.base().matrix(writer).map_err(crate::pool::failed)?;
-            equal.insert(writer, equal_rows(&value.select(&cells)));
+            let points: Vec<usize> =
+                (0..positions.len()).filter(|&point| counts[point] || !in_place.contains(&writer)).collect();
+            let cells: Vec<usize> = points.iter().map(|&point| pool.cell(point)).collect();
+            equal.insert(writer, (points, equal_rows(&value.select(&cells))));
         }
-        let mut sites = Self { scrubber, decode, hypothesis, claimed, told, positions, equal, observed: 0.0 };
+        let counts = pool.classes(|point| counts[point]);
+        let mut sites =
+            Self { scrubber, decode, hypothesis, claimed, told, positions, equal, in_place, counts, observed: 0.0 };
         let determined = claimed.iter().zip(&sites.told).map(|(claim, told)| sites.determined(told, claim.writer));
         let determined = determined.fold(1.0, f64::min);
         sites.observed = recovered.min(determined);
@@ -139,7 +148,15 @@ impl<'a> Sites<'a> {
 
     /// The share of points at which a writer's value goes with one value of a variable alone.
     fn determined(&self, told: &Told, writer: NodeId) -> f64 {
-        self.equal.get(&writer).map_or(0.0, |groups| 1.0 - mixed(groups, &told.keys))
+        self.equal.get(&writer).map_or(0.0, |(points, groups)| {
+            let keys: Vec<i64> = points.iter().map(|&point| told.keys[point]).collect();
+            1.0 - mixed(groups, &keys)
+        })
+    }
+
+    /// The classes of inputs with equal values of what is said of a writer.
+    fn classes(&self, told: &Classes, writer: NodeId) -> Classes {
+        if self.in_place.contains(&writer) { told.meet(&self.counts) } else { told.clone() }
     }
 
     /// The same variables, every one of them at a writer drawn at random; all alternatives where there are no more than
@@ -225,7 +242,7 @@ impl<'a> Sites<'a> {
             }
             let treatment = match classes {
                 Some(classes) => {
-                    hypothesis.classes.push(classes);
+                    hypothesis.classes.push(self.classes(&classes, writer));
                     Treatment::Class { variable: hypothesis.classes.len() - 1, joint: false }
                 }
                 None if before.is_some() => Treatment::Cut,
@@ -278,9 +295,9 @@ impl<'a> Sites<'a> {
                 return Some(Alternative::Undetermined(determined));
             }
             let mut hypothesis = self.hypothesis.clone();
-            for (classes, drawn) in hypothesis.classes.iter_mut().zip(drawn) {
+            for ((classes, claim), drawn) in hypothesis.classes.iter_mut().zip(self.claimed).zip(drawn) {
                 if let Some((told, _)) = drawn {
-                    classes.clone_from(&told.classes);
+                    *classes = self.classes(&told.classes, claim.writer);
                 }
             }
             Some(Alternative::Whole(hypothesis, determined))

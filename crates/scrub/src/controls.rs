@@ -229,15 +229,15 @@ impl Draws<'_> {
     }
 }
 
-/// The same hypothesis with the values of all variables permuted over the cells of each role, by one permutation for
-/// all of them: classes of the same sizes that mean nothing.
+/// The same hypothesis with the values of all variables permuted `among` cells that are alike, such as those of one role, by
+/// one permutation for all of them: classes of the same sizes that mean nothing.
 ///
 /// # Errors
 /// A graph that cannot be run.
 pub fn permuted_columns(
     scrubber: &Scrubber<'_>,
     decode: &Decode,
-    hypothesis: &EdgeHypothesis,
+    (hypothesis, among): (&EdgeHypothesis, &Classes),
     variant: Variant,
     observed: f64,
     draws: &Draws<'_>,
@@ -246,7 +246,7 @@ pub fn permuted_columns(
     let partner = hypothesis.roles.permute(&mut rng(seed, "scrub shuffle"));
     let control = |draw: usize| -> Result<Option<f64>, Error> {
         let mut rng = rng(seed, &format!("scrub control {draw}"));
-        let permutation = hypothesis.roles.permute(&mut rng);
+        let permutation = among.permute(&mut rng);
         let classes = hypothesis.classes.iter().map(|classes| classes.permuted(&permutation)).collect();
         let permuted = EdgeHypothesis { classes, ..hypothesis.clone() };
         let outputs = match variant {

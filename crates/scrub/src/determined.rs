@@ -56,7 +56,7 @@ pub fn undetermined(
 }
 
 /// Whether what a site writes gets to the output through MLPs alone.
-fn is_read_in_place(edges: &[(String, String)], site: &str) -> bool {
+pub(crate) fn is_read_in_place(edges: &[(String, String)], site: &str) -> bool {
     let (mut pending, mut seen) = (vec![site], BTreeSet::from([site]));
     while let Some(writer) = pending.pop() {
         for (_, reader) in edges.iter().filter(|(from, _)| from == writer) {

@@ -64,6 +64,9 @@ const FEW: usize = 100;
 const CHOICE: usize = 8_192;
 const CHOICE_ELEMENTS: usize = 1 << 18;
 
+/// Nodes of a program without names, at most.
+const LARGEST: u64 = 20_000;
+
 /// Smaller lengths that are tried, the greatest ones.
 const SHORTER: usize = 8;
 
@@ -98,15 +101,19 @@ pub fn interchange(
     }
     let graph = network.graph(0);
     let nodes = claim_nodes(&graph, claims)?;
+    let plain = |term: &Term| {
+        term.inlined(LARGEST)
+            .ok_or_else(|| Error::Term("it is too large with values in the place of its names".to_owned()))
+    };
     let inlined: Vec<(Term, &str)> =
-        claims.iter().map(|claim| (claim.subterm.inlined(), claim.site.as_str())).collect();
+        claims.iter().map(|claim| Ok((plain(&claim.subterm)?, claim.site.as_str()))).collect::<Result<_, Error>>()?;
     let setting = Setting {
         network,
         language,
         graph: &graph,
         claims,
         output: graph.find("output").ok_or(Error::Unsupported("a graph without an output"))?,
-        program: &program.inlined(),
+        program: &plain(program)?,
         wiring: Wiring::new(circuit, &inlined),
         seed: config.seed,
     };

@@ -39,6 +39,7 @@ pub use classes::{ClassSizes, Classes};
 use components::is_writer;
 pub use components::{Components, Edge, circuit_name};
 pub use controls::{Controls, Draws, Extent, Families, Standing, permuted_columns, random_circuits};
+use determined::is_read_in_place;
 pub use determined::undetermined;
 pub use engine::{Ablation, EdgeHypothesis, Pass, Scrubber, Treatment, Variant};
 pub use interchange::{Along, Interchange, Swap, along, counterfactual, interchange, partners};
@@ -360,7 +361,11 @@ fn scrub_at(
         let draws =
             Draws { n: CONTROLS.min(config.controls), extent: Extent::Sample, seed: config.seed, late: config.late };
         let observed = share(&scrubber, decode, hypothesis, config.seed, "scrub controls")?.ok_or(Error::Constant)?;
-        let permuted = permuted_columns(&scrubber, decode, hypothesis, Variant::SharedNoise, observed, &draws)?;
+        // Classes of what is read in place are of places that count, and stay so.
+        let counts = pool.counts();
+        let among = hypothesis.roles.meet(&pool.classes(|point| counts[point]));
+        let permuted =
+            permuted_columns(&scrubber, decode, (hypothesis, &among), Variant::SharedNoise, observed, &draws)?;
         let circuits = match circuit.is_some() {
             true => random_circuits(&scrubber, decode, hypothesis, &draws)?,
             false => None,
@@ -370,7 +375,9 @@ fn scrub_at(
         let (alignments, programs) = match cheap.n {
             0 => (None, None),
             _ => {
-                let sites = Sites::new(&scrubber, decode, hypothesis, &claimed, observed)?;
+                let in_place = |writer: &NodeId| circuit.is_some_and(|c| is_read_in_place(c, graph.name(*writer)));
+                let in_place = components.writers().iter().copied().filter(in_place).collect();
+                let sites = Sites::new(&scrubber, decode, hypothesis, (&claimed, in_place), observed)?;
                 (sites.elsewhere(&cheap)?, sites.programs(network, language, batch, &cheap)?)
             }
         };
@@ -397,7 +404,8 @@ fn scrub_at(
 }
 
 /// The hypothesis that writers carry the variables claimed of them to all their readers in the circuit, position by
-/// position; where no circuit is given, to all.
+/// position; where no circuit is given, to all. What is read at its own place alone is claimed of places whose output
+/// counts, and gets donors from such.
 fn claimed(
     graph: &Graph,
     components: &Components,
@@ -410,11 +418,14 @@ fn claimed(
     let mut writers = nodes.to_vec();
     writers.sort_unstable();
     writers.dedup();
+    let counts = pool.counts();
     for writer in &writers {
+        let in_place = circuit.is_some_and(|edges| is_read_in_place(edges, graph.name(*writer)));
         let here: Vec<&Column> = columns.iter().zip(nodes).filter(|(_, at)| *at == writer).map(|(c, _)| c).collect();
         let key = |point: usize| -> Vec<i64> {
             let codes = here.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED));
-            std::iter::once(pool.position(point) as i64).chain(codes).collect()
+            let place = [pool.position(point) as i64, i64::from(in_place && counts[point])];
+            place.into_iter().chain(codes).collect()
         };
         hypothesis.classes.push(pool.classes(key));
     }

@@ -214,10 +214,11 @@ mod tests {
         let language = Language::load_shipped("rasp").unwrap_or_else(|problems| panic!("{problems}"));
         let owned: Option<Vec<(String, String)>> =
             circuit.map(|edges| edges.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect());
-        let claims: Vec<(Term, &str)> = claims.iter().map(|(text, site)| (term(text).inlined(), *site)).collect();
+        let claims: Vec<(Term, &str)> =
+            claims.iter().map(|(text, site)| (term(text).inlined(100).expect("it is small"), *site)).collect();
         let wiring = Wiring::new(owned.as_deref(), &claims);
         let name = |claim: usize| Symbol::new(&format!("#{claim}"));
-        let (found, any) = wiring.replaced(&term(program).inlined(), site, &name);
+        let (found, any) = wiring.replaced(&term(program).inlined(100).expect("it is small"), site, &name);
         any.then(|| dsl::print(&found, &language))
     }
 

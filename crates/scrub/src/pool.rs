@@ -74,6 +74,13 @@ impl Pool {
         &self.counted
     }
 
+    /// For every point whether its output counts.
+    pub(crate) fn counts(&self) -> Vec<bool> {
+        let mut counts = vec![false; self.points.len()];
+        self.counted.iter().flatten().for_each(|&point| counts[point] = true);
+        counts
+    }
+
     /// The number of points whose outputs count.
     pub fn n_counted(&self) -> usize {
         self.counted.iter().map(Vec::len).sum()

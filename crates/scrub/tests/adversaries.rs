@@ -138,9 +138,11 @@ fn a_pruned_random_network_may_do_a_task_and_is_no_mechanism() {
     // this hypothesis; permuted columns are beaten by any hypothesis that knows the label.
     let noise = Variant::SharedNoise;
     let draws = scrub::Draws { n: 19, extent: scrub::Extent::Sample, seed: 0, late: &|| false };
-    let controls = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &draws).expect("it runs");
+    let controls = scrub::permuted_columns(&scrubber, decode, (&hypothesis, &hypothesis.roles), noise, 0.5, &draws)
+        .expect("it runs");
     let none = scrub::Draws { late: &|| true, ..draws };
-    let late = scrub::permuted_columns(&scrubber, decode, &hypothesis, noise, 0.5, &none).expect("it runs");
+    let late = scrub::permuted_columns(&scrubber, decode, (&hypothesis, &hypothesis.roles), noise, 0.5, &none)
+        .expect("it runs");
     assert_eq!((late.draws, late.p_value), (0, 1.0), "nothing is beaten where nothing was run");
     assert!(controls.null_best < 0.5, "{controls:?}");
 }

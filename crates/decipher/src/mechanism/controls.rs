@@ -58,7 +58,15 @@ impl Test<'_> {
 
     fn permuted(&self) -> Result<Controls, Error> {
         let (decode, noise, draws) = (&self.network.domain.decode, Variant::SharedNoise, self.draws(CONTROLS));
-        scrub::permuted_columns(self.scrubber, decode, self.hypothesis, noise, self.observed, &draws).map_err(failed)
+        scrub::permuted_columns(
+            self.scrubber,
+            decode,
+            (self.hypothesis, &self.hypothesis.roles),
+            noise,
+            self.observed,
+            &draws,
+        )
+        .map_err(failed)
     }
 
     fn draws(&self, n: usize) -> Draws<'_> {

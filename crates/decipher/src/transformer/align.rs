@@ -31,6 +31,9 @@ const SEQUENCES: usize = 300;
 /// Dimensions that distances are measured in; components of more are projected at random.
 const DIMENSIONS: usize = 24;
 
+/// Nodes of a program without names whose parts are looked for.
+const LARGEST: u64 = 20_000;
+
 /// A share of held-out samples from which a site carries a variable.
 const CARRIES: f64 = 0.99;
 
@@ -244,7 +247,8 @@ pub(super) fn complete(network: &Network, config: &Config, hypothesis: &mut Hypo
     if sites.is_empty() {
         return Ok(());
     }
-    let terms = subterms([&hypothesis.program.inlined()]);
+    let Some(program) = hypothesis.program.inlined(LARGEST) else { return Ok(()) };
+    let terms = subterms([&program]);
     let possible: Vec<Claim> = sites
         .iter()
         .flat_map(|site| terms.iter().map(|term| Claim { subterm: term.clone(), site: (*site).to_owned() }))

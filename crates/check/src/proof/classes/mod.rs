@@ -49,6 +49,9 @@ pub struct Classes {
 /// Positions of the longest sequence, at most.
 const MAX_LENGTH: usize = 64;
 
+/// Nodes of a program without names, at most.
+const MAX_NODES: u64 = 20_000;
+
 /// Multiply-adds that following takes at most, about.
 const MAX_WORK: f64 = 2e10;
 
@@ -136,7 +139,8 @@ fn followed(
     let subject = Subject::new(network)?;
     let sort = dsl::sort_of(program, language, &network.domain.inputs());
     let sort = sort.map_err(|error| Refused::Program(error.to_string()))?;
-    let program = program.inlined();
+    let program =
+        program.inlined(MAX_NODES).ok_or_else(|| Refused::Program("it is too large without names".to_owned()))?;
     let single = arithmetic == Arithmetic::Float32;
     let mut left = MAX_WORK;
     let mut found = Classes { margin: f64::INFINITY, cells: 0 };
