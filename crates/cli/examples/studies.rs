@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use check::{Agreement, Change, CheckConfig, Proof};
 use clap::{Args, Parser, Subcommand};
-use decipher::{Config, Hypothesis, JudgeLimits, Limits, Mechanism};
+use decipher::{Config, Hypothesis, JudgeLimits, Mechanism};
 use dsl::{Language, Term};
 use graph::{Matrix, Network};
 use model::{Meaningless, ModelFiles};
@@ -125,15 +125,7 @@ impl Case {
     }
 
     fn config(&self, seed: u64, min_agreement: f64) -> Config<'_> {
-        Config {
-            language: &self.language,
-            seed,
-            limits: Limits::default(),
-            deadline: &|| false,
-            controls_late: &|| false,
-            min_agreement,
-            progress: &|_| {},
-        }
+        Config { seed, min_agreement, ..Config::new(&self.language) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use decipher::{JudgeLimits, Limits, Outcome, Stage, Verdict};
+use decipher::{JudgeLimits, Outcome, Stage, Verdict};
 use dsl::{Language, PythonOutput};
 use graph::Network;
 use model::{Meaningless, ModelFiles};
@@ -43,13 +43,12 @@ pub(crate) fn run(args: &DecipherArgs, common: &Common) -> Result<Status, Failur
     let (deadline, controls_late) = (|| clock.search_is_over(), || clock.controls_are_over());
     let say = |message: &str| progress.say(message);
     let config = decipher::Config {
-        language: &language,
         seed: common.seed,
-        limits: Limits::default(),
         deadline: &deadline,
         controls_late: &controls_late,
         min_agreement: args.min_agreement,
         progress: &say,
+        ..decipher::Config::new(&language)
     };
     let stages = RefCell::new(Vec::new());
     let outcome = decipher::decipher(&network, &config, &JudgeLimits::default(), &|stage| {

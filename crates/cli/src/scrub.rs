@@ -30,13 +30,9 @@ pub(crate) fn run(args: &ScrubArgs, common: &Common) -> Result<Status, Failure> 
         .map_err(|diagnostics| check::elsewhere(&network, diagnostics))?;
     progress.say("scrub");
     let config = decipher::Config {
-        language: &language,
         seed: common.seed,
-        limits: decipher::Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 1.0,
         progress: &|message: &str| progress.say(message),
+        ..decipher::Config::new(&language)
     };
     let judged = decipher::judge_claims(&network, &hypothesis, &config, &decipher::JudgeLimits::default());
     let scrub = judged.scrub.as_ref().map_err(|error| Failure::at(&args.hypothesis, error))?;

@@ -8,7 +8,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use decipher::{Config, Limits};
+use decipher::Config;
 
 fn main() {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -57,15 +57,7 @@ fn main() {
                 println!("    {:.2} {text}", start.elapsed().as_secs_f64());
             }
         };
-        let config = Config {
-            language: &language,
-            seed: 0,
-            limits: Limits::default(),
-            deadline: &|| false,
-            controls_late: &|| false,
-            min_agreement: 0.999,
-            progress: &progress,
-        };
+        let config = Config { min_agreement: 0.999, progress: &progress, ..Config::new(&language) };
         match decipher::transformer::hypotheses(&network, &samples::Batch::new(1), &config) {
             Ok(found) => {
                 solved += usize::from(!found.is_empty());

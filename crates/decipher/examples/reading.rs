@@ -6,7 +6,7 @@
 
 use std::path::Path;
 
-use decipher::{Config, Limits};
+use decipher::Config;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: reading FOLDER")?;
@@ -14,15 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let include = |name: &str| dsl::Language::shipped(name).map(str::to_owned);
     let rasp = dsl::Language::shipped("rasp").ok_or("no rasp.dsl")?;
     let language = dsl::Language::parse("rasp", rasp, &include).map_err(|error| error.to_string())?;
-    let config = Config {
-        language: &language,
-        seed: 0,
-        limits: Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 1.0,
-        progress: &|_| {},
-    };
+    let config = Config::new(&language);
     println!("{}", decipher::transformer::describe(&network, &config)?);
     for found in decipher::transformer::hypotheses(&network, &samples::Batch::new(1), &config)?.iter().take(1) {
         println!("{}\n", dsl::pretty(&found.program, &language));

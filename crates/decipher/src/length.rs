@@ -226,7 +226,7 @@ mod tests {
     use samples::{Decode, Domain};
 
     use super::*;
-    use crate::{Aligned, JudgeLimits, Limits, judge};
+    use crate::{Aligned, JudgeLimits, judge};
 
     /// Says its input, a number below `n`, one element long or longer.
     fn echo(n: i64, length: usize) -> Network {
@@ -243,15 +243,7 @@ mod tests {
     fn described(network: &Network, program: &str, aligned: &[(&str, &'static str)]) -> Description {
         let language = Language::load_shipped("recurrent").expect("it is shipped");
         let read = |text: &str| dsl::parse_term(text, &language, &network.domain.inputs()).expect(text);
-        let config = Config {
-            language: &language,
-            seed: 0,
-            limits: Limits::default(),
-            deadline: &|| false,
-            controls_late: &|| false,
-            min_agreement: 1.0,
-            progress: &|_| {},
-        };
+        let config = Config::new(&language);
         let alignment = aligned.iter().map(|&(subterm, readout)| Aligned {
             subterm: read(subterm),
             site: "h[t]".to_owned(),

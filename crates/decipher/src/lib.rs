@@ -92,6 +92,21 @@ pub struct Config<'a> {
     pub progress: &'a (dyn Fn(&str) + Sync),
 }
 
+impl<'a> Config<'a> {
+    /// The usual limits and no limit of time, all outputs asked for, seed 0.
+    pub fn new(language: &'a Language) -> Self {
+        Self {
+            language,
+            seed: 0,
+            limits: Limits::default(),
+            deadline: &|| false,
+            controls_late: &|| false,
+            min_agreement: 1.0,
+            progress: &|_| {},
+        }
+    }
+}
+
 /// Why there are no hypotheses.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

@@ -275,7 +275,6 @@ mod tests {
     use samples::{Decode, Domain};
 
     use super::*;
-    use crate::Limits;
 
     /// Sums its inputs, which are 0 or 1.
     fn sum() -> Network {
@@ -293,15 +292,7 @@ mod tests {
     fn rivals_are_equal_or_told_apart_by_an_input_that_is_run() {
         let (network, language) = (sum(), Language::load_shipped("recurrent").expect("it is shipped"));
         let read = |text: &str| dsl::parse_term(text, &language, &network.domain.inputs()).expect(text);
-        let config = Config {
-            language: &language,
-            seed: 0,
-            limits: Limits::default(),
-            deadline: &|| false,
-            controls_late: &|| false,
-            min_agreement: 1.0,
-            progress: &|_| {},
-        };
+        let config = Config::new(&language);
         let program = read("(scan ((s 0 (% (+ s x) 9))) s')");
         let contest = Contest { network: &network, program: &program, config: &config };
         assert_eq!(contest.separation(&read("(scan ((s 0 (% (+ x s) 9))) s')")), None);

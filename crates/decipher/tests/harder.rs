@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bench::{Folder, Hardening, harden, programs};
-use decipher::{Config, Hypothesis, Limits};
+use decipher::{Config, Hypothesis};
 use dsl::{Env, Language};
 use graph::Network;
 use samples::rng;
@@ -25,15 +25,7 @@ fn network(folder: &Folder) -> Network {
 
 /// The shortest program found, if any.
 fn read(network: &Network, language: &Language) -> Option<Hypothesis> {
-    let config = Config {
-        language,
-        seed: 0,
-        limits: Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 0.999,
-        progress: &|_| {},
-    };
+    let config = Config { min_agreement: 0.999, ..Config::new(language) };
     decipher::transformer::hypotheses(network, &samples::Batch::new(1), &config).expect("it runs").into_iter().next()
 }
 

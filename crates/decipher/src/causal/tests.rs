@@ -6,7 +6,7 @@ use rand::Rng as _;
 use samples::{Batch, Decode, Domain, Elements, Rng, Symbol, Value, rng};
 
 use super::study::Study;
-use crate::{Config, Limits};
+use crate::Config;
 
 /// A language as an automaton over small integers: the state after a letter, none where no word goes on like that.
 struct Automaton {
@@ -34,15 +34,7 @@ fn named(vocabulary: &[&str], decode: Decode) -> Network {
 
 /// The share of sequences that the best program gets right, and the program.
 fn explained(study: &Study<'_>, language: &Language) -> (f64, String) {
-    let config = Config {
-        language,
-        seed: 0,
-        limits: Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 0.5,
-        progress: &|_| {},
-    };
+    let config = Config { min_agreement: 0.5, ..Config::new(language) };
     let found = super::explained(study, None, 0.0, &config).expect("it can be searched");
     let Some(best) = found.first() else { return (0.0, "nothing".to_owned()) };
     let values = study.values(&best.program, &config).expect("it has values");
@@ -251,15 +243,7 @@ fn programs(words: &[Vec<&str>], made: &[Vec<&str>], rule: fn(&[&str]) -> &'stat
         let scored = vec![true; outputs.len()];
         Study::known(&network, batch, outputs, scored)
     };
-    let config = Config {
-        language: &language,
-        seed: 0,
-        limits: Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 0.5,
-        progress: &|_| {},
-    };
+    let config = Config { min_agreement: 0.5, ..Config::new(&language) };
     let found = super::explained(&study(words), Some(study(made)), 0.0, &config).expect("it can be searched");
     found.iter().map(|hypothesis| dsl::print(&hypothesis.program, &language)).collect()
 }

@@ -556,15 +556,7 @@ mod tests {
         let mut network = model::load(&files).expect("it loads");
         network.domain.length = (6, 6);
         let language = Language::load_shipped("sequences").expect("it is shipped");
-        let config = Config {
-            language: &language,
-            seed: 0,
-            limits: crate::Limits::default(),
-            deadline: &|| false,
-            controls_late: &|| false,
-            min_agreement: 0.5,
-            progress: &|_| {},
-        };
+        let config = Config { min_agreement: 0.5, ..Config::new(&language) };
         let graph = network.graph(0);
         let components = Components::new(&graph).expect("it has an output");
         let sample = Sample::draw(&network, &graph, Half::Explore, 1_500, &config).expect("it runs");

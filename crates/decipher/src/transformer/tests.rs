@@ -6,7 +6,7 @@ use rand::Rng as _;
 use samples::{Decode, Domain, Elements, Value, rng};
 
 use super::trace::Mat;
-use crate::{Config, Hypothesis, Limits};
+use crate::{Config, Hypothesis};
 
 /// Residual dimensions: tokens a, b, c; BOS; one everywhere else; positions; what the head writes; what the layer does.
 const BOS: usize = 3;
@@ -138,15 +138,7 @@ fn rasp(without: &[&str]) -> Language {
 }
 
 fn read(weights: &Weights, language: &Language) -> Vec<Hypothesis> {
-    let config = Config {
-        language,
-        seed: 0,
-        limits: Limits::default(),
-        deadline: &|| false,
-        controls_late: &|| false,
-        min_agreement: 1.0,
-        progress: &|_| {},
-    };
+    let config = Config::new(language);
     super::hypotheses(&network(weights), &samples::Batch::new(1), &config).expect("it runs")
 }
 
