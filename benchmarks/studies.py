@@ -111,8 +111,11 @@ def copy_network(family, path, to, tensors=None):
         shutil.copy(os.path.join(path, "model.safetensors"), to)
     else:
         save_tensors(os.path.join(to, "model.safetensors"), tensors)
+    inputs = os.path.join(path, "inputs.safetensors")
     if family == "trained":
         save_tensors(os.path.join(to, "inputs.safetensors"), recorded(path, task, 0))
+    elif os.path.exists(inputs):
+        shutil.copy(inputs, to)
 
 
 def decipher(binary, network, out, family, seconds, extra=()):

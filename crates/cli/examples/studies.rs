@@ -359,14 +359,14 @@ impl Weights {
 fn alignments(case: &Case, args: &MutantArgs) -> Result<Json, Failure> {
     let config = case.config(args.seed, 1.0);
     let limits = JudgeLimits::default();
-    let before = decipher::judge_alignment(&case.network, &case.hypothesis, &config, &limits).mechanism;
+    let before = decipher::judge_claims(&case.network, &case.hypothesis, &config, &limits).mechanism;
     let moved = match case.network.recurrence() {
         Some(_) => other_variables(case, args)?,
         None => other_sites(case, args)?,
     };
     let (mut judged, mut verified, mut partial, mut leaks) = (0, 0, 0, Vec::new());
     for (hypothesis, what) in moved {
-        let found = decipher::judge_alignment(&case.network, &hypothesis, &config, &limits);
+        let found = decipher::judge_claims(&case.network, &hypothesis, &config, &limits);
         judged += 1;
         partial += usize::from(found.mechanism == Mechanism::Partial);
         if found.mechanism == Mechanism::Verified {
@@ -478,7 +478,7 @@ fn other_variables(case: &Case, args: &MutantArgs) -> Result<Vec<(Hypothesis, St
 /// The seed of fresh inputs.
 const FRESH: u64 = 1_000_003;
 /// Repetitions of all interventions, at most.
-const REPEATED: u64 = 60;
+const REPEATED: u64 = 200;
 
 fn again(args: &AgainArgs) -> Result<Json, Failure> {
     let case = Case::load(&args.model, &args.out)?;
