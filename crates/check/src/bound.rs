@@ -17,6 +17,20 @@ pub fn clopper_pearson_upper(mismatches: u64, trials: u64, confidence: f64) -> f
     bisect(|rate| binomial_cdf(mismatches, trials, rate) > alpha)
 }
 
+/// The greatest mean of independent shares (0 to 1 each) that is compatible with a `total` of `trials` of them at a one-sided
+/// `confidence`: the mean at which Hoeffding's inequality (1963, theorem 1, in its first form) gives so small a total the probability
+/// `1 - confidence`. No less than [`clopper_pearson_upper`] where all shares are 0 or 1, and the same where the total is 0.
+pub fn hoeffding_upper(total: f64, trials: u64, confidence: f64) -> f64 {
+    let seen = total / trials as f64;
+    if trials == 0 || seen >= 1.0 {
+        return 1.0;
+    }
+    let times_log = |share: f64, of: f64| if share > 0.0 { share * (share / of).ln() } else { 0.0 };
+    let divergence = |mean: f64| times_log(seen, mean) + times_log(1.0 - seen, 1.0 - mean);
+    let enough = -(1.0 - confidence).ln() / trials as f64;
+    bisect(|mean| mean <= seen || divergence(mean) < enough)
+}
+
 /// The least error rate that is compatible with `mismatches` in `trials`, as [`clopper_pearson_upper`] bounds it above.
 pub fn clopper_pearson_lower(mismatches: u64, trials: u64, confidence: f64) -> f64 {
     if mismatches == 0 || trials == 0 {
@@ -130,6 +144,14 @@ mod tests {
         fn the_distribution_function_is_the_sum_of_its_terms(n in 1_u64..60, k in 0_u64..60, p in 0.001_f64..0.999) {
             let k = k.min(n);
             prop_assert!((binomial_cdf(k, n, p) - cdf_by_definition(k, n, p)).abs() < 1e-10);
+        }
+
+        #[test]
+        fn of_shares_the_bound_is_wider_and_tight_at_nothing(n in 1_u64..60, k in 0_u64..60, confidence in 0.5_f64..0.999) {
+            let k = k.min(n);
+            let (exact, shares) = (clopper_pearson_upper(k, n, confidence), hoeffding_upper(k as f64, n, confidence));
+            prop_assert!(shares >= exact - 1e-12 && (k > 0 || (shares - exact).abs() < 1e-9), "{exact} {shares}");
+            prop_assert!(hoeffding_upper(k as f64 / 2.0, n, confidence) <= shares);
         }
 
         #[test]

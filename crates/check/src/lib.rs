@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use samples::{Batch, Column, Decode, Domain, Elements, Value, rng};
 
 pub use beyond::{Beyond, beyond};
-pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper};
+pub use bound::{binomial_cdf, clopper_pearson_lower, clopper_pearson_upper, hoeffding_upper};
 pub use compare::{Tally, agrees, compare};
 pub use difference::difference;
 pub use machine::{Machine, Stepped, integer, primed};
@@ -120,7 +120,7 @@ pub struct Agreement {
     pub uniform: Option<Tally>,
     /// An upper bound on the share of the domain's sequences on which both differ somewhere: that share itself where
     /// all were run, else Clopper and Pearson's bound for uniform sequences, every length alike, or for recorded
-    /// ones, of which equal ones count once. 1 after an early end.
+    /// ones; where some of these are equal, that of Hoeffding for each different one. 1 after an early end.
     pub error_bound: f64,
     /// The confidence of the bound.
     pub confidence: f64,
@@ -283,12 +283,7 @@ pub fn agreement_of(
     let judge = Judge { domain, network, program, config };
     if let Elements::Recorded { inputs, scored, .. } = &domain.elements {
         let run = judge.run(inputs, Some(scored), WhenLate::GoOn, config.min_agreement)?.unwrap_or_default();
-        // Copies tell nothing more. Which of the wrong ones are copies is not known, and no more can differ than there are.
-        let different = run.tally.sequences.min(inputs.equal_sequences().n_classes() as u64);
-        let bound = match run.complete {
-            true => clopper_pearson_upper(run.tally.wrong_sequences.min(different), different, config.confidence),
-            false => 1.0,
-        };
+        let bound = if run.complete { recorded_bound(inputs, &run, config.confidence) } else { 1.0 };
         return judge.agreement(Kind::Sampled, Unit::Sequences, run, None, (bound, config.confidence), false);
     }
     let longest = Domain { length: (longest_length(domain), longest_length(domain)), ..domain.clone() };
@@ -318,6 +313,19 @@ pub fn agreement_of(
         run
     };
     judge.agreement(Kind::Sampled, Unit::Outputs, run, uniform_tally, (bound, config.confidence), hurried)
+}
+
+/// A bound on the share of sequences like some recorded ones on which both differ. Copies tell nothing more: each different
+/// sequence is one trial, and as wrong as the share of its copies, which begin at different positions, that are.
+fn recorded_bound(inputs: &Batch, run: &Run, confidence: f64) -> f64 {
+    let (equal, Tally { sequences, wrong_sequences, .. }) = (inputs.equal_sequences(), run.tally);
+    let different = equal.n_classes() as u64;
+    if different >= sequences {
+        return clopper_pearson_upper(wrong_sequences, sequences, confidence);
+    }
+    let sizes = equal.sizes();
+    let share = |&row: &usize| 1.0 / sizes[equal.classes()[row] as usize] as f64;
+    hoeffding_upper(run.wrong_rows.iter().map(share).sum(), different, confidence)
 }
 
 /// The greatest length of a sequence that the domain has.
@@ -370,20 +378,24 @@ struct Run {
     complete: bool,
     /// A sequence on which both differ, and where: the shortest one of the first chunk that has any.
     wrong: Option<(Batch, usize)>,
+    /// All sequences on which both differ.
+    wrong_rows: Vec<usize>,
 }
 
 impl Default for Run {
     fn default() -> Self {
-        Self { tally: Tally::default(), complete: true, wrong: None }
+        Self { tally: Tally::default(), complete: true, wrong: None, wrong_rows: Vec::new() }
     }
 }
 
 impl Run {
-    fn plus(self, other: Self) -> Self {
+    fn plus(mut self, other: Self) -> Self {
+        self.wrong_rows.extend(other.wrong_rows);
         Self {
             tally: self.tally.plus(other.tally),
             complete: self.complete && other.complete,
             wrong: self.wrong.or(other.wrong),
+            wrong_rows: self.wrong_rows,
         }
     }
 }
@@ -410,7 +422,9 @@ impl Judge<'_> {
                 let run_chunk = |rows: &&[usize]| {
                     let chosen = scored
                         .map(|s| rows.iter().flat_map(|&r| s[points.range(r)].iter().copied()).collect::<Vec<_>>());
-                    self.run_chunk(&batch.select(rows), chosen.as_deref())
+                    let mut run = self.run_chunk(&batch.select(rows), chosen.as_deref())?;
+                    run.wrong_rows.iter_mut().for_each(|row| *row = rows[*row]);
+                    Ok(run)
                 };
                 let runs: Vec<Result<Run, Error>> = part.par_iter().map(run_chunk).collect();
                 for run in runs {
@@ -431,9 +445,12 @@ impl Judge<'_> {
         let (network, program) = self.outputs(batch)?;
         let points = batch.points();
         let (tally, wrong) = compare(&self.domain.decode, &points, &network, &program, scored);
-        let shortest =
-            wrong.into_iter().map(|point| points.locate(point)).min_by_key(|&(row, at)| (batch.length(row), at));
-        Ok(Run { tally, complete: true, wrong: shortest.map(|(row, at)| (batch.select(&[row]), at)) })
+        let places: Vec<(usize, usize)> = wrong.into_iter().map(|point| points.locate(point)).collect();
+        let shortest = places.iter().copied().min_by_key(|&(row, at)| (batch.length(row), at));
+        let wrong = shortest.map(|(row, at)| (batch.select(&[row]), at));
+        let mut wrong_rows: Vec<usize> = places.into_iter().map(|(row, _)| row).collect();
+        wrong_rows.dedup();
+        Ok(Run { tally, complete: true, wrong, wrong_rows })
     }
 
     /// The outputs of both on a batch, as many columns each.
@@ -525,7 +542,9 @@ mod tests {
         };
         assert_eq!(bound(1, 0), clopper_pearson_upper(0, 20, 0.99));
         assert_eq!(bound(50, 0), bound(1, 0));
-        assert!(bound(50, 1) >= bound(1, 1), "which ones are copies is not known");
+        assert_eq!(bound(1, 3), clopper_pearson_upper(3, 20, 0.99));
+        let shares = hoeffding_upper(3.0, 20, 0.99);
+        assert!((bound(50, 3) - shares).abs() < 1e-9, "as many of the different ones are wrong");
     }
 
     /// An agreement on sequences of one output each; of sampled ones, so many are recorded as different.
