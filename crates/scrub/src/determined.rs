@@ -42,10 +42,7 @@ pub fn undetermined(
     let all: Vec<usize> = (0..batch.points().len()).collect();
     let counted = |&point: &usize| outputs.iter().all(|column| column.codes[point] != UNDEFINED);
     let counted: Vec<usize> = all.iter().copied().filter(counted).collect();
-    let looked_at = |site: NodeId| match circuit.is_some_and(|edges| is_read_in_place(edges, graph.name(site))) {
-        true => &counted,
-        false => &all,
-    };
+    let looked_at = |site: NodeId| if is_read_in_place(circuit, graph.name(site)) { &counted } else { &all };
     let groups: Vec<Vec<usize>> =
         sites.iter().zip(&values).map(|(&site, value)| equal_rows(&value.points.select(looked_at(site)))).collect();
     let of = |(&node, column): (&NodeId, &Column)| {
@@ -55,8 +52,9 @@ pub fn undetermined(
     Ok(nodes.iter().zip(&columns).map(of).collect())
 }
 
-/// Whether what a site writes gets to the output through MLPs alone.
-pub(crate) fn is_read_in_place(edges: &[(String, String)], site: &str) -> bool {
+/// Whether what a site writes gets to the output through MLPs alone, by a circuit; without one nothing is known.
+pub(crate) fn is_read_in_place(circuit: Option<&[(String, String)]>, site: &str) -> bool {
+    let Some(edges) = circuit else { return false };
     let (mut pending, mut seen) = (vec![site], BTreeSet::from([site]));
     while let Some(writer) = pending.pop() {
         for (_, reader) in edges.iter().filter(|(from, _)| from == writer) {
@@ -115,7 +113,7 @@ mod tests {
             [("embed", "m0"), ("embed", "a1.h0.k"), ("m0", "m1"), ("a1.h0", "m1"), ("m1", "output"), ("m2", "m2")]
                 .map(|(a, b)| (a.to_owned(), b.to_owned()))
                 .to_vec();
-        let in_place = |site: &str| is_read_in_place(&edges, site);
+        let in_place = |site: &str| is_read_in_place(Some(&edges), site);
         assert_eq!(["embed", "m0", "a1.h0", "m1", "m2", "m3"].map(in_place), [false, true, true, true, false, false]);
     }
 

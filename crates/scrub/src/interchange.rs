@@ -441,7 +441,7 @@ impl Setting<'_> {
         let raw = Matrix::from_tensor(&value).map_err(failed)?;
         let rows: Vec<usize> = (0..base.points().len()).map(|point| base.cell(point)).collect();
         let got = self.network.decode(&raw.select(&rows));
-        let own = self.network.outputs(&pairs.base).map_err(failed)?;
+        let own = self.network.decode(&base.base().matrix(self.output).map_err(failed)?.select(&rows));
         let defined = |columns: &[Column], point: usize| columns.iter().all(|column| column.codes[point] != UNDEFINED);
         let decode = &self.network.domain.decode;
         // Where program and network differ already nothing follows.

@@ -375,7 +375,7 @@ fn scrub_at(
         let (alignments, programs) = match cheap.n {
             0 => (None, None),
             _ => {
-                let in_place = |writer: &NodeId| circuit.is_some_and(|c| is_read_in_place(c, graph.name(*writer)));
+                let in_place = |writer: &NodeId| is_read_in_place(circuit, graph.name(*writer));
                 let in_place = components.writers().iter().copied().filter(in_place).collect();
                 let sites = Sites::new(&scrubber, decode, hypothesis, (&claimed, in_place), observed)?;
                 (sites.elsewhere(&cheap)?, sites.programs(network, language, batch, &cheap)?)
@@ -420,7 +420,7 @@ fn claimed(
     writers.dedup();
     let counts = pool.counts();
     for writer in &writers {
-        let in_place = circuit.is_some_and(|edges| is_read_in_place(edges, graph.name(*writer)));
+        let in_place = is_read_in_place(circuit, graph.name(*writer));
         let here: Vec<&Column> = columns.iter().zip(nodes).filter(|(_, at)| *at == writer).map(|(c, _)| c).collect();
         let key = |point: usize| -> Vec<i64> {
             let codes = here.iter().map(|column| column.codes.get(point).copied().unwrap_or(UNDEFINED));

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use dsl::{Func, Node, Scan, Term};
+use dsl::{Node, Term};
 use samples::Symbol;
 
 /// The edges of a circuit by name, and the claims about its sites.
@@ -155,38 +155,21 @@ impl<'a> Walk<'a, '_> {
         result
     }
 
-    /// The same of what a term is made of, as a reader computes it.
+    /// The same of what a term is made of, as a reader computes it. What stands under a scan or a lambda has names of its own and
+    /// stays.
     fn parts(&mut self, term: &Term, reader: Reader<'a>) -> Term {
         let selects = |term: &Term| matches!(term.node(), Node::Select { .. });
-        let of_parts = match term.node() {
-            Node::App(_, args) if args.iter().any(selects) => reader.input('v'),
-            _ => reader,
-        };
-        if let Node::Select { key, query, pred } = term.node() {
-            let (key, query) = (self.term(key, reader.input('k'), 0), self.term(query, reader.input('q'), 0));
-            return Term::new(Node::Select { key, query, pred: pred.clone() });
-        }
-        rebuild(term, &mut |part| self.term(part, if selects(part) { reader } else { of_parts }, 0))
-    }
-}
-
-/// A term with its direct parts changed; what stands under a scan or a lambda has names of its own and stays.
-fn rebuild(term: &Term, change: &mut dyn FnMut(&Term) -> Term) -> Term {
-    match term.node() {
-        Node::Var(_) | Node::Const(_) => term.clone(),
-        Node::App(func, args) => {
-            let args = args.iter().map(&mut *change).collect();
-            Term::new(Node::App(func.clone(), args))
-        }
-        Node::Let(bindings, body) => {
-            let bindings = bindings.iter().map(|(name, value)| (*name, change(value))).collect();
-            Term::new(Node::Let(bindings, change(body)))
-        }
-        Node::Scan(scan) => Term::new(Node::Scan(Scan { states: scan.states.clone(), outputs: scan.outputs.clone() })),
-        Node::Select { key, query, pred } => {
-            let (key, query) = (change(key), change(query));
-            let pred: Func = pred.clone();
-            Term::new(Node::Select { key, query, pred })
+        match term.node() {
+            Node::Select { key, query, pred } => {
+                let (key, query) = (self.term(key, reader.input('k'), 0), self.term(query, reader.input('q'), 0));
+                Term::new(Node::Select { key, query, pred: pred.clone() })
+            }
+            Node::App(func, args) => {
+                let beside = if args.iter().any(selects) { reader.input('v') } else { reader };
+                let of = |arg: &Term| self.term(arg, if selects(arg) { reader } else { beside }, 0);
+                Term::app(func.clone(), args.iter().map(of).collect())
+            }
+            Node::Var(_) | Node::Const(_) | Node::Let(..) | Node::Scan(_) => term.clone(),
         }
     }
 }
